@@ -1,0 +1,66 @@
+# Every target installs what it needs first. Two commands to know: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
+TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: help install demo test test-slow check format board attack browser bench toy-model toy-gates clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(INSTALLED)  ## virtual environment, Python packages, bubblewrap
+	@.ci/apt-install bubblewrap=bwrap
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt-install python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install  ## the toy round, end to end: manual, BBTv2 and an example over five tasks
+	$(BIN)/gradfree demo
+
+board: install  ## serve the demo's leaderboard at http://127.0.0.1:8501
+	$(BIN)/gradfree board --home .gradfree/demo
+
+test: install  ## the whole suite, browser included (about 10 minutes on 2 cores)
+	@.ci/apt-install chromium=chromium
+	$(TEST_ENV) $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+
+test-slow: install  ## tests that take minutes each: rebuilds, real language
+	$(TEST_ENV) $(BIN)/pytest -m slow
+
+check: install  ## ruff, mypy strict, import-linter, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q tests/docs
+
+format: install  ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+attack: install  ## hostile solvers against the sandbox
+	$(TEST_ENV) $(BIN)/pytest -q -m attack
+
+browser: install  ## the leaderboard in a real Chromium
+	@.ci/apt-install chromium=chromium
+	$(TEST_ENV) $(BIN)/pytest -q -m browser
+
+bench: install  ## speed of the forward engine as a ratio to plain transformers
+	$(BIN)/python tests/bench/bench_engine.py
+
+toy-model: install  ## rebuild the embedded model's weights from a seed (about 10 minutes)
+	$(BIN)/python -m harness.toy.build
+
+toy-gates: install  ## measure what the embedded model knows, and what methods reach on it
+	$(BIN)/python -m harness.toy.gates
+
+clean:  ## remove the virtual environment and caches; arenas are kept
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Reference solvers. Each folder has exactly the shape of a submission."""

@@ -1,0 +1,128 @@
+"""The values that pass between a solver and the harness. Shape letters: `harness.records`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.records import Array, FloatArray, IntArray
+
+__all__ = ["Base", "ModelInfo", "Response", "Solution", "Split", "Task", "Wording"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Labelled examples.
+
+    Attributes:
+        texts: B tuples of one or two strings: the task's fields in template order.
+        labels: int64 (B,), each 0 <= label < C.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    labels: IntArray
+
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as a solver sees it. Test data is never in it.
+
+    Attributes:
+        name: for instance "sst2".
+        metric: "accuracy" or "f1_macro".
+        label_names: C names.
+        template: the official template: `{p}`, `{text}` or `{a}` and `{b}`, and `[M]`.
+        words: the official label words, one per class.
+        kshot_seed: which k-shot draw this is.
+        solver_seed: seed for the solver's own randomness; never 0 (pycma reads 0 as the clock).
+        train: k examples per class.
+        dev: k examples per class, disjoint from train; training on it is allowed.
+    """
+
+    name: str
+    metric: str
+    label_names: tuple[str, ...]
+    template: str
+    words: tuple[str, ...]
+    kshot_seed: int
+    solver_seed: int
+    train: Split
+    dev: Split
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a solver may know of the model.
+
+    Attributes:
+        family: "roberta", "bert", ...
+        n_layers: L, the layers that take a prompt.
+        hidden_size: D.
+        n_prompt_tokens: M.
+        embedding_std: unclipped standard deviation of the word-embedding matrix.
+        max_calls: the attempt's budget in calls.
+        outputs: what queries of this round may return.
+        max_ensemble: largest E of a solution.
+    """
+
+    family: str
+    n_layers: int
+    hidden_size: int
+    n_prompt_tokens: int
+    embedding_std: float
+    max_calls: int
+    outputs: tuple[str, ...] = ("logits",)
+    max_ensemble: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A deep prompt kept on the server, valid within the attempt that placed it."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A template and label words kept on the server, valid within the attempt."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The outputs that a query asked for; the others are None.
+
+    In `predict` the first axis is the solution's members (E) in place of candidates (P).
+
+    Attributes:
+        logits: float32 (P, B, C) over the label words at the read position.
+        features: float32 (P, B, D), final hidden state at the read position, before the LM head.
+        layer_std: float64 (P, L); layer 0 the std of the word embeddings, layer l >= 1 the
+            winsorised std of that layer's input over real tokens, before its prompt is added.
+        word_logits: float32 (P, B, W) over the wording's probe words.
+    """
+
+    logits: FloatArray | None = None
+    features: FloatArray | None = None
+    layer_std: Array | None = None
+    word_logits: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a solver hands in.
+
+    Attributes:
+        prompts: float32 (E, L, M, D), E <= `ModelInfo.max_ensemble`.
+        wordings: one per member; empty means the official wording for all.
+        outputs: what `predict` receives for the test rows.
+        state: named arrays for `predict`; bounded in bytes by the round.
+    """
+
+    prompts: FloatArray
+    wordings: tuple[Wording, ...] = ()
+    outputs: tuple[str, ...] = ("logits",)
+    state: Mapping[str, Array] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+"""`gradfree demo`: the toy round, end to end."""
+
+import shlex
+import time
+from pathlib import Path
+
+from rich.markup import escape
+
+from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
+from harness.cli.output import board_json, console, print_board, print_json
+from harness.cli.progress import RunDisplay
+from harness.config import load_round
+from harness.rounds import Worker, baseline_folder, create_round, submit
+from harness.rounds.intake import BASELINE_TEAM
+from harness.store import PublicStore
+
+__all__ = ["demo"]
+
+DEMO_HOME = Path(".gradfree/demo")
+_EXAMPLE = Path(__file__).resolve().parents[2] / "submissions" / "examples" / "random_search"
+
+
+def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) -> None:
+    """Run the toy round from nothing to a ranking; finished runs of an earlier demo are kept."""
+    started = time.monotonic()
+    mode = sandbox_mode(unsafe=unsafe)
+    config = load_round("toy")
+    with stores(home, must_exist=False) as (paths, sealed, publisher):
+        create_round(sealed, publisher, config)
+        entered = {item.name for item in sealed.list_submissions(config.name)}
+        entries = [
+            ("manual", baseline_folder("manual"), BASELINE_TEAM, True),
+            ("bbtv2", baseline_folder("bbtv2"), BASELINE_TEAM, True),
+            ("random-search", _EXAMPLE, "example", False),
+        ]
+        for name, folder, team, is_baseline in entries:
+            if name not in entered:
+                submit(
+                    sealed, publisher, paths, config, folder, team, is_baseline=is_baseline, is_example=not is_baseline
+                )
+        with RunDisplay(is_quiet=as_json) as display:
+            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
+        with PublicStore.open(paths.public_db) as public:
+            board = public.board(config.name)
+    if as_json:
+        print_json(board_json(board))
+        return
+    print_board(board)
+    console.print(f"done in {time.monotonic() - started:.0f} s; sandbox: {mode.value}")
+    console.print(f"database:  {escape(str(paths.sealed_db.resolve()))} (sealed), {escape(paths.public_db.name)} (public)")
+    console.print(f"the board: gradfree board --home {escape(shlex.quote(str(home)))}   (or: make board)")

@@ -1,0 +1,90 @@
+"""`gradfree doctor`: what is there, what is missing, and the command that mends it."""
+
+import importlib.metadata
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from harness.cli.options import Json, Shared
+from harness.cli.output import console, print_json
+from harness.config import load_round, packaged_rounds, shared_folder
+from harness.sandbox import Check, probe_host
+from harness.session.arena import model_folder
+
+__all__ = ["doctor"]
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def doctor(shared: Shared = None, as_json: Json = False) -> None:
+    """Probe this machine: sandbox, packages, toy model, optional data and browser."""
+    _ = shared
+    report = probe_host()
+    required = [*report.checks, _packages(), _toy_model()]
+    optional = [_shared_data(), _browser()]
+    is_ready = report.mode is not None and all(check.ok for check in required)
+    if as_json:
+        print_json(
+            {
+                "ok": is_ready,
+                "sandbox_mode": None if report.mode is None else report.mode.value,
+                "required": [asdict(check) for check in required],
+                "optional": [asdict(check) for check in optional],
+            }
+        )
+    else:
+        for check in required:
+            _show(check, "[red]missing[/]")
+        for check in optional:
+            _show(check, "[yellow]absent[/] ")
+        mode = "none" if report.mode is None else report.mode.value
+        console.print(f"sandbox mode: {mode}. {'Ready.' if is_ready else 'Not ready: see the fixes above.'}")
+    if not is_ready:
+        raise typer.Exit(3)
+
+
+def _show(check: Check, otherwise: str) -> None:
+    console.print(f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}")
+    if not check.ok and check.fix:
+        console.print(f"          fix: {escape(check.fix)}", soft_wrap=True)
+
+
+def _packages() -> Check:
+    names = ("torch", "transformers", "datasets", "cma", "streamlit", "sqlalchemy")
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    detail = ", ".join(found) if not missing else f"not installed: {', '.join(missing)}"
+    return Check("python packages", not missing, detail, "make install")
+
+
+def _toy_model() -> Check:
+    from harness.toy import WEIGHTS_DIR  # noqa: PLC0415 (nothing else here needs it)
+
+    weights = WEIGHTS_DIR / "model.safetensors"
+    return Check("toy model", weights.is_file(), str(weights), "make toy-model")
+
+
+def _shared_data() -> Check:
+    folder = shared_folder()
+    rounds = [name for name in packaged_rounds() if load_round(name).model.source.startswith("path:@shared")]
+    lacking = [name for name in rounds if not Path(model_folder(load_round(name).model.source)).is_dir()]
+    return Check(
+        "shared data",
+        not lacking,
+        f"{folder} for the rounds {', '.join(rounds)}" + (f"; no model for {', '.join(lacking)}" if lacking else ""),
+        "name the folder with --shared FOLDER or GRADFREE_SHARED; the other rounds work without it",
+    )
+
+
+def _browser() -> Check:
+    found = next((path for path in map(shutil.which, _BROWSERS) if path), None)
+    return Check(
+        "browser for the tests", found is not None, found or "no Chromium", "sudo apt-get install chromium"
+    )

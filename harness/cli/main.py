@@ -1,0 +1,42 @@
+"""The command `gradfree`. Exit codes: 0 done, 1 the submission failed, 2 usage, 3 our fault."""
+
+import sys
+
+import typer
+from rich.markup import escape
+
+from harness.cli import board, demo, doctor, organizer, participant
+from harness.cli.output import errors
+from harness.errors import GradfreeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gradfree",
+    help="Gradfree Arena: competitions of gradient-free tuning, metered, sandboxed and scored.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("new")(participant.new)
+app.command("check")(participant.check)
+app.command("try")(participant.try_)
+app.command("submit")(participant.submit_)
+app.command("status")(participant.status)
+app.command("worker")(organizer.worker)
+app.add_typer(organizer.rounds, name="round")
+app.command("score-predictions")(organizer.score_predictions_)
+app.command("board")(board.board)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line; an error of the tree becomes its message and its exit code."""
+    try:
+        app()
+    except GradfreeError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("stopped; finished results are kept, unfinished attempts are void")
+        sys.exit(130)

@@ -1,0 +1,72 @@
+"""Options that several commands share, and what stands behind them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.config import SHARED_VARIABLE
+from harness.sandbox import SandboxMode, require_mode
+from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE
+
+__all__ = ["Home", "Json", "RoundOption", "Shared", "Unsafe", "sandbox_mode", "stores"]
+
+
+def _remember_shared(value: Path | None) -> Path | None:
+    """Hand the option on to everything that resolves "@shared"."""
+    if value is not None:
+        os.environ[SHARED_VARIABLE] = str(value.resolve())
+    return value
+
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+RoundOption = Annotated[
+    str, typer.Option("--round", help="A packaged round's name, or the path of a round file (TOML).")
+]
+Shared = Annotated[
+    Path | None,
+    typer.Option(
+        "--shared",
+        envvar=SHARED_VARIABLE,
+        callback=_remember_shared,
+        help='The folder behind "@shared/..." in round files. Default: ../shared.',
+    ),
+]
+Unsafe = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-no-sandbox",
+        help="Run without isolation: for your own or the bundled code only; results are unofficial.",
+    ),
+]
+
+
+def sandbox_mode(*, unsafe: bool) -> SandboxMode:
+    """Return how solvers are isolated on this machine.
+
+    Raises:
+        SandboxUnavailable: they cannot be, and `unsafe` was not chosen.
+    """
+    return require_mode(unsafe=unsafe)
+
+
+@contextmanager
+def stores(home: Path, *, must_exist: bool = True) -> Iterator[tuple[ArenaPaths, SealedStore, Publisher]]:
+    """Open both stores of an arena.
+
+    Raises:
+        UsageError: there is no arena in that folder.
+    """
+    paths = ArenaPaths(home)
+    with SealedStore.open(paths, must_exist=must_exist) as sealed, Publisher.open(paths, sealed) as publisher:
+        yield paths, sealed, publisher
+
+
+DEFAULT_ARENA = DEFAULT_HOME

@@ -1,0 +1,90 @@
+"""Printing: text for people, JSON for programs."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.store import Board, Entry
+
+__all__ = ["board_json", "console", "errors", "print_board", "print_json"]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document to standard output."""
+    print(json.dumps(content, indent=2))
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """Return the ranking as plain values."""
+    return {
+        "round": board.round.name,
+        "version": board.round.version,
+        "digest": board.round.digest,
+        "phase": board.round.phase.value,
+        "is_final": board.round.is_final,
+        "entries": [_entry_json(entry) for entry in board.entries],
+    }
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "submission": entry.submission_id,
+        "name": entry.name,
+        "team": entry.team,
+        "rank": entry.rank,
+        "score": entry.score,
+        "tasks": dict(entry.task_scores),
+        "calls": entry.calls,
+        "budget_calls": entry.budget_calls,
+        "status": entry.status.value,
+        "verdict": None if entry.verdict is None else entry.verdict.value,
+        "is_flagged": entry.is_flagged,
+        "is_baseline": entry.is_baseline,
+    }
+
+
+def print_board(board: Board) -> None:
+    """Print the ranking as a table. Names are text of strangers: never markup."""
+    tasks = [task.name for task in board.round.tasks]
+    table = Table(title=f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})")
+    table.add_column("#", justify="right")
+    table.add_column("solver")
+    table.add_column("team")
+    table.add_column("score ↑", justify="right")
+    for name in tasks:
+        table.add_column(name, justify="right")
+    table.add_column("calls ↓", justify="right")
+    table.add_column("verdict")
+    for entry in board.entries:
+        mark = "◆ " if entry.is_baseline else ""
+        table.add_row(
+            "" if entry.rank is None else str(entry.rank),
+            Text(f"{mark}{entry.name}"),
+            Text(entry.team),
+            _number(entry.score),
+            *(_number(entry.task_scores.get(name)) for name in tasks),
+            str(entry.calls),
+            _verdict(entry),
+        )
+    console.print(table)
+    console.print(
+        "score = mean over tasks of the mean over k-shot seeds of the task's metric, 0-100, on the "
+        f"{'private' if board.round.is_final else 'public'} test rows; ◆ = reference method, not ranked; "
+        "calls over all runs"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _verdict(entry: Entry) -> str:
+    if entry.verdict is None:
+        return f"{entry.status.value} {entry.n_runs_done}/{entry.n_runs}"
+    return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}"

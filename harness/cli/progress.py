@@ -1,0 +1,81 @@
+"""Progress of runs: a bar on a terminal, a line per finished run anywhere else."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from harness.cli.output import console
+from harness.rounds import RunEvent
+from harness.session import Artifact
+from harness.session import Progress as RunProgress
+
+__all__ = ["RunDisplay", "run_line"]
+
+
+class RunDisplay:
+    """Shows one run at a time, with calls used, the best train loss and the time left."""
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        """Set up the display; quiet ones show nothing (for `--json`)."""
+        self._is_quiet = is_quiet
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("calls, train loss {task.fields[loss]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=is_quiet or not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def on_event(self, event: RunEvent) -> None:
+        """Show a worker's event."""
+        run = event.run
+        title = f"{run.submission_name} · {run.task} · seed {run.kshot_seed}"
+        if event.progress is not None:
+            self.on_progress(title, event.progress)
+            return
+        self._clear()
+        if self._is_quiet:
+            return
+        if event.artifact is not None:
+            console.print(escape(run_line(title, event.artifact)))
+        else:
+            console.print(escape(f"{title}: our fault, the attempt is void and nobody is charged: {event.fault}"))
+
+    def on_progress(self, title: str, progress: RunProgress) -> None:
+        """Draw the bar of a running attempt."""
+        loss = "-" if progress.best_train_loss is None else f"{progress.best_train_loss:.3f}"
+        if self._task is None:
+            self._task = self._progress.add_task(escape(title), total=progress.max_calls, loss=loss)
+        self._progress.update(self._task, completed=progress.calls, loss=loss, description=escape(title))
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+def run_line(title: str, artifact: Artifact) -> str:
+    """Say in one line how a run ended."""
+    scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
+    note = f" ({artifact.message.splitlines()[-1]})" if artifact.message else ""
+    return (
+        f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls, "
+        f"{artifact.wall_s:.1f} s{note}"
+    )

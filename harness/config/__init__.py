@@ -1,0 +1,26 @@
+"""Round files: TOML in, validated and frozen objects out."""
+
+from harness.config.load import SHARED_VARIABLE, load_round, packaged_rounds, shared_folder
+from harness.config.round import (
+    LimitsConfig,
+    ModelConfig,
+    NumericConfig,
+    OutputsConfig,
+    RoundConfig,
+    RoundInfo,
+    TaskConfig,
+)
+
+__all__ = [
+    "SHARED_VARIABLE",
+    "LimitsConfig",
+    "ModelConfig",
+    "NumericConfig",
+    "OutputsConfig",
+    "RoundConfig",
+    "RoundInfo",
+    "TaskConfig",
+    "load_round",
+    "packaged_rounds",
+    "shared_folder",
+]

@@ -1,0 +1,221 @@
+"""The schema of a round file. Every field is checked; unknown keys are refused.
+
+Sizes end in `_bytes`, durations in `_s` (seconds). A round is one file, so that the rules, the
+scores and the board are versioned together; its digest stands on every score.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+__all__ = [
+    "LimitsConfig",
+    "ModelConfig",
+    "NumericConfig",
+    "OutputsConfig",
+    "RoundConfig",
+    "RoundInfo",
+    "TaskConfig",
+]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+_SLOT = re.compile(r"\{(\w+)\}|\[M\]")
+
+
+class _Frozen(BaseModel):
+    """Immutable, no unknown keys, no silent conversion between types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RoundInfo(_Frozen):
+    """`[round]`: what the round is called and when it runs."""
+
+    name: Name
+    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    title: str = ""
+    opens: AwareDatetime | None = Field(default=None, strict=False)
+    closes: AwareDatetime | None = Field(default=None, strict=False)
+    seed: Seed = 20230601
+    """Draws the public and private test rows and every attempt's solver seed."""
+    test_labels: Literal["public", "sealed"] = "public"
+    """Whether the test labels are known outside: if so, scores are practice."""
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if self.opens and self.closes and self.closes <= self.opens:
+            raise ValueError(f"closes ({self.closes.isoformat()}) must be later than opens")
+        return self
+
+    def is_open(self, now: datetime) -> bool:
+        """Return whether submissions are accepted at `now` (aware)."""
+        return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
+
+
+class ModelConfig(_Frozen):
+    """`[model]`: the one language model of the round."""
+
+    source: Annotated[str, StringConstraints(pattern=r"^(toy|path:.+|hub:.+)$")]
+    """"toy", "path:FOLDER" (relative to the round file, or "@shared/...") or "hub:OWNER/NAME"."""
+    revision: str | None = None
+    n_prompt_tokens: Annotated[int, Field(ge=1, le=200)] = 50
+    label_token: Literal["official", "spaced"] = "official"
+
+
+class NumericConfig(_Frozen):
+    """`[numeric]`: the numeric profile; results are comparable bit for bit only within one."""
+
+    device: Literal["cpu"] = "cpu"
+    dtype: Literal["fp32"] = "fp32"
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    chunk_tokens: Annotated[int, Field(ge=256, le=10_000_000)] = 16384
+
+
+class LimitsConfig(_Frozen):
+    """`[limits]`: what one attempt may use. The defaults suit RoBERTa-large."""
+
+    solver_s: Seconds = 300.0
+    """Wall-clock seconds from a response sent to the solver's next request."""
+    cpu_s: Seconds = 3600.0
+    predict_s: Seconds = 300.0
+    memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
+    scratch_bytes: Positive = 64 * 2**20
+    log_bytes: Positive = 2**20
+    state_bytes: Positive = 64 * 2**20
+    submission_bytes: Positive = 64 * 2**10
+    """Unpacked size of a submission: what stops baked-in prompts."""
+    max_ensemble: Annotated[int, Field(ge=1, le=16)] = 1
+    max_wordings: Annotated[int, Field(ge=0, le=4096)] = 64
+    max_bases: Annotated[int, Field(ge=1, le=4096)] = 8
+
+
+class OutputsConfig(_Frozen):
+    """`[outputs]`: what a query may return; by default all of `harness.records.OUTPUTS`."""
+
+    allowed: tuple[Literal["logits", "features", "layer_std", "word_logits"], ...] = Field(
+        default=("logits", "features", "layer_std", "word_logits"), strict=False
+    )
+
+
+class TaskConfig(_Frozen):
+    """`[[task]]`: one task. `preset` takes the missing keys from the official tasks."""
+
+    name: Name
+    preset: str | None = None
+    data: Annotated[str, StringConstraints(pattern=r"^(toy|files:.+|hub:.+)$")]
+    """"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"."""
+    pool: str = "pool"
+    """Split (hub) or file (files) that k-shot sets are drawn from."""
+    test: str = "test"
+    fields: Annotated[tuple[str, ...], Field(min_length=1, max_length=2, strict=False)]
+    """Columns of the text, in the order of the template."""
+    label: str = "label"
+    label_names: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
+    kshot_data: Annotated[str, StringConstraints(pattern=r"^files:.+\{seed\}.*\{split\}")] | None = None
+    """Ready k-shot files: "files:.../{seed}/{split}.tsv" with split train and dev."""
+    kshot_labels: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """How the ready files write each class; default: the class number."""
+    k_shot: Positive
+    kshot_seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+    budget_calls: Positive
+    metric: Literal["accuracy", "f1_macro"]
+    template: str
+    words: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
+    public_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    test_limit: Positive | None = None
+    upload_name: str = ""
+    """The task's folder in a zip of predictions; default: the task's name."""
+    upload_label_order: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Which class each number of an uploaded prediction means; default: the order of label_names."""
+
+    # Field validators, not one validator of the whole: so that each bad field is reported even
+    # where another one is bad too. They see only the fields above their own.
+
+    @field_validator("label_names", "kshot_seeds")
+    @classmethod
+    def _has_no_duplicates(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        duplicates = [entry for entry, count in Counter(value).items() if count > 1]
+        if duplicates:
+            raise ValueError(f"repeats {duplicates}")
+        return value
+
+    @field_validator("kshot_labels", "words")
+    @classmethod
+    def _has_one_entry_per_class(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        label_names = info.data.get("label_names")
+        if value and label_names and len(value) != len(label_names):
+            raise ValueError(f"has {len(value)} entries for {len(label_names)} label_names")
+        return value
+
+    @field_validator("template")
+    @classmethod
+    def _has_every_slot_once(cls, value: str, info: ValidationInfo) -> str:
+        fields = info.data.get("fields")
+        if fields is not None:
+            slots = ["{p}", *(["{text}"] if len(fields) == 1 else ["{a}", "{b}"]), "[M]"]
+            if sorted(match.group(0) for match in _SLOT.finditer(value)) != sorted(slots):
+                raise ValueError(f"must hold each of {', '.join(slots)} exactly once, got {value!r}")
+        return value
+
+    @field_validator("upload_label_order")
+    @classmethod
+    def _is_a_permutation(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        label_names = info.data.get("label_names")
+        if value and label_names and sorted(value) != sorted(label_names):
+            raise ValueError(f"must hold every label name once ({', '.join(label_names)}), got {list(value)}")
+        return value
+
+
+class RoundConfig(_Frozen):
+    """A whole round file."""
+
+    round: RoundInfo
+    model: ModelConfig
+    numeric: NumericConfig = NumericConfig()
+    limits: LimitsConfig = LimitsConfig()
+    outputs: OutputsConfig = OutputsConfig()
+    task: Annotated[tuple[TaskConfig, ...], Field(min_length=1, strict=False)]
+    solver_params: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Parameters of reference solvers that suit this round: `[solver_params.bbtv2]`."""
+
+    @model_validator(mode="after")
+    def _task_names_are_unique(self) -> Self:
+        names = [task.name for task in self.task]
+        if len(set(names)) != len(names):
+            raise ValueError(f"task names must be unique, got {names}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The round's name."""
+        return self.round.name
+
+    def task_named(self, name: str) -> TaskConfig | None:
+        """Return the task of that name, or None."""
+        return next((task for task in self.task if task.name == name), None)
+
+    def canonical_json(self) -> str:
+        """Return the content as JSON with sorted keys: the same rules give the same text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of `canonical_json`."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()

@@ -1,0 +1,28 @@
+"""The forward engine: one frozen language model that evaluates deep prompts for many runs.
+
+`runner` explains how it works.
+"""
+
+from harness.engine.backbone import Backbone, load_backbone
+from harness.engine.encode import EncodedSplit, encode
+from harness.engine.info import EngineInfo
+from harness.engine.profile import NumericProfile
+from harness.engine.prompts import check_prompt, check_values
+from harness.engine.reference import evaluate_reference
+from harness.engine.runner import Engine
+from harness.engine.wording import CompiledWording, compile_wording
+
+__all__ = [
+    "Backbone",
+    "CompiledWording",
+    "EncodedSplit",
+    "Engine",
+    "EngineInfo",
+    "NumericProfile",
+    "check_prompt",
+    "check_values",
+    "compile_wording",
+    "encode",
+    "evaluate_reference",
+    "load_backbone",
+]

@@ -1,0 +1,120 @@
+"""Examples as token ids, assembled piece by piece."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from harness.engine.backbone import Backbone
+from harness.engine.template import FieldSlot, LiteralIds
+from harness.engine.wording import CompiledWording
+from harness.errors import DataError, InvalidQuery
+from harness.records import IntArray
+
+__all__ = ["FIELD_TOKENS", "EncodedSplit", "encode"]
+
+FIELD_TOKENS = 256
+"""Each field is cut to this many tokens first, as the competition's kit does."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSplit:
+    """A split under one wording: ragged ids, no padding.
+
+    Attributes:
+        wording: the wording it was encoded with.
+        ids: int64 (tokens of all examples,), one example after the other.
+        offsets: int64 (B + 1,), example i is ``ids[offsets[i] : offsets[i + 1]]``.
+        read_positions: int64 (B,), where the mask stands.
+    """
+
+    wording: CompiledWording
+    ids: IntArray
+    offsets: IntArray
+    read_positions: IntArray
+
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self.read_positions)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Real tokens of each example, prompt and special tokens included: int64 (B,)."""
+        return np.diff(self.offsets)
+
+    def example_ids(self, row: int) -> IntArray:
+        """Return the ids of one example, int64 (T,)."""
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def n_tokens(self, rows: IntArray | None = None) -> int:
+        """Return the real tokens of `rows`, or of all rows: what one candidate costs."""
+        return len(self.ids) if rows is None else int(self.lengths[rows].sum())
+
+    def select(self, rows: IntArray | None) -> IntArray:
+        """Check row numbers and return them as int64; None means all.
+
+        Raises:
+            InvalidQuery: rows are empty, repeated, out of range or not whole numbers.
+        """
+        if rows is None:
+            return np.arange(len(self), dtype=np.int64)
+        chosen = np.asarray(rows)
+        if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
+            raise InvalidQuery(
+                f"rows: {chosen.dtype} array of shape {chosen.shape}; expected one or more row numbers"
+            )
+        if chosen.min() < 0 or chosen.max() >= len(self):
+            raise InvalidQuery(
+                f"rows: from {chosen.min()} to {chosen.max()}; expected 0 <= row < {len(self)}"
+            )
+        if len(np.unique(chosen)) != len(chosen):
+            raise InvalidQuery(f"rows: a row is repeated among {len(chosen)} rows; expected each once")
+        return chosen.astype(np.int64)
+
+
+def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[str, ...]]) -> EncodedSplit:
+    """Encode examples under a wording.
+
+    Each field is cut to `FIELD_TOKENS` tokens; where the model's limit is still passed, the
+    longest field is cut (the last one on a tie), never the prompt, the template or the mask.
+
+    Raises:
+        DataError: there is no example, or one has the wrong number of fields.
+    """
+    if not texts:
+        raise DataError("no examples to encode; expected at least one")
+    specials = backbone.specials
+    room = backbone.family.max_tokens - compiled.n_fixed_tokens
+    leads = {slot.index: slot.lead for slot in compiled.slots if isinstance(slot, FieldSlot)}
+    examples: list[list[int]] = []
+    reads: list[int] = []
+    for number, fields in enumerate(texts):
+        if len(fields) != compiled.n_fields:
+            raise DataError(f"example {number} has {len(fields)} fields; expected {compiled.n_fields}")
+        pieces = [backbone.token_ids(leads[i] + text)[:FIELD_TOKENS] for i, text in enumerate(fields)]
+        _cut_longest(pieces, room)
+        ids = [*specials.start, *compiled.placeholder_ids]
+        for slot in compiled.slots:
+            if isinstance(slot, LiteralIds):
+                ids.extend(slot.ids)
+            elif isinstance(slot, FieldSlot):
+                ids.extend(pieces[slot.index])
+            else:
+                reads.append(len(ids))
+                ids.append(specials.mask)
+        ids.extend(specials.end)
+        examples.append(ids)
+    return EncodedSplit(
+        wording=compiled,
+        ids=np.fromiter(chain.from_iterable(examples), dtype=np.int64),
+        offsets=np.cumsum([0, *map(len, examples)], dtype=np.int64),
+        read_positions=np.array(reads, dtype=np.int64),
+    )
+
+
+def _cut_longest(pieces: list[tuple[int, ...]], room: int) -> None:
+    """Shorten the longest field, token by token and in place, until all fields fit into `room`."""
+    while sum(map(len, pieces)) > room:
+        longest = max(range(len(pieces)), key=lambda i: (len(pieces[i]), i))
+        pieces[longest] = pieces[longest][:-1]

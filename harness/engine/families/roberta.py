@@ -1,0 +1,45 @@
+"""Where RoBERTa keeps its parts (`transformers.RobertaForMaskedLM`)."""
+
+from typing import Any
+
+import torch
+
+from harness.engine.families.bert import encoder_layer
+from harness.engine.families.encoder import PostNormEncoder, Transform
+
+__all__ = ["adapt_roberta"]
+
+
+def adapt_roberta(model: Any) -> PostNormEncoder:
+    """Adapt a `RobertaForMaskedLM`.
+
+    Positions count from the padding id plus one; the prompt stands after `<s>`; the read
+    position is `<mask>`. The decoder's own bias is used: it is the pretrained one.
+    """
+    embeddings = model.roberta.embeddings
+    offset = embeddings.padding_idx + 1
+    return PostNormEncoder(
+        name="roberta",
+        n_heads=model.config.num_attention_heads,
+        max_tokens=model.config.max_position_embeddings - offset,
+        position_offset=offset,
+        word_embeddings=embeddings.word_embeddings.weight,
+        position_embeddings=embeddings.position_embeddings.weight,
+        segment=embeddings.token_type_embeddings.weight[0],
+        embedding_norm=embeddings.LayerNorm,
+        layers=tuple(encoder_layer(module) for module in model.roberta.encoder.layer),
+        modules=tuple(model.roberta.encoder.layer),
+        transform=_head(model.lm_head),
+        output_weight=model.lm_head.decoder.weight,
+        output_bias=model.lm_head.decoder.bias,
+    )
+
+
+def _head(lm_head: Any) -> Transform:
+    """Return the LM head without its decoder; GELU is fixed there, whatever the layers use."""
+
+    def transform(features: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = lm_head.layer_norm(torch.nn.functional.gelu(lm_head.dense(features)))
+        return hidden
+
+    return transform

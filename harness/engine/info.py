@@ -1,0 +1,24 @@
+"""What is public of the engine's model."""
+
+from dataclasses import dataclass
+
+__all__ = ["EngineInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What is public of the model; the rest of `ModelInfo` belongs to the attempt.
+
+    Attributes:
+        family: "roberta", "bert", ...
+        n_layers: L.
+        hidden_size: D.
+        n_prompt_tokens: M.
+        embedding_std: unclipped standard deviation of the word embeddings.
+    """
+
+    family: str
+    n_layers: int
+    hidden_size: int
+    n_prompt_tokens: int
+    embedding_std: float

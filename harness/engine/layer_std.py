@@ -1,0 +1,26 @@
+"""The spread of a layer's input, which scales the random projections of BBTv2."""
+
+import torch
+
+__all__ = ["CLIP_ROUNDS", "CLIP_STDS", "winsorised_std"]
+
+CLIP_ROUNDS = 5
+CLIP_STDS = 3.0
+
+
+def winsorised_std(states: torch.Tensor) -> float:
+    """Return the standard deviation after clipping to mean +- 3 std, five times over.
+
+    Mean and (population) standard deviation are taken anew in each round, in float64.
+
+    Args:
+        states: real tokens only, any shape and floating type.
+
+    Source: the initialisation of deep prompts in BBTv2, arXiv 2205.11200, section 4.2. The
+    authors' code includes padding and the candidate's own prompt; this project does not.
+    """
+    values = states.double().flatten()
+    for _ in range(CLIP_ROUNDS):
+        mean, spread = values.mean(), CLIP_STDS * values.std(correction=0)
+        values = values.clamp(mean - spread, mean + spread)
+    return float(values.std(correction=0))

@@ -1,0 +1,123 @@
+"""The slow, obvious path: plain transformers forwards. What every fast path is tested against."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.api.types import Response
+from harness.engine.backbone import Backbone
+from harness.engine.encode import EncodedSplit
+from harness.records import Array, FloatArray, IntArray
+
+__all__ = ["evaluate_reference"]
+
+
+@torch.no_grad()
+def evaluate_reference(
+    backbone: Backbone,
+    encoded: EncodedSplit,
+    values: FloatArray,
+    *,
+    layer: int | None = None,
+    base: FloatArray | None = None,
+    rows: IntArray | None = None,
+) -> Response:
+    """Compute every output, one candidate after the other; `word_logits` may have no columns.
+
+    One padded batch of all rows, a hook before every layer that adds the prompt to
+    ``hidden[:, 1 : M + 1]``, the whole LM head. The arguments are those of `Engine.evaluate`,
+    and they are not checked.
+    """
+    chosen = encoded.select(rows)
+    wording = encoded.wording
+    deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
+    ids, mask = _pad(backbone, encoded, chosen)
+    logits, features, word_logits, spreads = [], [], [], []
+    for prompt in deep:  # (L, M, D)
+        hidden, vocabulary, inputs = _forward(backbone, ids, mask, prompt, wording.mode)
+        at_read = (torch.arange(len(chosen)), torch.tensor(encoded.read_positions[chosen]))
+        scores = vocabulary[at_read]  # (B, vocabulary)
+        logits.append(
+            torch.stack([scores[:, list(ids)].mean(dim=1) for ids in wording.class_ids], dim=1).numpy()
+        )
+        word_logits.append(scores[:, list(wording.probe_ids)].numpy())
+        features.append(hidden[at_read].numpy())
+        spread = [np.std(backbone.model.get_input_embeddings().weight.numpy().astype(np.float64))]
+        spread += [_clipped_std(states.numpy()[mask.numpy() == 1]) for states in inputs[1:]]
+        spreads.append(spread)
+    return Response(
+        logits=np.stack(logits),
+        features=np.stack(features),
+        layer_std=np.array(spreads, dtype=np.float64),
+        word_logits=np.stack(word_logits),
+    )
+
+
+def _whole_prompts(
+    values: FloatArray, layer: int | None, base: FloatArray | None, n_layers: int
+) -> FloatArray:
+    """Return whole deep prompts (P, L, M, D)."""
+    if layer is None:
+        return values
+    deep = np.zeros((len(values), n_layers, *values.shape[1:]), dtype=np.float32)
+    if base is not None:
+        deep[:] = base
+    deep[:, layer] = values
+    return deep
+
+
+def _pad(backbone: Backbone, encoded: EncodedSplit, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and attention mask, both int64 (B, T), padded on the right."""
+    width = int(encoded.lengths[rows].max())
+    ids = torch.full((len(rows), width), backbone.specials.pad)
+    mask = torch.zeros((len(rows), width), dtype=torch.int64)
+    for number, row in enumerate(rows):
+        example = torch.tensor(encoded.example_ids(int(row)))
+        ids[number, : len(example)] = example
+        mask[number, : len(example)] = 1
+    return ids, mask
+
+
+def _forward(
+    backbone: Backbone, ids: torch.Tensor, mask: torch.Tensor, prompt: FloatArray, mode: str
+) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    """Run transformers once; last hidden states, vocabulary logits, input of each layer before its prompt."""
+    model = backbone.model
+    end = 1 + prompt.shape[1]
+    inputs: list[torch.Tensor] = []
+
+    def add_before(number: int) -> Any:
+        def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            inputs.append(args[0].clone())
+            states = args[0].clone()
+            if mode == "add":
+                states[:, 1:end] += torch.tensor(prompt[number])
+            return (states, *args[1:])
+
+        return hook
+
+    handles = [
+        module.register_forward_pre_hook(add_before(number))
+        for number, module in enumerate(backbone.family.layer_modules())
+    ]
+    try:
+        if mode == "add":
+            output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        else:
+            words = model.get_input_embeddings()(ids)
+            words[:, 1:end] = torch.tensor(prompt[0])
+            output = model(inputs_embeds=words, attention_mask=mask, output_hidden_states=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return output.hidden_states[-1], output.logits, inputs
+
+
+def _clipped_std(values: Array) -> float:
+    """Clip to mean +- 3 std, five times, in float64."""
+    values = values.astype(np.float64)
+    for _ in range(5):
+        mean, std = np.mean(values), np.std(values)
+        values = np.clip(values, mean - 3 * std, mean + 3 * std)
+    return float(np.std(values))

@@ -1,0 +1,206 @@
+"""Wordings: a template, label words and placeholder, compiled to token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.engine.backbone import Backbone
+from harness.engine.template import FIELDS, LiteralIds, Slot, compile_template
+from harness.errors import InvalidQuery, UsageError
+
+__all__ = [
+    "FIRST_PLACEHOLDER_ID",
+    "CompiledWording",
+    "compile_wording",
+]
+
+FIRST_PLACEHOLDER_ID = 1000
+"""The official placeholder is the M token ids from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledWording:
+    """A wording that `encode` and the engine can use.
+
+    Attributes:
+        template: the text it was compiled from.
+        mode: "add" or "cat".
+        n_fields: fields of the task, 1 or 2.
+        placeholder_ids: M ids at the prompt positions. In mode "cat" they are the mask's id and
+            never looked up: the prompt's vectors stand there.
+        slots: what follows the prompt positions, in order.
+        words: per class its words.
+        class_ids: per class the token ids of its words; the class's logit is their mean.
+        probe_words: words of the output `word_logits`.
+        probe_ids: their token ids.
+        n_fixed_tokens: tokens of an input without its fields.
+    """
+
+    template: str
+    mode: str
+    n_fields: int
+    placeholder_ids: tuple[int, ...]
+    slots: tuple[Slot, ...]
+    words: tuple[tuple[str, ...], ...]
+    class_ids: tuple[tuple[int, ...], ...]
+    probe_words: tuple[str, ...]
+    probe_ids: tuple[int, ...]
+    n_fixed_tokens: int
+
+
+def compile_wording(
+    backbone: Backbone,
+    template: str,
+    words: Sequence[str | Sequence[str]],
+    *,
+    n_fields: int,
+    n_prompt_tokens: int,
+    placeholder_ids: tuple[int, ...] | None = None,
+    placeholder: str | None = None,
+    mode: str = "add",
+    probe_words: Sequence[str] = (),
+    label_token: str = "official",  # noqa: S107 - a token of text
+) -> CompiledWording:
+    """Compile a wording for a model.
+
+    The pieces are tokenized on their own, so the ids equal those of the formatted string for
+    templates whose pieces meet the fields at white space or punctuation, as the official ones do.
+
+    Args:
+        backbone: the model whose tokenizer and limits apply.
+        template: `{p}` first, each field of the task once, and one `[M]`; other text is literal.
+        words: per class a word, or several.
+        n_fields: 1 (`{text}`) or 2 (`{a}`, `{b}`).
+        n_prompt_tokens: M.
+        placeholder_ids: the round's own M placeholder ids; None means the official range
+            `FIRST_PLACEHOLDER_ID`, ....
+        placeholder: text for the prompt positions, cut after M tokens; where it is shorter, the
+            remaining positions keep the ids that the round has there. Not with mode "cat".
+        mode: "add" or "cat".
+        probe_words: words whose logits `word_logits` returns.
+        label_token: a word's token is its first id without ("official") or with ("spaced") a
+            leading space.
+
+    Raises:
+        InvalidQuery: the template, the words, the placeholder or the mode cannot be used.
+        UsageError: `n_fields`, `label_token` or `placeholder_ids` (the round's) cannot be used.
+    """
+    normal = tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in words)
+    for text in (template, placeholder or "", *(word for entry in normal for word in entry), *probe_words):
+        _require_encodable(text)
+    if n_fields not in FIELDS:
+        raise UsageError(f"the task has {n_fields} fields; expected 1 or 2")
+    if label_token not in {"official", "spaced"}:
+        raise UsageError(f"model.label_token is {label_token!r}; expected official or spaced")
+    if mode not in {"add", "cat"}:
+        raise InvalidQuery(f"wording: mode is {mode!r}; expected add or cat")
+    if mode == "cat" and placeholder is not None:
+        raise InvalidQuery(
+            "wording: mode cat has no placeholder tokens; leave placeholder out, or use mode add"
+        )
+    prompt_ids = _default_placeholder(backbone, placeholder_ids, n_prompt_tokens)
+    if placeholder is not None:
+        given = backbone.token_ids(placeholder)[:n_prompt_tokens]
+        prompt_ids = given + prompt_ids[len(given) :]
+    if mode == "cat":
+        prompt_ids = (backbone.specials.mask,) * n_prompt_tokens
+    slots = compile_template(backbone, template, FIELDS[n_fields])
+    fixed = len(backbone.specials.start) + n_prompt_tokens + len(backbone.specials.end)
+    fixed += sum(len(slot.ids) if isinstance(slot, LiteralIds) else 1 for slot in slots) - n_fields
+    if fixed > backbone.family.max_tokens:
+        raise InvalidQuery(
+            f"wording: the template takes {fixed} tokens with {n_prompt_tokens} prompt tokens; "
+            f"the model reads at most {backbone.family.max_tokens}: shorten it"
+        )
+    class_ids = tuple(
+        tuple(_word_id(backbone, word, label_token, f"class {number}") for word in entry)
+        for number, entry in enumerate(normal)
+    )
+    _refuse_shared_tokens(normal, class_ids)
+    return CompiledWording(
+        template=template,
+        mode=mode,
+        n_fields=n_fields,
+        placeholder_ids=prompt_ids,
+        slots=slots,
+        words=normal,
+        class_ids=class_ids,
+        probe_words=tuple(probe_words),
+        probe_ids=tuple(_word_id(backbone, word, label_token, "probe_words") for word in probe_words),
+        n_fixed_tokens=fixed,
+    )
+
+
+def _default_placeholder(
+    backbone: Backbone, placeholder_ids: tuple[int, ...] | None, n_prompt_tokens: int
+) -> tuple[int, ...]:
+    """Return the round's placeholder ids.
+
+    Raises:
+        UsageError: there are not M of them, or the model cannot use one.
+    """
+    first = FIRST_PLACEHOLDER_ID
+    ids = tuple(range(first, first + n_prompt_tokens)) if placeholder_ids is None else placeholder_ids
+    if len(ids) != n_prompt_tokens:
+        raise UsageError(f"{len(ids)} placeholder ids for {n_prompt_tokens} prompt tokens; expected as many")
+    specials = backbone.specials
+    reserved = {*specials.start, *specials.end, specials.mask, specials.pad}
+    vocabulary = backbone.tokenizer.get_vocab_size()
+    for number in ids:
+        if not 0 <= number < vocabulary or number in reserved:
+            raise UsageError(
+                f"placeholder id {number} is a special token or not below the vocabulary's {vocabulary}; "
+                "give the model its own placeholder ids"
+            )
+    return ids
+
+
+def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int:
+    """Return the token id that stands for a word.
+
+    Raises:
+        InvalidQuery: the word is empty, begins or ends with white space, or is unknown.
+    """
+    if not word or word != word.strip():
+        raise InvalidQuery(
+            f"wording: {owner} has the word {word!r}; expected a word without white space around it "
+            f"(the round reads words as {label_token!r})"
+        )
+    ids = backbone.token_ids(f" {word}" if label_token == "spaced" else word)  # noqa: S105 - a token of text
+    if not ids or ids[0] == backbone.unknown_id:
+        raise InvalidQuery(
+            f"wording: {owner} has the word {word!r}, which the model's tokenizer does not know"
+        )
+    return ids[0]
+
+
+def _refuse_shared_tokens(words: tuple[tuple[str, ...], ...], class_ids: tuple[tuple[int, ...], ...]) -> None:
+    """Check that classes have words and that no token stands for two classes.
+
+    Raises:
+        InvalidQuery: a class has no word, or two classes share a token.
+    """
+    if not words:
+        raise InvalidQuery("wording: no words; expected at least one per class")
+    owners: dict[int, tuple[int, str]] = {}
+    for number, (entry, ids) in enumerate(zip(words, class_ids, strict=True)):
+        if not entry:
+            raise InvalidQuery(f"wording: class {number} has no word; expected at least one")
+        for word, token in zip(entry, ids, strict=True):
+            other, other_word = owners.setdefault(token, (number, word))
+            if other != number:
+                raise InvalidQuery(
+                    f"wording: class {other} ({other_word!r}) and class {number} ({word!r}) share token id "
+                    f"{token}; choose words whose first tokens differ"
+                )
+
+
+def _require_encodable(text: str) -> None:
+    """Refuse lone surrogates, which no tokenizer can read.
+
+    Raises:
+        InvalidQuery: the text is not valid Unicode.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidQuery(f"wording: {text!r} is not valid Unicode: {error.reason}") from error

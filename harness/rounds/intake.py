@@ -1,0 +1,74 @@
+"""Taking submissions in: checked, content-addressed, queued."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from harness.config import RoundConfig
+from harness.errors import UsageError
+from harness.session import read_submission
+from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.writer import utc_now
+
+__all__ = ["BASELINE_TEAM", "baseline_folder", "packaged_baselines", "submit"]
+
+BASELINE_TEAM = "reference"
+"""Owner of the packaged reference solvers."""
+
+
+def packaged_baselines() -> tuple[str, ...]:
+    """Return the names of the reference solvers."""
+    folder = Path(str(files("baselines")))
+    return tuple(sorted(path.parent.name for path in folder.glob("*/solver.toml")))
+
+
+def baseline_folder(name: str) -> Path:
+    """Return a reference solver's folder.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in packaged_baselines():
+        raise UsageError(f"there is no baseline {name!r}; there are {', '.join(packaged_baselines())}")
+    return Path(str(files("baselines"))) / name
+
+
+def submit(
+    store: SealedStore,
+    publisher: Publisher,
+    paths: ArenaPaths,
+    config: RoundConfig,
+    path: Path,
+    team: str,
+    *,
+    is_baseline: bool = False,
+    is_example: bool = False,
+) -> int:
+    """Check a submission, keep its files and queue its runs; return its number.
+
+    Raises:
+        UsageError: no such path, or the round is not open.
+        InvalidSubmission: the files cannot be accepted.
+    """
+    now = utc_now()
+    if not config.round.is_open(now):
+        opens, closes = config.round.opens, config.round.closes
+        raise UsageError(
+            f"round {config.name!r} is not open: it opens {opens.isoformat() if opens else 'at once'} "
+            f"and closes {closes.isoformat() if closes else 'never'}; it is {now.isoformat(timespec='seconds')}"
+        )
+    submission = read_submission(path, config.limits.submission_bytes)
+    kept = submission.write_to(paths.submissions)
+    store.ensure_team(team, is_baseline_owner=is_baseline)
+    number = store.add_submission(
+        config.name,
+        team,
+        submission.manifest.name,
+        submission.digest,
+        str(kept.relative_to(paths.submissions)),
+        description=submission.manifest.description,
+        is_baseline=is_baseline,
+        is_example=is_example,
+        round_version=config.round.version,
+    )
+    publisher.publish()
+    return number

@@ -1,0 +1,157 @@
+"""The real competition's upload format: a zip of `<Task>/<seed>.csv` files with predictions.
+
+Nothing metered the calls behind such predictions: they are scored on the public test rows, rounded
+to 0.1, never ranked, and shown as what they are.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from harness.config import RoundConfig, TaskConfig
+from harness.errors import InvalidSubmission
+from harness.metrics import score
+from harness.records import IntArray
+from harness.session.archive import read_zip
+from harness.tasks import load_task_data, public_rows
+
+__all__ = ["LABEL", "PredictionReport", "score_predictions"]
+
+LABEL = "predictions only, calls not metered"
+"""How such scores are shown wherever they are shown."""
+
+_HEADER = ["", "pred"]
+_MAX_BYTES = 64 * 2**20
+_MAX_FILES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionReport:
+    """Scores of an upload, rounded to 0.1.
+
+    Attributes:
+        round_name: the round.
+        seeds: task -> k-shot seed -> score.
+        tasks: task -> mean over seeds.
+        total: mean over tasks.
+        label_order: task -> the class that each number means.
+    """
+
+    round_name: str
+    seeds: Mapping[str, Mapping[int, float]]
+    tasks: Mapping[str, float]
+    total: float
+    label_order: Mapping[str, tuple[str, ...]]
+
+
+def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
+    """Score a zip against a round's public test rows.
+
+    Args:
+        archive: `<Task>/<seed>.csv` for every task and k-shot seed of the round; each with the
+            header `,pred` and one line `row,class` per test row.
+        config: the round.
+
+    Raises:
+        InvalidSubmission: naming every missing, unexpected or malformed file and row.
+        DataError: the round's data cannot be loaded.
+    """
+    files = read_zip(archive, max_files=_MAX_FILES, max_bytes=_MAX_BYTES)
+    expected = {
+        f"{task.upload_name or task.name}/{seed}.csv": (task, seed)
+        for task in config.task
+        for seed in task.kshot_seeds
+    }
+    problems = [f"{name}: missing" for name in expected if name not in files]
+    problems += [
+        f"{name}: unexpected; round {config.name!r} expects {', '.join(sorted(expected))}"
+        for name in files
+        if name not in expected
+    ]
+    raw: dict[str, dict[int, float]] = {}
+    for task in config.task:
+        # Test rows do not depend on k-shot seeds, so none is loaded.
+        test = load_task_data(task, seeds=()).test
+        is_public = public_rows(test.labels, task.public_fraction, config.round.seed)
+        for name, (owner, seed) in expected.items():
+            if owner is task and name in files:
+                predictions, wrong = _read_csv(name, files[name], task, len(test))
+                problems += wrong
+                if not wrong:
+                    n_classes = len(task.label_names)
+                    raw.setdefault(task.name, {})[seed] = score(
+                        task.metric, test.labels[is_public], predictions[is_public], n_classes
+                    )
+    if problems:
+        raise InvalidSubmission(
+            f"{archive.name}: {len(problems)} problem(s)\n" + "\n".join(f"  - {problem}" for problem in problems)
+        )
+    means = {task: fmean(scores.values()) for task, scores in raw.items()}
+    return PredictionReport(
+        round_name=config.name,
+        seeds={task: {seed: round(value, 1) for seed, value in scores.items()} for task, scores in raw.items()},
+        tasks={task: round(value, 1) for task, value in means.items()},
+        total=round(fmean(means.values()), 1),
+        label_order={task.name: _label_order(task) for task in config.task},
+    )
+
+
+def _label_order(task: TaskConfig) -> tuple[str, ...]:
+    return task.upload_label_order or task.label_names
+
+
+def _read_csv(name: str, content: bytes, task: TaskConfig, n_rows: int) -> tuple[IntArray, list[str]]:
+    """Return class numbers (B,) in the round's own label order, and every problem found."""
+    predictions = np.full(n_rows, -1, dtype=np.int64)
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        return predictions, [f"{name}: not a CSV file in UTF-8: {error}"]
+    if not lines or lines[0] != _HEADER:
+        found = ",".join(lines[0]) if lines else "an empty file"
+        return predictions, [f"{name}: the header must be ',pred', got {found!r}"]
+    order = [task.label_names.index(label) for label in _label_order(task)]
+    problems = []
+    for number, line in enumerate(lines[1:], start=2):
+        problem = _place(line, predictions, order)
+        if problem:
+            problems.append(f"{name}, line {number}: {problem}")
+    if len(lines) - 1 > n_rows:
+        problems.append(f"{name}: too long: {len(lines) - 1} rows, the test set has {n_rows}")
+    missing = np.flatnonzero(predictions < 0)
+    if missing.size and not problems:
+        problems.append(
+            f"{name}: too short: {n_rows - missing.size} of {n_rows} rows; the first missing row is {missing[0]}"
+        )
+    return predictions, problems
+
+
+def _place(line: list[str], predictions: IntArray, order: list[int]) -> str:
+    """Enter one line; return what is wrong with it, or nothing."""
+    n_rows = len(predictions)
+    if len(line) != 2:
+        return f"expected 'row,class', got {','.join(line)!r}"
+    row_text, class_text = line
+    if not _is_number(row_text):
+        return f"row {row_text!r} is not a whole number"
+    if not _is_number(class_text):
+        return f"class {class_text!r} is not a whole number"
+    row, label = int(row_text), int(class_text)
+    if row >= n_rows:
+        return f"row {row} is out of range, the test set has rows 0..{n_rows - 1}"
+    if label >= len(order):
+        return f"class {label} is out of range, expected 0..{len(order) - 1}"
+    if predictions[row] >= 0:
+        return f"row {row} stands twice"
+    predictions[row] = order[label]
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    """Say whether a text is a whole number of a sane size (huge ones are refused by `int`)."""
+    return len(text) <= 9 and text.isascii() and text.isdigit()

@@ -1,0 +1,209 @@
+"""The worker: claims runs, attempts them in the sandbox, and stores what came out.
+
+A run is claimed under a lease that a thread renews. If this process dies, the lease runs out,
+the attempt is void and the run starts from zero under the same seeds, here or elsewhere.
+"""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
+from harness.rounds.lifecycle import stored_config
+from harness.sandbox import SandboxMode
+from harness.session import (
+    Arena,
+    Artifact,
+    Progress,
+    RunSpec,
+    read_submission,
+    run_attempt,
+    solver_params,
+    write_artifact,
+)
+from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
+from harness.store.writer import utc_now
+
+__all__ = ["LEASE_S", "RunEvent", "Worker"]
+
+LEASE_S = 30.0
+"""Seconds after which a silent worker's run may be taken by another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """What a watcher is told.
+
+    Attributes:
+        run: which run.
+        progress: after a query; None when the run has ended.
+        artifact: the result; None while it runs, or if the attempt was void.
+        fault: our fault that voided the attempt, for the operator.
+    """
+
+    run: ClaimedRun
+    progress: Progress | None = None
+    artifact: Artifact | None = None
+    fault: str = ""
+
+
+@dataclass
+class Worker:
+    """Runs what is queued, one run at a time.
+
+    Attributes:
+        store: the sealed store.
+        publisher: brings the public store up to date.
+        paths: the arena folder.
+        mode: how solvers are isolated.
+        observer: told about progress and results, or None.
+        name: for people, in leases and events.
+    """
+
+    store: SealedStore
+    publisher: Publisher
+    paths: ArenaPaths
+    mode: SandboxMode
+    observer: Callable[[RunEvent], None] | None = None
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
+
+    def run_until_idle(self, round_name: str | None = None) -> int:
+        """Work until nothing is queued or held by a lease; return how many runs ended here.
+
+        Runs of a worker that died are waited for until their lease runs out.
+        """
+        ended = 0
+        while True:
+            run = self.store.claim_run(self.name, LEASE_S, round_name)
+            if run is not None:
+                ended += self.attempt(run)
+            elif self.store.has_waiting_runs(round_name):
+                time.sleep(0.5)
+            else:
+                return ended
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+        while not stop.is_set():
+            run = self.store.claim_run(self.name, LEASE_S)
+            if run is None:
+                stop.wait(1.0)
+            else:
+                self.attempt(run)
+
+    def attempt(self, run: ClaimedRun) -> bool:
+        """Make one attempt at a claimed run; return whether it ended with a result.
+
+        A fault of ours voids the attempt and is told to the observer; the worker goes on.
+        """
+        try:
+            attempt = self.store.start_attempt(run)
+        except LeaseLost:
+            return False
+        folder = self.paths.attempts / f"{run.run_id}-{attempt}"
+        try:
+            with self._lease(run):
+                folder.mkdir()
+                artifact = self._execute(run, folder)
+                path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
+                digest = write_artifact(artifact, path)
+                self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
+        except LeaseLost:
+            # Another worker has the run, or it was cancelled; its outcome is the one that counts.
+            return False
+        except Exception as error:  # noqa: BLE001 (whatever went wrong here is ours, and must not end the worker)
+            fault = str(error) if isinstance(error, GradfreeError) else f"{type(error).__name__}: {error}"
+            self._void(attempt, fault)
+            self._tell(RunEvent(run, fault=fault))
+            return False
+        finally:
+            shutil.rmtree(folder / "submission", ignore_errors=True)
+            self.publisher.publish()
+        self._tell(RunEvent(run, artifact=artifact))
+        return True
+
+    def _execute(self, run: ClaimedRun, folder: Path) -> Artifact:
+        arena = self._arena(run)
+        kept = self.paths.submissions / run.path
+        try:
+            submission = read_submission(kept, arena.config.limits.submission_bytes)
+        except InvalidSubmission as error:
+            raise InfrastructureError(f"the kept submission {kept} is damaged: {error}") from error
+        if submission.digest != run.digest:
+            raise InfrastructureError(f"the kept submission {kept} is not what was handed in")
+        spec = RunSpec(
+            submission=submission,
+            params=solver_params(arena.config, submission, is_baseline=run.is_baseline),
+            task=run.task,
+            kshot_seed=run.kshot_seed,
+            solver_seed=run.solver_seed,
+        )
+        return run_attempt(
+            arena, spec, folder, self.mode, lambda progress: self._tell(RunEvent(run, progress=progress))
+        )
+
+    def _arena(self, run: ClaimedRun) -> Arena:
+        """Return the loaded round; model and data stay in memory between runs."""
+        if run.round_digest not in self._arenas:
+            stored = self.store.get_round(run.round_name, run.round_version)
+            self._arenas[run.round_digest] = Arena(stored_config(stored))
+        return self._arenas[run.round_digest]
+
+    def _void(self, attempt: int, reason: str) -> None:
+        try:
+            self.store.void_attempt(attempt, reason)
+        except LeaseLost:
+            return
+
+    def _tell(self, event: RunEvent) -> None:
+        if self.observer is not None:
+            self.observer(event)
+
+    @contextmanager
+    def _lease(self, run: ClaimedRun) -> Iterator[None]:
+        """Renew the lease in a thread while the attempt runs."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(LEASE_S / 3):
+                if not self.store.heartbeat(run, LEASE_S):
+                    return
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def _result(artifact: Artifact, name: str, digest: str) -> RunResult:
+    """Derive the store's row from the artifact."""
+    scores = artifact.scores
+    return RunResult(
+        verdict=artifact.verdict,
+        score_public=None if scores is None else scores.public,
+        score_private=None if scores is None else scores.private,
+        usage=artifact.usage,
+        budget_calls=artifact.budget_calls,
+        started_at=artifact.started_at,
+        ended_at=artifact.ended_at,
+        is_flagged=artifact.is_flagged,
+        message=artifact.message,
+        artifact_path=name,
+        artifact_sha256=digest,
+        hashes=artifact.hashes,
+        train_loss_curve=tuple(artifact.train_losses),
+        predictions=None if artifact.predictions is None else np.asarray(artifact.predictions, np.int64),
+        wall_s=artifact.wall_s,
+    )

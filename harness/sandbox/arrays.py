@@ -1,0 +1,107 @@
+"""Arrays on the wire: named, of listed types, raw little-endian, each padded to eight bytes.
+
+Never pickle, never object arrays. The receiver computes every array's size from its own
+declared type and shape and requires the exact byte count. Both sides use it: numpy only.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+
+from harness.records import Array
+from harness.sandbox.frames import PAYLOAD_MAX_BYTES, FrameError
+
+__all__ = ["DTYPES", "MAX_ARRAYS", "ArraySpec", "decode_arrays", "encode_arrays"]
+
+DTYPES = {
+    name: np.dtype(name)
+    for name in ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
+}
+"""Wire name -> numpy type. No strings, no complex numbers, no objects."""
+
+MAX_ARRAYS = 64
+_MAX_NDIM = 8
+_ALIGN = 8
+
+
+class ArraySpec(TypedDict):
+    """How one array is announced in a frame's meta."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+def _padding(size: int) -> int:
+    return -size % _ALIGN
+
+
+def encode_arrays(arrays: Mapping[str, Array]) -> tuple[list[ArraySpec], list[memoryview]]:
+    """Return the specs for the meta and the byte views for the payload.
+
+    Raises:
+        FrameError: too many arrays, or a type or rank that the wire does not carry.
+    """
+    if len(arrays) > MAX_ARRAYS:
+        msg = f"{len(arrays)} arrays, at most {MAX_ARRAYS}"
+        raise FrameError(msg)
+    specs: list[ArraySpec] = []
+    parts: list[memoryview] = []
+    for name, array in arrays.items():
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        if little.dtype.str not in DTYPES or little.ndim > _MAX_NDIM:
+            msg = (
+                f"array {name!r} has type {array.dtype} and {array.ndim} dimensions; expected bool, int, "
+                f"unsigned or float16/32/64, and at most {_MAX_NDIM}"
+            )
+            raise FrameError(msg)
+        flat = np.ascontiguousarray(little).reshape(-1).view(np.uint8)
+        specs.append({"name": name, "dtype": little.dtype.str, "shape": list(little.shape)})
+        parts.append(flat.data)
+        parts.append(memoryview(bytes(_padding(flat.nbytes))))
+    return specs, parts
+
+
+def decode_arrays(specs: Sequence[ArraySpec] | Iterable[Any], payload: bytearray) -> dict[str, Array]:
+    """Return views over the payload, each of exactly the announced size.
+
+    Raises:
+        FrameError: a duplicate name, an unlisted type, a bad dimension, a bool that is not 0 or
+            1, or a payload whose length is not the sum of the arrays'.
+    """
+    arrays: dict[str, Array] = {}
+    offset = 0
+    for spec in specs:
+        name, shape = spec["name"], spec["shape"]
+        dtype = DTYPES.get(spec["dtype"])
+        if name in arrays or len(arrays) == MAX_ARRAYS or dtype is None or len(shape) > _MAX_NDIM:
+            msg = f"array {name!r} is announced twice, is one too many, or has an unlisted type or rank"
+            raise FrameError(msg)
+        if any(type(n) is not int or not 0 <= n <= PAYLOAD_MAX_BYTES for n in shape):
+            msg = f"array {name!r} has a dimension outside 0..{PAYLOAD_MAX_BYTES}"
+            raise FrameError(msg)
+        # Non-zero dimensions alone: numpy refuses (0, 2**28, 2**28, ...) with an error of its own.
+        if math.prod(n for n in shape if n) > PAYLOAD_MAX_BYTES:
+            msg = f"array {name!r} is too large"
+            raise FrameError(msg)
+        count = math.prod(shape)
+        size = count * dtype.itemsize
+        if offset + size + _padding(size) > len(payload):
+            msg = f"array {name!r} passes the end of the payload"
+            raise FrameError(msg)
+        array: Array = (
+            np.frombuffer(payload, dtype=dtype, count=count, offset=offset).reshape(shape)
+            if count
+            else np.empty(shape, dtype=dtype)
+        )
+        if dtype.kind == "b" and count and array.view(np.uint8).max() > 1:
+            msg = f"array {name!r} holds a bool that is neither 0 nor 1"
+            raise FrameError(msg)
+        arrays[name] = array
+        offset += size + _padding(size)
+    if offset != len(payload):
+        msg = f"payload has {len(payload)} bytes, the arrays need {offset}"
+        raise FrameError(msg)
+    return arrays

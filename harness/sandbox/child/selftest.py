@@ -1,0 +1,88 @@
+"""What must not work in here, tried before any participant code."""
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Sequence
+
+from harness.sandbox.child.kernel import attempt
+
+__all__ = ["breaches"]
+
+_AF_INET, _SOCK_STREAM = 2, 1
+_CLONE_NEWUSER = 0x1000_0000
+_REFUSED = (errno.EPERM, errno.EACCES)
+
+
+def breaches(root_entries: Sequence[str], canaries: Sequence[str], channel_fd: int) -> list[str]:
+    """Return what is open that must be closed; empty when the sandbox holds.
+
+    Args:
+        root_entries: the exact names that `/` may hold.
+        canaries: host paths that must not exist in here.
+        channel_fd: the only descriptor besides stdin, stdout and stderr.
+    """
+    found = [f"{name} did not fail as refused ({what})" for name, what in _calls() if what]
+    if 0 in (os.getuid(), os.geteuid(), os.getgid(), os.getegid()):
+        found.append("still root")
+    entries = sorted(os.listdir("/"))
+    if entries != sorted(root_entries):
+        found.append(f"/ holds {entries}, expected {sorted(root_entries)}")
+    descriptors = _descriptors()
+    if descriptors != [0, 1, 2, channel_fd]:
+        found.append(f"open descriptors {descriptors}, expected [0, 1, 2, {channel_fd}]")
+    found += [f"{path} can be seen" for path in canaries if _is_visible(path)]
+    found += [f"{path} can be written" for path in ("/", "/dev") if _is_writable(path)]
+    return found
+
+
+def _calls() -> list[tuple[str, str]]:
+    """Per forbidden call, its name and what went wrong ("" when it was refused as it must be)."""
+    tries = {
+        "socket": attempt("socket", _AF_INET, _SOCK_STREAM, 0),
+        "clone": attempt("clone", signal.SIGCHLD, 0, 0, 0, 0),
+        "execve": attempt("execve", b"/", None, None),
+        "unshare": attempt("unshare", _CLONE_NEWUSER),
+        "ptrace": attempt("ptrace", 0, 0, 0, 0),
+        "seccomp": attempt("seccomp", 1, 0, None),
+        "capset": attempt("capset", None, None),
+    }
+    if tries["clone"] == (0, 0):
+        os._exit(1)  # the fork that should not have been possible
+    # Without its rule a call fails for other reasons too (EFAULT, EINVAL): only a refusal counts.
+    return [
+        (name, "" if result < 0 and number in (*_REFUSED, errno.ENOSYS) else f"result {result}, errno {number}")
+        for name, (result, number) in tries.items()
+    ]
+
+
+def _descriptors() -> list[int]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return [fd for fd in range(soft) if _is_open(fd)]
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def _is_visible(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _is_writable(folder: str) -> bool:
+    path = os.path.join(folder, "self-test")
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError:
+        return False
+    os.close(fd)
+    return True

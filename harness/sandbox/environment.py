@@ -1,0 +1,187 @@
+"""What a solver process may read of this machine: its interpreter, and packages by list.
+
+Whatever lies in a bound tree can be read, so nothing is bound by habit: the interpreter and its
+standard library, the system libraries that these and the packages name in their ELF headers, and
+the packages of the solver's environment with all that they require. The harness's own modules and
+the submission are copied in file by file (`harness.sandbox.bwrap`).
+"""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import SandboxUnavailable
+from harness.sandbox.elf import needed_libraries
+
+__all__ = ["HARNESS_FILES", "SOLVER_PACKAGES", "SolverEnvironment", "solver_environment"]
+
+SOLVER_PACKAGES = ("numpy", "scipy", "cma", "scikit-learn", "torch")
+"""The distributions that a submission may import; those not installed are simply absent."""
+
+HARNESS_FILES = (
+    "__init__.py",
+    "errors.py",
+    "records.py",
+    "api/__init__.py",
+    "api/blackbox.py",
+    "api/solver.py",
+    "api/types.py",
+    "sandbox/__init__.py",
+    "sandbox/arrays.py",
+    "sandbox/frames.py",
+    "sandbox/child/__init__.py",
+    "sandbox/child/client.py",
+    "sandbox/child/kernel.py",
+    "sandbox/child/lockdown.py",
+    "sandbox/child/runner.py",
+    "sandbox/child/selftest.py",
+    "sandbox/child/work.py",
+)
+"""Relative to the package `harness`: all of it that exists inside."""
+
+_DLOPENED = ("libgcc_s.so.1", "libstdc++.so.6")
+"""Loaded by name at run time (pthread_exit, C++ extensions), so no header tells."""
+
+_SHADOWED = frozenset({"site-packages", "dist-packages"})
+
+_NO_OBJECTS = _SHADOWED | {"__pycache__", "include", "tests"}
+
+_USELESS_INSIDE = ("_tkinter", "nis")
+"""Standard modules that need a display or a directory service, and would bring 20 libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolverEnvironment:
+    """Host paths that are bound read-only.
+
+    Attributes:
+        python: the base interpreter's real path (not a virtual environment's link).
+        trees: folders and files bound at their own path.
+        hidden: folders inside `trees` that are covered by an empty one.
+        libraries: system libraries: where the loader looks -> the file.
+        packages: name below the packages folder -> host path.
+        versions: distribution -> version, and "python" -> sys.version.
+    """
+
+    python: Path
+    trees: tuple[Path, ...]
+    hidden: tuple[Path, ...]
+    libraries: dict[str, Path]
+    packages: dict[str, Path]
+    versions: dict[str, str]
+
+
+@functools.cache
+def solver_environment() -> SolverEnvironment:
+    """Describe this interpreter's environment; computed once per process.
+
+    Raises:
+        SandboxUnavailable: the system's libraries cannot be listed.
+    """
+    python = Path(os.path.realpath(sys.executable))
+    stdlib = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+    base = [Path(str(path).replace(sys.prefix, sys.base_prefix, 1)) for path in stdlib]
+    trees = list(dict.fromkeys([python, *(path for path in base if path.is_dir())]))
+    packages, versions = _packages()
+    roots = [*trees, *packages.values()]
+    libraries = _libraries(roots)
+    # The interpreter's own libpython, never another one of the same name from the loader's cache.
+    libraries = {place: path for place, path in libraries.items() if "/libpython" not in place}
+    own = Path(sysconfig.get_config_var("LIBDIR") or "") / str(sysconfig.get_config_var("INSTSONAME") or "")
+    if own.is_file() and own.suffix != ".a":
+        trees.append(own)
+    hidden = tuple(path / name for path in base for name in sorted(_SHADOWED) if (path / name).is_dir())
+    return SolverEnvironment(
+        python=python,
+        trees=tuple(trees),
+        hidden=tuple(dict.fromkeys(hidden)),
+        libraries=libraries,
+        packages=packages,
+        versions={"python": sys.version, **versions},
+    )
+
+
+def _packages() -> tuple[dict[str, Path], dict[str, str]]:
+    """Follow the requirements of `SOLVER_PACKAGES` through what is installed."""
+    found: dict[str, Path] = {}
+    versions: dict[str, str] = {}
+    queue, seen = list(SOLVER_PACKAGES), set[str]()
+    while queue:
+        name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in distribution.files or ():
+            top = file.parts[0]
+            if top not in ("..", "__pycache__", "bin") and top not in found:
+                found[top] = Path(str(distribution.locate_file(top)))
+        for top in found:
+            if top.endswith(".dist-info"):
+                dist, _, version = top.removesuffix(".dist-info").partition("-")
+                versions[dist] = version
+        for requirement in distribution.requires or ():
+            if "extra ==" not in requirement:
+                queue += re.findall(r"^[A-Za-z0-9._-]+", requirement)
+    return {name: path for name, path in sorted(found.items()) if path.exists()}, versions
+
+
+def _libraries(roots: list[Path]) -> dict[str, Path]:
+    """The closure of needed system libraries over every ELF file under `roots`."""
+    known = _loader_cache()
+    pending = set(_DLOPENED)
+    for path in _shared_objects(roots):
+        pending |= needed_libraries(path)
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        # Not in the loader's cache: bundled beside the file that needs it, thus in a bound tree.
+        place = name if name.startswith("/") else known.get(name)
+        if place is not None:
+            found[place] = Path(os.path.realpath(place))
+            pending |= needed_libraries(found[place])
+    return found
+
+
+def _shared_objects(roots: list[Path]) -> Iterator[Path]:
+    """The files among and below `roots` that may be ELF objects."""
+    for root in roots:
+        if root.is_file():
+            yield root
+        for folder, below, names in os.walk(root):
+            below[:] = [name for name in below if name not in _NO_OBJECTS]
+            for name in names:
+                if ".so" in name and not name.startswith(_USELESS_INSIDE):
+                    yield Path(folder, name)
+
+
+def _loader_cache() -> dict[str, str]:
+    """Soname -> path, as the dynamic loader would find it."""
+    ldconfig = next((path for path in ("/sbin/ldconfig", "/usr/sbin/ldconfig") if Path(path).exists()), None)
+    if ldconfig is None:
+        msg = f"no ldconfig on this system ({platform.platform()}): a glibc-based Linux is needed"
+        raise SandboxUnavailable(msg)
+    listing = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=False)
+    if listing.returncode:
+        msg = f"{ldconfig} -p failed: {listing.stderr.strip()}"
+        raise SandboxUnavailable(msg)
+    known: dict[str, str] = {}
+    for soname, kind, path in re.findall(r"^\s+(\S+) \(([^)]*)\) => (\S+)$", listing.stdout, re.MULTILINE):
+        if "x86-64" in kind:
+            known.setdefault(soname, path)
+    return known

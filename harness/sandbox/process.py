@@ -1,0 +1,373 @@
+"""One solver process from spawn to reap: isolated, checked from outside, watched, killed."""
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import InfrastructureError, SandboxUnavailable
+from harness.sandbox import seccomp
+from harness.sandbox.bwrap import LIB, PACKAGES, SCRATCH, SUBMISSION, Layout, child_environment
+from harness.sandbox.environment import SolverEnvironment, solver_environment
+from harness.sandbox.frames import Channel, FrameError, FrameType
+from harness.sandbox.hostcheck import check_isolation, only_child
+from harness.sandbox.log import LogDrain
+from harness.sandbox.messages import FaultMessage, HelloMessage, read_message
+from harness.sandbox.policy import SandboxMode, SandboxPolicy
+from harness.sandbox.watchdog import SolverClock, Watchdog, WatchLimits
+
+__all__ = ["SolverProcess"]
+
+_UID_BASE = 1_600_000_000
+"""Root mode's users are this plus the process number: unique among live sandboxes, owner of nothing."""
+_NPROC, _NOFILE, _SIGPENDING = 64, 256, 256
+_STACK_BYTES = 8 << 20
+_ADDRESS_SLACK_BYTES = 32 << 30
+_SCRATCH_INODES = 4096
+_SOCKET_BYTES = 1 << 20
+_REAP_S = 10.0
+_CANARIES = ("/etc/passwd", "/etc/shadow", "/proc/self", "/home", "/var", "/tmp", "/run")
+_HARNESS = Path(__file__).resolve().parent.parent
+
+
+class SolverProcess:
+    """Context manager: locked down and idle after `start`, gone after the block."""
+
+    def __init__(
+        self, submission: Mapping[str, bytes], policy: SandboxPolicy, mode: SandboxMode, *, wall_s: float
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            submission: relative path -> contents.
+            policy: the limits.
+            mode: how to isolate.
+            wall_s: limit on `clock`.
+        """
+        self.clock = SolverClock()
+        self.versions: dict[str, str] = {}
+        self.channel: Channel
+        self.log: LogDrain
+        self.watchdog: Watchdog
+        self.cpu_s = 0.0
+        self.exit_status: int | None = None
+        self._submission = submission
+        self._policy = policy
+        self._mode = mode
+        self._wall_s = wall_s
+        self._resources = contextlib.ExitStack()
+        self._host_end: socket.socket
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._pidfd: int | None = None
+
+    def __enter__(self) -> Self:
+        """Start it.
+
+        Raises:
+            SandboxUnavailable: this machine cannot isolate it, or a check failed.
+            InfrastructureError: it did not come up for another reason of ours.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill and reap whatever is left, close everything."""
+        self._close()
+
+    def end(self) -> None:
+        """Kill the process if it still runs, reap it, and collect its figures."""
+        if self.exit_status is not None or self._popen is None:
+            return
+        if hasattr(self, "watchdog"):
+            self.watchdog.look()
+            self.watchdog.stop()
+        self._kill()
+        self._reap()
+
+    def wait(self) -> None:
+        """Let a process that has closed its channel exit by itself, then reap it."""
+        if self._pidfd is not None:
+            poller = select.poll()
+            poller.register(self._pidfd, select.POLLIN)
+            poller.poll(_REAP_S * 1000)
+        self.end()
+
+    @property
+    def signal_number(self) -> int | None:
+        """The signal that ended the process; None when it exited or has not ended."""
+        status = self.exit_status
+        if status is None:
+            return None
+        if status < 0:
+            return -status
+        # bubblewrap reports its child's death by signal as 128 + n, as a shell does.
+        return status - 128 if self._mode is not SandboxMode.UNSAFE and status > 128 else None  # noqa: PLR2004
+
+    # Start-up
+
+    def _start(self) -> None:
+        _check_mode(self._mode)
+        deadline = time.monotonic() + self._policy.startup_s
+        self._host_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._resources.callback(self._host_end.close)
+        self._host_end.setblocking(False)
+        for end in (self._host_end, child_end):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+        self.channel = Channel(self._host_end.fileno(), inbound_bytes=self._policy.inbound_bytes)
+        log_read, log_write = os.pipe()
+        self.log = LogDrain(log_read, self._policy.log_bytes)
+        environment = solver_environment()
+        nonce = secrets.token_hex(16)
+        with contextlib.ExitStack() as childs:
+            childs.callback(child_end.close)
+            childs.callback(os.close, log_write)
+            self.log.start()
+            if self._mode is SandboxMode.UNSAFE:
+                pid, config = self._spawn_plain(child_end.fileno(), log_write)
+            else:
+                pid, config = self._spawn_isolated(environment, child_end.fileno(), log_write, childs, deadline)
+        self._report_ready(config | {"nonce": nonce, "scratch": SCRATCH}, nonce, deadline)
+        self._watch(pid, environment)
+
+    def _spawn_isolated(
+        self,
+        environment: SolverEnvironment,
+        channel_fd: int,
+        log_fd: int,
+        childs: contextlib.ExitStack,
+        deadline: float,
+    ) -> tuple[int, dict[str, object]]:
+        """Run bubblewrap; return the number of its process 1 and the runner's orders."""
+
+        def open_data(data: bytes) -> int:
+            fd = os.memfd_create("gradfree", os.MFD_CLOEXEC)
+            childs.callback(os.close, fd)
+            with open(fd, "wb", closefd=False) as file:  # noqa: PTH123 - from a descriptor
+                file.write(data)
+            os.lseek(fd, 0, os.SEEK_SET)
+            passed.append(fd)
+            return fd
+
+        passed: list[int] = [channel_fd]
+        info_read, info_write = os.pipe()
+        passed.append(info_write)
+        fds = {"channel": channel_fd, "info": info_write, "seccomp": open_data(seccomp.stage_1())}
+        layout = Layout(open_data)
+        command = layout.command(self._mode, self._policy, environment, self._submission, fds=fds)
+        try:
+            self._popen = subprocess.Popen(
+                command, env={}, stdin=subprocess.DEVNULL, stdout=log_fd, stderr=log_fd, pass_fds=passed
+            )
+        finally:
+            os.close(info_write)
+        with open(info_read, "rb") as info:  # noqa: PTH123 - from a descriptor
+            pid = self._first_process(_read_info(info.fileno(), deadline))
+        uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else None
+        return pid, {
+            "isolated": True,
+            "uid": uid,
+            "gid": uid,
+            "rlimits": _rlimits(self._policy, isolated=True),
+            "root_entries": layout.root_entries,
+            "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
+            "packages": [PACKAGES],
+            "submission": SUBMISSION,
+        }
+
+    def _first_process(self, info: bytes) -> int:
+        try:
+            pid = int(json.loads(info)["child-pid"])
+            self._pidfd = os.pidfd_open(pid)
+        except (ValueError, KeyError, ProcessLookupError) as error:
+            raise SandboxUnavailable(self._start_failure("bubblewrap could not build the sandbox")) from error
+        self._resources.callback(os.close, self._pidfd)
+        return pid
+
+    def _spawn_plain(self, channel_fd: int, log_fd: int) -> tuple[int, dict[str, object]]:
+        """No isolation: the same runner in the same interpreter, in a temporary folder."""
+        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="gradfree-unsafe-")))
+        submission, scratch = folder / "submission", folder / "scratch"
+        scratch.mkdir()
+        for name, data in self._submission.items():
+            path = submission / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        runner = _HARNESS / "sandbox" / "child" / "runner.py"
+        python = os.path.realpath(sys.executable)
+        self._popen = subprocess.Popen(
+            [python, "-S", "-s", "-P", "-B", str(runner), str(channel_fd), str(_HARNESS.parent)],
+            env=child_environment(self._policy, str(scratch)),
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            pass_fds=[channel_fd],
+            start_new_session=True,
+        )
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        self._resources.callback(os.close, self._pidfd)
+        return self._popen.pid, {
+            "isolated": False,
+            "rlimits": _rlimits(self._policy, isolated=False),
+            "packages": _site_packages(),
+            "submission": str(submission),
+        }
+
+    def _report_ready(self, config: dict[str, object], nonce: str, deadline: float) -> None:
+        """Send the orders, require the answer that only a finished lockdown can give."""
+        stage_2 = memoryview(seccomp.stage_2())
+        try:
+            left = max(0.1, deadline - time.monotonic())
+            self.channel.send(FrameType.CONFIG, 0, config, [stage_2], frame_s=left)
+            left = max(0.1, deadline - time.monotonic())
+            frame = self.channel.receive(
+                frozenset({FrameType.HELLO, FrameType.FAULT}), idle_s=left, frame_s=left, expect_seq=0
+            )
+            message = read_message(HelloMessage if frame.type is FrameType.HELLO else FaultMessage, frame)
+        except FrameError as error:
+            raise SandboxUnavailable(self._start_failure(f"the sandbox did not come up ({error})")) from error
+        if isinstance(message, FaultMessage) or message.nonce != nonce:
+            problems = message.problems if isinstance(message, FaultMessage) else ["wrong nonce"]
+            msg = f"the sandbox's self-test failed: {'; '.join(problems)}; run `gradfree doctor`"
+            raise SandboxUnavailable(msg)
+        self.versions = dict(message.versions) | {"landlock_abi": str(message.landlock)}
+
+    def _watch(self, pid: int, environment: SolverEnvironment) -> None:
+        scratch_fd: int | None = None
+        if self._mode is not SandboxMode.UNSAFE:
+            for name, version in environment.versions.items():
+                if self.versions.get(name) != version:
+                    inside = self.versions.get(name)
+                    msg = f"{name} is {inside!r} inside the sandbox and {version!r} outside: not the same environment"
+                    raise SandboxUnavailable(msg)
+            runner = only_child(pid)
+            uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else os.geteuid()
+            check_isolation(runner, uid, user_namespace=self._mode is SandboxMode.USER)
+            scratch_fd = os.open(f"/proc/{runner}/root{SCRATCH}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._resources.callback(os.close, scratch_fd)
+            pid = runner
+        proc_fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._resources.callback(os.close, proc_fd)
+        limits = WatchLimits(self._wall_s, self._policy.cpu_s, self._policy.memory_bytes, _SCRATCH_INODES)
+        self.watchdog = Watchdog(proc_fd, self.clock, limits, self._kill_and_wake, scratch_fd)
+        self.watchdog.start()
+
+    def _start_failure(self, what: str) -> str:
+        """Say what bubblewrap or the interpreter printed: it is gone or about to be killed."""
+        self._kill()
+        self._reap()
+        text = self.log.kept[-2000:].decode("utf-8", "replace").strip()
+        return f"{what}: {text or 'no message'}; run `gradfree doctor`"
+
+    # The end
+
+    def _kill_and_wake(self) -> None:
+        """Kill, and end any wait on the channel even if a descendant still holds it (UNSAFE)."""
+        self._kill()
+        with contextlib.suppress(OSError):
+            self._host_end.shutdown(socket.SHUT_RDWR)
+
+    def _kill(self) -> None:
+        """By descriptor, so that a recycled process number can never be hit."""
+        if self._mode is SandboxMode.UNSAFE and self._popen is not None and self._popen.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+        if self._pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        elif self._popen is not None:
+            self._popen.kill()
+
+    def _reap(self) -> None:
+        """Wait for the end, with the CPU time of all descendants."""
+        if self._popen is None or self.exit_status is not None:
+            return
+        deadline = time.monotonic() + _REAP_S
+        while True:
+            pid, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                msg = f"process {self._popen.pid} did not end {_REAP_S:g} s after SIGKILL"
+                raise InfrastructureError(msg)
+            time.sleep(0.002)
+        self.exit_status = self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_s = usage.ru_utime + usage.ru_stime
+        self.log.join(_REAP_S)
+
+    def _close(self) -> None:
+        try:
+            self.end()
+        finally:
+            self._resources.close()
+
+
+def _check_mode(mode: SandboxMode) -> None:
+    is_root = os.geteuid() == 0
+    if mode is SandboxMode.ROOT and not is_root:
+        msg = f"sandbox mode 'root' needs root, this process has uid {os.geteuid()}: use mode 'user'"
+        raise SandboxUnavailable(msg)
+    if mode is SandboxMode.USER and is_root:
+        # With --unshare-user the kernel's uid stays 0: core_pattern could be opened for writing,
+        # and RLIMIT_NPROC is not enforced.
+        msg = "sandbox mode 'user' is not safe for root: use mode 'root'"
+        raise SandboxUnavailable(msg)
+
+
+def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, int]]:
+    cpu_s = int(policy.cpu_s) + 2  # a backstop: the watchdog's message is the better one
+    limits = {
+        "DATA": policy.memory_bytes,
+        "AS": policy.memory_bytes + _ADDRESS_SLACK_BYTES,
+        "FSIZE": policy.scratch_bytes,
+        "CPU": cpu_s,
+        "CORE": 0,
+    }
+    if isolated:
+        limits |= {
+            "NPROC": _NPROC,
+            "NOFILE": _NOFILE,
+            "STACK": _STACK_BYTES,
+            "MEMLOCK": 0,
+            "SIGPENDING": _SIGPENDING,
+            "MSGQUEUE": 0,
+        }
+    return {name: (value, value) for name, value in limits.items()}
+
+
+def _site_packages() -> list[str]:
+    """Where this interpreter finds its packages, for a run without isolation."""
+    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    listed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    return [path for path in dict.fromkeys([*listed, *own]) if Path(path).is_dir()]
+
+
+def _read_info(fd: int, deadline: float) -> bytes:
+    """Everything that bubblewrap writes to its info descriptor, until it closes it."""
+    data = b""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    while poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        chunk = os.read(fd, 4096)
+        if not chunk:
+            break
+        data += chunk
+    return data

@@ -1,0 +1,77 @@
+"""Whether a solution that came out of a sandbox can be scored; one text that says why not."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from harness.api.types import ModelInfo, Solution, Wording
+from harness.records import Array, FloatArray
+from harness.sandbox.policy import SandboxPolicy
+
+__all__ = ["MAX_ABS_PROMPT", "BadSolutionError", "build_solution"]
+
+MAX_ABS_PROMPT = 1e4
+"""Largest magnitude of a prompt value; the public contract's."""
+
+
+class BadSolutionError(Exception):
+    """The solution cannot be scored; the message is for the participant."""
+
+
+def build_solution(
+    prompts: FloatArray,
+    wordings: tuple[int, ...],
+    outputs: tuple[str, ...],
+    state: Mapping[str, Array],
+    *,
+    info: ModelInfo,
+    policy: SandboxPolicy,
+    known_wordings: Collection[int],
+    has_predict: bool,
+) -> Solution:
+    """Check what came over the wire and return it as a solution.
+
+    Raises:
+        BadSolutionError: naming the field, what it holds and what was expected.
+    """
+    shape = (info.n_layers, info.n_prompt_tokens, info.hidden_size)
+    largest = min(policy.max_ensemble, info.max_ensemble)
+    n_members = prompts.shape[0] if prompts.ndim else 0
+    if prompts.ndim != len(shape) + 1 or prompts.shape[1:] != shape or not 1 <= n_members <= largest:
+        msg = f"Solution.prompts has shape {prompts.shape}, expected (E, L, M, D) = (1..{largest}, " + (
+            f"{', '.join(map(str, shape))})"
+        )
+        raise BadSolutionError(msg)
+    if not np.isfinite(prompts).all():
+        msg = "Solution.prompts holds NaN or infinity, expected finite values"
+        raise BadSolutionError(msg)
+    if np.abs(prompts).max() > MAX_ABS_PROMPT:
+        msg = f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_PROMPT:g}"
+        raise BadSolutionError(msg)
+    if len(wordings) not in (0, n_members) or not set(wordings) <= {0, *known_wordings}:
+        msg = f"Solution.wordings is {wordings}, expected none or one made by the model per member ({n_members})"
+        raise BadSolutionError(msg)
+    if not outputs or len(set(outputs)) != len(outputs) or not set(outputs) <= set(info.outputs):
+        msg = f"Solution.outputs is {outputs}, expected some of {info.outputs}, each once"
+        raise BadSolutionError(msg)
+    if not has_predict and "logits" not in outputs:
+        msg = f"Solution.outputs is {outputs}: without a `predict` of its own a solver needs 'logits'"
+        raise BadSolutionError(msg)
+    _check_state(state, policy.state_bytes)
+    return Solution(
+        prompts=prompts,
+        wordings=tuple(Wording(handle) for handle in wordings),
+        outputs=outputs,
+        state=dict(state),
+    )
+
+
+def _check_state(state: Mapping[str, Array], state_bytes: int) -> None:
+    size = sum(array.nbytes for array in state.values())
+    if size > state_bytes:
+        msg = f"Solution.state has {size} bytes, at most {state_bytes}"
+        raise BadSolutionError(msg)
+    for name, array in state.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            msg = f"Solution.state[{name!r}] holds NaN or infinity, expected finite values"
+            raise BadSolutionError(msg)

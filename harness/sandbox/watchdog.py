@@ -1,0 +1,187 @@
+"""Watching a solver process from outside: its clock, CPU time, memory and scratch folder."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Breach", "Sample", "SolverClock", "WatchLimits", "Watchdog", "sample_process"]
+
+_PERIOD_S = 0.05
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_KIB = 1024
+
+
+class Breach(StrEnum):
+    """Which limit the watchdog ended the process for."""
+
+    TIME = "time"
+    CPU = "cpu"
+    MEMORY = "memory"
+    INODES = "inodes"
+
+
+class SolverClock:
+    """A stopwatch that runs only while the harness waits for the solver. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Stopped at zero."""
+        self._lock = threading.Lock()
+        self._total_s = 0.0
+        self._since: float | None = None
+
+    def start(self) -> None:
+        """Let it run; no effect while it runs."""
+        with self._lock:
+            if self._since is None:
+                self._since = time.monotonic()
+
+    def stop(self) -> None:
+        """Halt it; no effect while it stands."""
+        with self._lock:
+            if self._since is not None:
+                self._total_s += time.monotonic() - self._since
+                self._since = None
+
+    def elapsed_s(self) -> float:
+        """Return the seconds that it ran."""
+        with self._lock:
+            running = 0.0 if self._since is None else time.monotonic() - self._since
+            return self._total_s + running
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """What the process may use.
+
+    Attributes:
+        wall_s: on the solver's clock.
+        cpu_s: all threads together.
+        memory_bytes: resident anonymous and shared pages; file pages can be reclaimed.
+        scratch_inodes: files in the scratch folder: each costs kernel memory that no
+            per-process limit counts.
+    """
+
+    wall_s: float
+    cpu_s: float
+    memory_bytes: int
+    scratch_inodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at a process: CPU seconds, and bytes of memory of several kinds."""
+
+    cpu_s: float = 0.0
+    unreclaimable_bytes: int = 0
+    data_bytes: int = 0
+    peak_rss_bytes: int = 0
+
+
+def _read_at(folder_fd: int, name: str) -> str:
+    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd)) as file:  # noqa: PTH123
+        return file.read()
+
+
+def sample_process(proc_fd: int) -> Sample | None:
+    """Read the kernel's figures; None once the process is gone.
+
+    Args:
+        proc_fd: its folder below /proc, opened: unlike a number it never comes to mean another
+            process.
+    """
+    try:
+        stat, status = _read_at(proc_fd, "stat"), _read_at(proc_fd, "status")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command name may hold spaces and parentheses: fields count from the last one.
+    fields = stat.rpartition(")")[2].split()
+    sizes = {}
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name in ("VmData", "VmHWM", "RssAnon", "RssShmem"):
+            sizes[name] = int(value.split()[0]) * _KIB
+    if not sizes:
+        return None  # a zombie: no memory map any more
+    return Sample(
+        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
+        unreclaimable_bytes=sizes.get("RssAnon", 0) + sizes.get("RssShmem", 0),
+        data_bytes=sizes.get("VmData", 0),
+        peak_rss_bytes=sizes.get("VmHWM", 0),
+    )
+
+
+class Watchdog(threading.Thread):
+    """Looks every 50 ms, keeps the peaks, and kills at the first limit passed."""
+
+    def __init__(
+        self,
+        proc_fd: int,
+        clock: SolverClock,
+        limits: WatchLimits,
+        kill: Callable[[], None],
+        scratch_fd: int | None,
+    ) -> None:
+        """Watch one process.
+
+        Args:
+            proc_fd: the solver process's folder below /proc, opened.
+            clock: its wall clock.
+            limits: what it may use.
+            kill: ends the process and wakes whoever waits on its channel.
+            scratch_fd: the scratch folder, opened; None where it is not a filesystem of its own.
+        """
+        super().__init__(name="solver-watchdog", daemon=True)
+        self._proc_fd = proc_fd
+        self._clock = clock
+        self._limits = limits
+        self._kill = kill
+        self._scratch_fd = scratch_fd
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self.breach: Breach | None = None
+        self.peak = Sample()
+
+    def run(self) -> None:
+        """Look until stopped or until a limit is passed."""
+        while not self._over.wait(_PERIOD_S):
+            if self.look() is not None:
+                return
+
+    def look(self) -> Breach | None:
+        """Take one sample, record the peaks, and kill if a limit is passed."""
+        with self._lock:
+            sample = sample_process(self._proc_fd)
+            if sample is not None:
+                self.peak = Sample(
+                    cpu_s=max(self.peak.cpu_s, sample.cpu_s),
+                    unreclaimable_bytes=max(self.peak.unreclaimable_bytes, sample.unreclaimable_bytes),
+                    data_bytes=max(self.peak.data_bytes, sample.data_bytes),
+                    peak_rss_bytes=max(self.peak.peak_rss_bytes, sample.peak_rss_bytes),
+                )
+            if self.breach is None:
+                self.breach = self._passed(sample)
+                if self.breach is not None:
+                    self._kill()
+            return self.breach
+
+    def stop(self) -> None:
+        """Look no more; returns when the thread has ended."""
+        self._over.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join()
+
+    def _passed(self, sample: Sample | None) -> Breach | None:
+        if sample is not None and sample.unreclaimable_bytes > self._limits.memory_bytes:
+            return Breach.MEMORY
+        if sample is not None and sample.cpu_s > self._limits.cpu_s:
+            return Breach.CPU
+        if self._clock.elapsed_s() > self._limits.wall_s:
+            return Breach.TIME
+        if self._scratch_fd is not None:
+            files = os.fstatvfs(self._scratch_fd)
+            if files.f_files - files.f_ffree > self._limits.scratch_inodes:
+                return Breach.INODES
+        return None

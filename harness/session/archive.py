@@ -1,0 +1,91 @@
+"""Reading a zip from a stranger: everything is checked before a byte is unpacked, in memory."""
+
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from harness.errors import InvalidSubmission
+
+__all__ = ["read_zip"]
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_MAX_ARCHIVE_BYTES = 64 * 2**20
+
+
+def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
+    """Return the archive's files; a single wrapping folder is taken off.
+
+    Args:
+        path: the archive.
+        max_files: most members.
+        max_bytes: largest unpacked size in all.
+
+    Raises:
+        InvalidSubmission: not a zip, or a member that is encrypted, linked, oddly named, too
+            large, compressed in another way, doubled, or overlapping another one.
+    """
+    if path.stat().st_size > _MAX_ARCHIVE_BYTES:
+        raise InvalidSubmission(f"{path.name}: larger than {_MAX_ARCHIVE_BYTES} bytes packed")
+    files: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            if len(infos) > 2 * max_files:
+                raise InvalidSubmission(f"{path.name}: {len(infos)} members, at most {max_files} files")
+            _check_overlap(path, infos)
+            left = max_bytes
+            for info in infos:
+                if info.is_dir():
+                    continue
+                _check_member(info)
+                if info.filename in files:
+                    raise InvalidSubmission(f"{info.filename!r} is in the zip twice")
+                # The stated size is the stranger's word: read one byte more than is allowed.
+                with archive.open(info) as member:
+                    content = member.read(left + 1)
+                left -= len(content)
+                if left < 0 or len(files) >= max_files:
+                    raise InvalidSubmission(
+                        f"{path.name}: unpacks to more than {max_bytes} bytes or {max_files} files"
+                    )
+                files[info.filename] = content
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise InvalidSubmission(f"{path.name}: not a readable zip: {error}") from error
+    return _without_wrapper(files)
+
+
+def _check_member(info: zipfile.ZipInfo) -> None:
+    name = info.filename
+    path = PurePosixPath(name)
+    if (
+        not name.isascii()
+        or not name.isprintable()
+        or "\\" in name
+        or path.is_absolute()
+        or ".." in path.parts
+        or str(path) != name
+    ):
+        raise InvalidSubmission(f"{name!r}: not a plain relative file name")
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
+        raise InvalidSubmission(f"{name!r}: links and special files are not accepted")
+    if info.flag_bits & 0x1:
+        raise InvalidSubmission(f"{name!r}: encrypted members are not accepted")
+    if info.compress_type not in _METHODS:
+        raise InvalidSubmission(f"{name!r}: compression method {info.compress_type}; use stored or deflated")
+
+
+def _check_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    """Refuse members that share bytes: the trick behind zip bombs."""
+    spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
+    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            raise InvalidSubmission(f"{path.name}: members overlap")
+
+
+def _without_wrapper(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Take off the folder that many archivers put around everything."""
+    tops = {name.partition("/")[0] for name in files}
+    if len(tops) != 1 or any("/" not in name for name in files):
+        return files
+    return {name.partition("/")[2]: content for name, content in files.items()}

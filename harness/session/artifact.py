@@ -1,0 +1,102 @@
+"""The run artifact: one JSON document that says everything about an attempt.
+
+Database rows are derived from it. It is written whole or not at all: a partial file is never
+taken for a result.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+
+from harness.errors import DataError
+from harness.records import Usage, Verdict
+from harness.session.trace import TraceEntry
+
+__all__ = ["SCHEMA_VERSION", "Artifact", "Scores", "read_artifact", "write_artifact"]
+
+SCHEMA_VERSION: Literal["1"] = "1"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Scores(_Frozen):
+    """Scores of one run, 0-100, not rounded; `private` is None where every test row is public."""
+
+    public: float
+    private: float | None
+    n_public: int
+    n_private: int
+
+
+class Artifact(_Frozen):
+    """One attempt, from start to score. It holds private scores: it never leaves the sealed store."""
+
+    schema_version: Literal["1"] = SCHEMA_VERSION
+    round_name: str
+    round_version: str
+    submission_name: str
+    params: dict[str, JsonValue]
+    task: str
+    metric: str
+    kshot_seed: int
+    solver_seed: int
+    hashes: dict[str, str]
+    """SHA-256 (hex) of submission, round, data, model, tokenizer, code and packages."""
+    packages: dict[str, str]
+    profile: dict[str, str | int | dict[str, str]]
+    sandbox_mode: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    wall_s: float
+    peak_rss_bytes: int
+    cpu_s: float
+    budget_calls: int
+    usage: Usage
+    verdict: Verdict
+    message: str
+    is_flagged: bool
+    """Scored on a checkpoint, because a limit ended the attempt."""
+    log: str
+    trace: list[TraceEntry]
+    train_losses: list[tuple[int, float]]
+    """(calls charged, best train loss so far)."""
+    predictions: list[int] | None
+    """Of the test rows in canonical order."""
+    scores: Scores | None
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the solver ran isolated; a result without isolation is marked wherever it shows."""
+        return self.sandbox_mode != "unsafe"
+
+
+def write_artifact(artifact: Artifact, path: Path) -> str:
+    """Write the document durably and return its SHA-256 (hex).
+
+    The file appears under its name only when all of it is on the disk.
+    """
+    content = artifact.model_dump_json(indent=1).encode() + b"\n"
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    with staging.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    staging.replace(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read a document.
+
+    Raises:
+        DataError: it is missing, cut short, or of another schema.
+    """
+    try:
+        return Artifact.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a run artifact of schema {SCHEMA_VERSION}: {error}") from error

@@ -1,0 +1,259 @@
+"""One attempt at one run: submission x task x k-shot seed, from start to artifact.
+
+::
+
+    solve in the sandbox  ->  solution (or the last checkpoint)  ->  outputs on the test rows
+      queries: check, charge, journal, compute, trace                ->  predictions  ->  scores
+
+Every fault of the participant ends in an artifact with a verdict. A fault of ours raises, leaves no
+artifact, and the attempt is void.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.api import Solution, Task
+from harness.config import RoundConfig
+from harness.errors import InfrastructureError, InvalidQuery, UsageError
+from harness.metering import Journal, Meter
+from harness.metrics import score
+from harness.records import IntArray, Verdict
+from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
+from harness.session.arena import Arena, ArenaTask
+from harness.session.artifact import Artifact, Scores
+from harness.session.blackbox import MeteredBlackBox, Progress
+from harness.session.prediction import (
+    PredictFailure,
+    default_prediction,
+    submitted_prediction,
+    test_outputs,
+)
+from harness.session.provenance import code_digest, package_versions, packages_digest
+from harness.session.submission import Submission
+
+__all__ = ["RunSpec", "run_attempt", "solver_params"]
+
+_SCORED_ON_CHECKPOINT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT})
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Which run an attempt is at.
+
+    Attributes:
+        submission: what was handed in.
+        params: what the solver's constructor gets; see `solver_params`.
+        task: a task of the round.
+        kshot_seed: one of the task's k-shot seeds.
+        solver_seed: never 0.
+    """
+
+    submission: Submission
+    params: Mapping[str, Any]
+    task: str
+    kshot_seed: int
+    solver_seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How the attempt ends, before it is written down."""
+
+    verdict: Verdict
+    message: str
+    is_flagged: bool = False
+    predictions: IntArray | None = None
+    scores: Scores | None = None
+
+
+def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: bool) -> dict[str, Any]:
+    """Return a submission's own parameters; for a reference solver, with the round's on top.
+
+    A round may say how its reference solvers are set (`[solver_params.NAME]`), because the
+    published settings belong to the published model. A participant's parameters are their own.
+    """
+    own = dict(submission.manifest.params)
+    return own | config.solver_params.get(submission.manifest.name, {}) if is_baseline else own
+
+
+def run_attempt(
+    arena: Arena,
+    spec: RunSpec,
+    folder: Path,
+    mode: SandboxMode,
+    observer: Callable[[Progress], None] | None = None,
+) -> Artifact:
+    """Run a solver in the sandbox, score it, and return the artifact (not yet written).
+
+    Args:
+        arena: the loaded round.
+        spec: which run.
+        folder: an empty folder for the attempt's journal and the files that the sandbox sees.
+        mode: how the solver is isolated.
+        observer: told after each query, or None.
+
+    Raises:
+        InfrastructureError: our fault; the attempt is void.
+        UsageError: the round has no such task or seed.
+        DataError: the task's data cannot be used.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    loaded = arena.task(spec.task)
+    if spec.kshot_seed not in loaded.data.kshot:
+        raise UsageError(
+            f"task {spec.task!r} has no k-shot seed {spec.kshot_seed}; it has {sorted(loaded.data.kshot)}"
+        )
+    train, dev = loaded.data.kshot[spec.kshot_seed]
+    manifest = spec.submission.manifest
+    source = SubmissionSource(
+        path=spec.submission.write_to(folder / "submission"), entry=manifest.entry, params=spec.params
+    )
+    with Journal(folder / "journal.jsonl") as journal:
+        meter = Meter(loaded.config.budget_calls, len(train), journal)
+        blackbox = MeteredBlackBox(arena, loaded, {"train": train, "dev": dev}, meter, observer)
+        task = Task(
+            name=spec.task,
+            metric=loaded.config.metric,
+            label_names=loaded.config.label_names,
+            template=loaded.config.template,
+            words=loaded.config.words,
+            kshot_seed=spec.kshot_seed,
+            solver_seed=spec.solver_seed,
+            train=train,
+            dev=dev,
+        )
+        outcome = run_solve(source, task, blackbox, arena.policy, mode)
+        ending = _conclude(arena, loaded, blackbox, meter, source, outcome, mode)
+    return Artifact(
+        round_name=arena.config.name,
+        round_version=arena.config.round.version,
+        submission_name=manifest.name,
+        params=dict(spec.params),
+        task=spec.task,
+        metric=loaded.config.metric,
+        kshot_seed=spec.kshot_seed,
+        solver_seed=spec.solver_seed,
+        hashes={
+            "submission": spec.submission.digest,
+            "round": arena.config.digest(),
+            "data": loaded.data.digest,
+            "model": arena.backbone.weights_digest,
+            "tokenizer": arena.backbone.tokenizer_digest,
+            "code": code_digest(),
+            "packages": packages_digest(),
+        },
+        packages=package_versions(),
+        profile=arena.profile.as_dict(),
+        sandbox_mode=mode.value,
+        started_at=started,
+        ended_at=datetime.now(UTC),
+        wall_s=time.perf_counter() - clock,
+        peak_rss_bytes=outcome.peak_rss_bytes,
+        cpu_s=outcome.cpu_s,
+        budget_calls=loaded.config.budget_calls,
+        usage=replace(meter.usage, solver_s=outcome.solver_s),
+        verdict=ending.verdict,
+        message=ending.message,
+        is_flagged=ending.is_flagged,
+        log=outcome.log.decode("utf-8", "replace"),
+        trace=blackbox.trace,
+        train_losses=blackbox.train_losses,
+        predictions=None if ending.predictions is None else ending.predictions.tolist(),
+        scores=ending.scores,
+    )
+
+
+def _conclude(
+    arena: Arena,
+    loaded: ArenaTask,
+    blackbox: MeteredBlackBox,
+    meter: Meter,
+    source: SubmissionSource,
+    outcome: SolveOutcome,
+    mode: SandboxMode,
+) -> _Ending:
+    """Find the solution that counts, test it and score it."""
+    if outcome.verdict is Verdict.INTERNAL_ERROR:
+        raise InfrastructureError(f"the sandbox failed: {outcome.message}")
+    solution, verdict, message, is_flagged = _solution_that_counts(blackbox, outcome)
+    if solution is None:
+        return _Ending(verdict, message)
+    if not is_flagged:
+        try:
+            blackbox.check_solution(solution)
+        except InvalidQuery as error:
+            return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
+    try:
+        predictions = _predictions(arena, loaded, blackbox, source, outcome, solution, mode)
+    except PredictFailure as failure:
+        return _Ending(failure.verdict, failure.reason)
+    except InvalidQuery as error:
+        return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
+    meter.note_test(len(solution.prompts) * len(loaded.data.test))
+    return _Ending(verdict, message, is_flagged, predictions, _scores(loaded, predictions))
+
+
+def _solution_that_counts(
+    blackbox: MeteredBlackBox, outcome: SolveOutcome
+) -> tuple[Solution | None, Verdict, str, bool]:
+    """Return the solution, the verdict, a message and whether a checkpoint stands in."""
+    if outcome.verdict is Verdict.OK:
+        return outcome.solution, Verdict.OK, "", False
+    incumbent = blackbox.incumbent
+    if outcome.out_of_budget:
+        # A spent budget is not a failure where there is something to score.
+        hint = "asked for more calls than the budget and did not catch BudgetExhausted"
+        if incumbent is None:
+            return None, Verdict.RUNTIME_ERROR, f"{hint}; there is no checkpoint to score", False
+        note = f"{hint}; scored on its checkpoint at {incumbent.calls} calls"
+        return incumbent.solution, Verdict.OK, note, True
+    if outcome.verdict in _SCORED_ON_CHECKPOINT and incumbent is not None:
+        note = f"{outcome.message}; scored on its checkpoint at {incumbent.calls} calls"
+        return incumbent.solution, outcome.verdict, note, True
+    return None, outcome.verdict, outcome.message, False
+
+
+def _predictions(
+    arena: Arena,
+    loaded: ArenaTask,
+    blackbox: MeteredBlackBox,
+    source: SubmissionSource,
+    outcome: SolveOutcome,
+    solution: Solution,
+    mode: SandboxMode,
+) -> IntArray:
+    """Return the class numbers of the test rows (B,) in canonical order."""
+    if not outcome.has_predict:
+        outputs = test_outputs(arena, loaded, blackbox, solution, ("logits",))
+        if outputs.logits is None:
+            raise InfrastructureError("the engine returned no logits")
+        return default_prediction(outputs.logits)
+    wanted = tuple(name for name in solution.outputs if name != "layer_std")
+    return submitted_prediction(
+        source,
+        test_outputs(arena, loaded, blackbox, solution, wanted),
+        solution,
+        len(loaded.config.label_names),
+        arena.policy,
+        mode,
+    )
+
+
+def _scores(loaded: ArenaTask, predictions: IntArray) -> Scores:
+    """Score the public and the private rows apart."""
+    labels, n_classes = loaded.data.test.labels, len(loaded.config.label_names)
+    public = loaded.is_public
+    private = np.logical_not(public)
+    metric = loaded.config.metric
+    return Scores(
+        public=score(metric, labels[public], predictions[public], n_classes),
+        private=score(metric, labels[private], predictions[private], n_classes) if private.any() else None,
+        n_public=int(public.sum()),
+        n_private=int(private.sum()),
+    )

@@ -1,0 +1,288 @@
+"""The harness's side of the black box: checks, charges, computes and traces every query.
+
+One object serves one attempt. The order within a query is the contract: everything that can be
+wrong with it is found first (nothing charged), then it is charged and journalled, then computed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.api import ModelInfo, Response, Solution, Split
+from harness.engine import CompiledWording, EncodedSplit, check_prompt
+from harness.errors import InvalidQuery
+from harness.metering import Meter
+from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
+from harness.session.arena import Arena, ArenaTask
+from harness.session.trace import TraceEntry, request_digest, response_digest
+
+__all__ = ["OFFICIAL_WORDING", "Checkpoint", "MeteredBlackBox", "Progress"]
+
+OFFICIAL_WORDING = 0
+"""Handle of the task's official wording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt is.
+
+    Attributes:
+        calls: charged so far.
+        max_calls: the budget.
+        best_train_loss: smallest cross-entropy seen on the whole train split, or None.
+    """
+
+    calls: int
+    max_calls: int
+    best_train_loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The incumbent and when it was named."""
+
+    calls: int
+    solution: Solution
+
+
+@dataclass
+class _Wordings:
+    """The attempt's wordings, by handle, each split encoded when first asked for."""
+
+    compiled: list[CompiledWording]
+    encoded: dict[tuple[int, str], EncodedSplit] = field(default_factory=dict)
+
+
+class MeteredBlackBox:
+    """Implements `harness.sandbox.BlackBoxService` for one attempt."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        task: ArenaTask,
+        splits: dict[str, Split],
+        meter: Meter,
+        observer: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Serve one attempt.
+
+        Args:
+            arena: the round's model and rules.
+            task: the task.
+            splits: "train" and "dev", the only rows that queries can reach.
+            meter: the attempt's meter.
+            observer: told after each query, or None.
+        """
+        self._arena = arena
+        self._task = task
+        self._splits = splits
+        self._meter = meter
+        self._observer = observer
+        self._info = arena.model_info(task.config)
+        self._bases: list[FloatArray] = []
+        self._wordings = _Wordings([task.wording])
+        self._best_loss: float | None = None
+        self.trace: list[TraceEntry] = []
+        self.train_losses: list[tuple[int, float]] = []
+        self.incumbent: Checkpoint | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the solver may know of the model."""
+        return self._info
+
+    @property
+    def calls_left(self) -> int:
+        """Calls that may still be charged."""
+        return self._meter.calls_left
+
+    def wording_of(self, handle: int) -> CompiledWording:
+        """Return the wording behind a handle.
+
+        Raises:
+            InvalidQuery: there is none.
+        """
+        if not 0 <= handle < len(self._wordings.compiled):
+            raise InvalidQuery(f"wording {handle} does not exist in this attempt; make it with `wording(...)`")
+        return self._wordings.compiled[handle]
+
+    def place(self, prompt: FloatArray) -> int:
+        """Keep a deep prompt; the oldest of `limits.max_bases` is dropped for a newer one.
+
+        Raises:
+            InvalidQuery: wrong shape or values.
+        """
+        info = self._info
+        try:
+            check_prompt(
+                prompt,
+                n_layers=info.n_layers,
+                n_prompt_tokens=info.n_prompt_tokens,
+                hidden_size=info.hidden_size,
+            )
+        except InvalidQuery:
+            self._meter.note_invalid()
+            raise
+        self._bases.append(np.array(prompt, dtype=np.float32))
+        stale = len(self._bases) - 1 - self._arena.config.limits.max_bases
+        if stale >= 0:
+            # The handle stays a number that was given out; only its memory goes.
+            self._bases[stale] = np.empty(0, dtype=np.float32)
+        return len(self._bases) - 1
+
+    def wording(self, request: WordingRequest) -> int:
+        """Keep another wording.
+
+        Raises:
+            InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
+        """
+        try:
+            limit = self._arena.config.limits.max_wordings
+            if len(self._wordings.compiled) > limit:
+                raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
+            if len(request.words) != len(self._task.config.label_names):
+                raise InvalidQuery(
+                    f"words has {len(request.words)} entries, the task has "
+                    f"{len(self._task.config.label_names)} classes"
+                )
+            compiled = self._arena.compile(
+                self._task.config,
+                request.template,
+                request.words,
+                placeholder=request.placeholder,
+                mode=request.mode,
+                probe_words=request.probe_words,
+            )
+        except InvalidQuery:
+            self._meter.note_invalid()
+            raise
+        self._wordings.compiled.append(compiled)
+        return len(self._wordings.compiled) - 1
+
+    def query(self, request: QueryRequest) -> Response:
+        """Check, charge, compute and trace a query.
+
+        Raises:
+            InvalidQuery: malformed; nothing was charged. An overflow of the model's arithmetic is
+                found only by computing: then the calls stay charged, and the message says so.
+            BudgetExhausted: it would pass the budget; nothing was charged.
+        """
+        try:
+            encoded, base, rows = self._resolve(request)
+        except InvalidQuery:
+            self._meter.note_invalid()
+            raise
+        digest = request_digest(request)
+        cost = self._meter.reserve(len(request.values), len(rows), digest)
+        started = time.perf_counter()
+        response = self._arena.engine.evaluate(
+            encoded,
+            request.values,
+            layer=request.layer,
+            base=base,
+            rows=rows,
+            outputs=request.outputs,
+        )
+        tokens = len(request.values) * encoded.n_tokens(rows)
+        self._meter.settle(tokens, time.perf_counter() - started)
+        self.trace.append(TraceEntry(self._meter.usage.calls, digest, response_digest(response)))
+        _refuse_overflow(response, cost)
+        self._watch(request, rows, response)
+        return response
+
+    def checkpoint(self, solution: Solution) -> None:
+        """Keep the incumbent.
+
+        Raises:
+            InvalidQuery: the solution's wordings or values cannot be used.
+        """
+        try:
+            self.check_solution(solution)
+        except InvalidQuery:
+            self._meter.note_invalid()
+            raise
+        self.incumbent = Checkpoint(self._meter.usage.calls, solution)
+
+    def check_solution(self, solution: Solution) -> None:
+        """Check what depends on this attempt: handles, values, and what the wordings can answer.
+
+        Raises:
+            InvalidQuery: naming the member and what was expected.
+        """
+        handles = [wording.id for wording in solution.wordings] or [OFFICIAL_WORDING] * len(solution.prompts)
+        if len(handles) != len(solution.prompts):
+            raise InvalidQuery(
+                f"solution: {len(handles)} wordings for {len(solution.prompts)} prompts; expected one per member"
+            )
+        self._refuse_outputs(solution.outputs)
+        for member, handle in enumerate(handles):
+            encoded = self._encoded(handle, "train")
+            self._arena.engine.check(
+                encoded, solution.prompts[member : member + 1], rows=np.zeros(1, np.int64), outputs=solution.outputs
+            )
+
+    def _resolve(self, request: QueryRequest) -> tuple[EncodedSplit, FloatArray | None, IntArray]:
+        """Turn handles into arrays, refusing what is wrong."""
+        if request.split not in self._splits:
+            raise InvalidQuery(f"split {request.split!r}; expected one of {', '.join(sorted(self._splits))}")
+        self._refuse_outputs(request.outputs)
+        base = None
+        if request.base is not None:
+            if not 0 <= request.base < len(self._bases) or self._bases[request.base].size == 0:
+                raise InvalidQuery(
+                    f"base {request.base} is not held: it was never placed, or it is older than the last "
+                    f"{self._arena.config.limits.max_bases}"
+                )
+            base = self._bases[request.base]
+        encoded = self._encoded(request.wording, request.split)
+        rows = None if request.rows is None else np.asarray(request.rows, dtype=np.int64)
+        _, chosen = self._arena.engine.check(
+            encoded, request.values, layer=request.layer, base=base, rows=rows, outputs=request.outputs
+        )
+        return encoded, base, chosen
+
+    def _refuse_outputs(self, outputs: tuple[str, ...]) -> None:
+        forbidden = [name for name in outputs if name not in self._arena.config.outputs.allowed]
+        if forbidden:
+            raise InvalidQuery(
+                f"output {forbidden[0]!r} is not available in this round; it has "
+                f"{', '.join(self._arena.config.outputs.allowed)}"
+            )
+
+    def _encoded(self, handle: int, split: str) -> EncodedSplit:
+        key = (handle, split)
+        if key not in self._wordings.encoded:
+            wording = self.wording_of(handle)
+            self._wordings.encoded[key] = self._arena.encode(wording, self._splits[split])
+        return self._wordings.encoded[key]
+
+    def _watch(self, request: QueryRequest, rows: IntArray, response: Response) -> None:
+        """Keep the train-loss curve: what the progress bar and the public curve show."""
+        if response.logits is not None and request.split == "train" and len(rows) == len(self._splits["train"]):
+            loss = _cross_entropy(response.logits, self._splits["train"].labels[rows])
+            if self._best_loss is None or loss < self._best_loss:
+                self._best_loss = loss
+                self.train_losses.append((self._meter.usage.calls, loss))
+        if self._observer is not None:
+            self._observer(Progress(self._meter.usage.calls, self._info.max_calls, self._best_loss))
+
+
+def _refuse_overflow(response: Response, cost: int) -> None:
+    """Tell the solver that its prompts broke the model's arithmetic: never an error of ours."""
+    for values in (response.logits, response.features, response.layer_std, response.word_logits):
+        if values is not None and not np.isfinite(values).all():
+            raise InvalidQuery(
+                "the prompts made the model's arithmetic overflow (outputs are not finite); scale them down. "
+                f"It was computed, so its {cost} calls stay charged"
+            )
+
+
+def _cross_entropy(logits: FloatArray, labels: IntArray) -> float:
+    """Return the smallest mean cross-entropy over candidates: logits (P, B, C), labels (B,)."""
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=-1, keepdims=True)
+    log_probabilities = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+    picked = log_probabilities[:, np.arange(len(labels)), labels]
+    return float(-picked.mean(axis=1).max())

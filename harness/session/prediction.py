@@ -1,0 +1,172 @@
+"""The test phase: the model's outputs on the test rows, and what the submission makes of them.
+
+The solver is gone when this starts. `predict` runs in a fresh process per call here, gets rows in
+an order secret to the attempt, and a sample of rows once more, each alone: it must be row-wise.
+"""
+
+import secrets
+
+import numpy as np
+
+from harness.api import Response, Solution
+from harness.errors import InvalidQuery
+from harness.records import FloatArray, IntArray, Verdict
+from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict
+from harness.session.arena import Arena, ArenaTask
+from harness.session.blackbox import OFFICIAL_WORDING, MeteredBlackBox
+
+__all__ = ["PredictFailure", "default_prediction", "submitted_prediction", "test_outputs"]
+
+BATCH_ROWS = 64
+"""Rows per batch of `predict`; fixed, so that a score never depends on anything else."""
+
+N_RECHECKED = 16
+"""Rows that are predicted again alone."""
+
+
+class PredictFailure(Exception):  # noqa: N818 (not an error of the program: a verdict on its way)
+    """`predict` did not give usable predictions.
+
+    Attributes:
+        verdict: what the run ends with.
+        reason: a reason code and its explanation; never text of the participant's process, which
+            might carry test rows out.
+    """
+
+    def __init__(self, verdict: Verdict, reason: str) -> None:
+        """Keep verdict and reason."""
+        self.verdict = verdict
+        self.reason = reason
+        super().__init__(reason)
+
+
+def test_outputs(
+    arena: Arena, task: ArenaTask, blackbox: MeteredBlackBox, solution: Solution, outputs: tuple[str, ...]
+) -> Response:
+    """Evaluate every member of a solution on the test rows, in canonical order.
+
+    Returns:
+        The outputs with members on the first axis: logits (E, B, C), features (E, B, D), ...
+
+    Raises:
+        PredictFailure: an output is not finite.
+    """
+    handles = [wording.id for wording in solution.wordings] or [OFFICIAL_WORDING] * len(solution.prompts)
+    members = []
+    for member, handle in enumerate(handles):
+        if handle == OFFICIAL_WORDING:
+            encoded = task.encoded_test
+        else:
+            encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
+        members.append(
+            arena.engine.evaluate(encoded, solution.prompts[member : member + 1], outputs=outputs)
+        )
+    try:
+        combined = {
+            name: np.concatenate([getattr(response, name) for response in members]) for name in outputs
+        }
+    except ValueError as error:
+        # Members whose wordings probe different numbers of words cannot be one array.
+        raise PredictFailure(
+            Verdict.RUNTIME_ERROR, f"outputs: the members' outputs differ in shape ({error})"
+        ) from error
+    for name, values in combined.items():
+        if not np.isfinite(values).all():
+            raise PredictFailure(
+                Verdict.RUNTIME_ERROR, f"outputs: {name} on the test rows is not finite; scale the prompts down"
+            )
+    return Response(**combined)
+
+
+def default_prediction(logits: FloatArray) -> IntArray:
+    """Return the argmax of the mean softmax over members, lowest index on ties.
+
+    Args:
+        logits: float32 (E, B, C).
+    """
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=-1, keepdims=True)
+    odds = np.exp(wide)
+    probabilities = odds / odds.sum(axis=-1, keepdims=True)
+    return probabilities.mean(axis=0).argmax(axis=-1).astype(np.int64)
+
+
+def submitted_prediction(
+    source: SubmissionSource,
+    outputs: Response,
+    solution: Solution,
+    n_classes: int,
+    policy: SandboxPolicy,
+    mode: SandboxMode,
+) -> IntArray:
+    """Run the submission's `predict` on all test rows.
+
+    Args:
+        source: the submission.
+        outputs: of the test rows, members on the first axis.
+        solution: what the solver handed in; its `state` goes along.
+        n_classes: C.
+        policy: limits.
+        mode: how the process is isolated.
+
+    Returns:
+        int64 (B,) in canonical order.
+
+    Raises:
+        PredictFailure: the process failed, predicted out of range, or was not row-wise.
+    """
+    n_rows = _n_rows(outputs)
+    # Seeded by the operating system: neither the solver nor its author can know the order.
+    generator = np.random.default_rng(secrets.randbits(128))
+    order = generator.permutation(n_rows)
+    batches = [order[start : start + BATCH_ROWS] for start in range(0, n_rows, BATCH_ROWS)]
+    predictions = np.empty(n_rows, dtype=np.int64)
+    predictions[order] = _predict(source, outputs, batches, solution, policy, mode)
+    if predictions.min() < 0 or predictions.max() >= n_classes:
+        raise PredictFailure(
+            Verdict.RUNTIME_ERROR, f"predict: out of range; expected class numbers 0..{n_classes - 1}"
+        )
+    sample = generator.permutation(n_rows)[:N_RECHECKED]
+    alone = _predict(source, outputs, [sample[i : i + 1] for i in range(len(sample))], solution, policy, mode)
+    if not np.array_equal(alone, predictions[sample]):
+        raise PredictFailure(
+            Verdict.PROTOCOL_VIOLATION,
+            "predict: not row-wise; a row predicted alone differs from the same row among others",
+        )
+    return predictions
+
+
+def _predict(
+    source: SubmissionSource,
+    outputs: Response,
+    batches: list[IntArray],
+    solution: Solution,
+    policy: SandboxPolicy,
+    mode: SandboxMode,
+) -> IntArray:
+    """Run `predict` on batches of rows in one fresh process."""
+    outcome = run_predict(source, [_take(outputs, rows) for rows in batches], solution.state, policy, mode)
+    if outcome.predictions is None:
+        raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}")
+    return np.concatenate(outcome.predictions)
+
+
+def _n_rows(outputs: Response) -> int:
+    """Return B. `layer_std` has no axis of rows and cannot be the only output."""
+    for values in (outputs.logits, outputs.features, outputs.word_logits):
+        if values is not None:
+            return int(values.shape[1])
+    raise InvalidQuery("a solution's outputs need logits, features or word_logits")
+
+
+def _take(outputs: Response, rows: IntArray) -> Response:
+    """Return the outputs of some rows. `layer_std` averages over rows, so `predict` never sees it."""
+
+    def part(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else np.ascontiguousarray(values[:, rows])
+
+    return Response(
+        logits=part(outputs.logits),
+        features=part(outputs.features),
+        word_logits=part(outputs.word_logits),
+    )

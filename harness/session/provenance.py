@@ -1,0 +1,49 @@
+"""What produced a score: hashes of the code and the packages."""
+
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+__all__ = ["code_digest", "package_versions", "packages_digest"]
+
+_PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
+"""Packages whose version can change a score."""
+
+
+@cache
+def code_digest() -> str:
+    """Return the SHA-256 (hex) over the harness's own Python files, by path."""
+    digest = hashlib.sha256()
+
+    def walk(folder: Traversable, prefix: str) -> None:
+        for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+            name = f"{prefix}/{entry.name}"
+            if entry.is_dir() and entry.name != "__pycache__":
+                walk(entry, name)
+            elif entry.name.endswith(".py"):
+                content = entry.read_bytes()
+                digest.update(f"{name}\0{len(content)}\0".encode() + content)
+
+    walk(files("harness"), "harness")
+    return digest.hexdigest()
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that can change a score."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def packages_digest() -> str:
+    """Return the SHA-256 (hex) over `package_versions`."""
+    text = "\n".join(f"{name}=={number}" for name, number in sorted(package_versions().items()))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,168 @@
+"""A submission: `solver.toml` and Python files, from a folder or a zip, never imported here."""
+
+import hashlib
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from harness.api import API_VERSION
+from harness.errors import InvalidSubmission, UsageError
+from harness.session.archive import read_zip
+
+__all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
+
+MANIFEST = "solver.toml"
+MAX_FILES = 200
+MAX_DEPTH = 4
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_IGNORED = frozenset({"__pycache__", "node_modules"})
+
+
+class Manifest(BaseModel):
+    """`solver.toml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$")]
+    entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+    description: Annotated[str, StringConstraints(max_length=500)] = ""
+    params: dict[str, Any] = Field(default_factory=dict)
+    api: str = API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What was handed in, checked and content-addressed.
+
+    Attributes:
+        manifest: the parsed `solver.toml`.
+        files: relative POSIX path -> content.
+        digest: SHA-256 (hex) over names and contents.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    digest: str
+
+    def write_to(self, folder: Path) -> Path:
+        """Write the files under `folder/<digest>` if they are not there yet; return that path.
+
+        The folder appears whole or not at all, and is what the sandbox sees: nothing beside the
+        checked files can slip in.
+        """
+        target = folder / self.digest
+        if target.is_dir():
+            return target
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = folder / f".{self.digest}.{os.getpid()}"
+        for name, content in self.files.items():
+            path = staging / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+            with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+                file.write(content)
+        try:
+            staging.rename(target)
+        except OSError:
+            # Another process wrote the same content first: then ours is superfluous.
+            if not target.is_dir():
+                raise
+        return target
+
+
+def read_submission(path: Path, max_bytes: int) -> Submission:
+    """Read and check a submission.
+
+    Args:
+        path: a folder or a zip; in a zip, one wrapping folder is accepted.
+        max_bytes: largest unpacked size.
+
+    Raises:
+        UsageError: there is nothing at that path.
+        InvalidSubmission: what is there cannot be accepted; the message says what to change.
+    """
+    if path.is_dir():
+        files = _read_folder(path, max_bytes)
+    elif path.is_file():
+        files = read_zip(path, max_files=MAX_FILES, max_bytes=max_bytes)
+    else:
+        raise UsageError(f"{path}: no such folder or zip")
+    _check_names(files)
+    manifest = _read_manifest(files)
+    module = manifest.entry.partition(":")[0].replace(".", "/")
+    if not any(name in files for name in (f"{module}.py", f"{module}/__init__.py")):
+        raise InvalidSubmission(
+            f"{MANIFEST}: entry {manifest.entry!r} needs the file {module}.py; there is {', '.join(sorted(files))}"
+        )
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return Submission(manifest, files, digest.hexdigest())
+
+
+def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
+    """Return the folder's files; hidden ones and caches are left out, links refused."""
+    files: dict[str, bytes] = {}
+    total = 0
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in _IGNORED and not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder) / name
+            relative = path.relative_to(root).as_posix()
+            if name.startswith("."):
+                continue
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):
+                raise InvalidSubmission(f"{relative}: links and special files are not accepted")
+            total += status.st_size
+            if total > max_bytes or len(files) >= MAX_FILES:
+                raise InvalidSubmission(
+                    f"{root.name}: more than {max_bytes} bytes or {MAX_FILES} files; a submission is code, not weights"
+                )
+            files[relative] = path.read_bytes()
+    return files
+
+
+def _check_names(files: Mapping[str, bytes]) -> None:
+    for name in files:
+        parts = PurePosixPath(name).parts
+        if len(parts) > MAX_DEPTH or not all(_PART.fullmatch(part) for part in parts):
+            raise InvalidSubmission(
+                f"{name!r}: file names are letters, digits, '_', '-' and '.', at most {MAX_DEPTH} levels deep"
+            )
+    folded: dict[str, str] = {}
+    for name in files:
+        other = folded.setdefault(name.lower(), name)
+        if other != name:
+            raise InvalidSubmission(f"{name!r} and {other!r} differ in case alone")
+
+
+def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
+    """Parse `solver.toml`, reporting every bad field."""
+    if MANIFEST not in files:
+        nested = [name for name in files if name.endswith(f"/{MANIFEST}")]
+        hint = f"; it lies at {nested[0]}: hand in that folder" if nested else ""
+        raise InvalidSubmission(f"no {MANIFEST} at the top{hint}. `gradfree new NAME` writes a template")
+    try:
+        content = tomllib.loads(files[MANIFEST].decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSubmission(f"{MANIFEST}: not valid TOML: {error}") from error
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            + ("" if problem["type"] == "missing" else f", got {problem['input']!r}")
+            for problem in error.errors()
+        )
+        raise InvalidSubmission(f"{MANIFEST}: {problems}") from error
+    if manifest.api != API_VERSION:
+        raise InvalidSubmission(f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}")
+    return manifest

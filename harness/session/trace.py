@@ -1,0 +1,55 @@
+"""The trace of an attempt: one line per query, with digests that a replay can compare."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from harness.api import Response
+from harness.records import Array, QueryRequest
+
+__all__ = ["TraceEntry", "array_digest", "request_digest", "response_digest"]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEntry:
+    """One query: a replay that first differs in `request` blames the solver, in `response` the device.
+
+    Attributes:
+        calls: charged so far, this query included.
+        request: SHA-256 (hex) of the query.
+        response: SHA-256 (hex) of the outputs.
+    """
+
+    calls: int
+    request: str
+    response: str
+
+
+def array_digest(array: Array) -> bytes:
+    """Return the SHA-256 over dtype, shape and little-endian bytes."""
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode())
+    digest.update(plain.data if plain.size else b"")
+    return digest.digest()
+
+
+def request_digest(request: QueryRequest) -> str:
+    """Return the SHA-256 (hex) over every field of a query."""
+    meta = {
+        item.name: getattr(request, item.name) for item in fields(QueryRequest) if item.name != "values"
+    }
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    digest.update(array_digest(request.values))
+    return digest.hexdigest()
+
+
+def response_digest(response: Response) -> str:
+    """Return the SHA-256 (hex) over the outputs that were filled."""
+    digest = hashlib.sha256()
+    for item in fields(Response):
+        value = getattr(response, item.name)
+        if value is not None:
+            digest.update(item.name.encode() + array_digest(value))
+    return digest.hexdigest()

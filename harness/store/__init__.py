@@ -1,0 +1,45 @@
+"""The two stores of an arena: the worker's sealed one, and the public one derived from it."""
+
+from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage
+from harness.store.events import Event
+from harness.store.paths import ArenaPaths
+from harness.store.publisher import Publisher
+from harness.store.queries import PublicStore
+from harness.store.values import (
+    ClaimedRun,
+    LeaseLost,
+    Phase,
+    RoundFacts,
+    RunResult,
+    ScoringRule,
+    StoredRound,
+    StoredRun,
+    StoredSubmission,
+    TaskFacts,
+)
+from harness.store.writer import SealedStore
+
+__all__ = [
+    "ArenaPaths",
+    "Board",
+    "BoardRound",
+    "BoardTask",
+    "ClaimedRun",
+    "Curve",
+    "Entry",
+    "Event",
+    "LeaseLost",
+    "Phase",
+    "PublicStore",
+    "Publisher",
+    "RoundFacts",
+    "RunLine",
+    "RunResult",
+    "ScoringRule",
+    "SealedStore",
+    "StoredRound",
+    "StoredRun",
+    "StoredSubmission",
+    "SubmissionPage",
+    "TaskFacts",
+]

@@ -1,0 +1,195 @@
+"""Opening a database: create, migrate to the newest schema, or open read-only.
+
+Every transaction of a writer starts with BEGIN IMMEDIATE: SQLite has one writer at a time, and a
+transaction that first reads and then wants to write would otherwise fail instead of waiting.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from harness.errors import UsageError
+from harness.store.public_schema import PublicBase
+from harness.store.sealed_schema import SealedBase
+
+__all__ = ["PUBLIC", "READING", "SEALED", "Schema", "open_database", "open_read_only", "sqlite_url"]
+
+WRITER_BUSY_TIMEOUT_MS = 30_000
+READER_BUSY_TIMEOUT_MS = 3_000
+
+READING = "gradfree_reading"
+"""Execution option of a connection that will only read: it takes no write lock and waits for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One of the two schemas, with the newest revision that this code knows.
+
+    Attributes:
+        name: "sealed" or "public": also the folder of its migrations.
+        metadata: the tables as the models have them.
+        head: identifier of the newest migration.
+        synchronous: SQLite's durability; the sealed store survives a power cut, and the public
+            one can be published again.
+    """
+
+    name: str
+    metadata: MetaData
+    head: str
+    synchronous: str
+
+
+SEALED = Schema("sealed", SealedBase.metadata, "sealed_0001", "FULL")
+PUBLIC = Schema("public", PublicBase.metadata, "public_0001", "NORMAL")
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the database URL of a file."""
+    return f"sqlite:///{path}"
+
+
+def open_database(schema: Schema, url: str, *, must_exist: bool = False) -> Engine:
+    """Open a database for writing and bring its schema up to date; two processes may do so at once.
+
+    Args:
+        schema: `SEALED` or `PUBLIC`.
+        url: SQLAlchemy URL.
+        must_exist: refuse to create a missing SQLite file.
+
+    Raises:
+        UsageError: the file is missing, not a database, another program's, or newer than this code.
+    """
+    path = _file_of(url)
+    if path is not None and must_exist and not path.exists():
+        raise UsageError(f"no arena at {path.parent}: {path.name} is missing; create a round first")
+    engine = create_engine(url)
+    if path is not None:
+        event.listen(engine, "connect", _writer_settings(schema))
+        event.listen(engine, "begin", _begin_immediate)
+    try:
+        with engine.begin() as connection:
+            if _revision(connection, schema, path or url) != schema.head:
+                _upgrade(connection, schema)
+    except DatabaseError as error:
+        engine.dispose()
+        raise _unreadable(schema, path or url, error) from error
+    except UsageError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_read_only(schema: Schema, path: Path) -> Engine:
+    """Open an SQLite file so that nothing can be written through it.
+
+    Raises:
+        UsageError: the file is missing, not a database, or of another version than this code.
+    """
+    if not path.is_file():
+        raise UsageError(f"no {schema.name} store at {path}: the file is missing; publish a round first")
+    engine = create_engine(
+        f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true", poolclass=NullPool
+    )
+    event.listen(engine, "connect", _reader_settings)
+    try:
+        with engine.connect() as connection:
+            revision = _revision(connection, schema, path)
+    except DatabaseError as error:
+        raise _unreadable(schema, path, error) from error
+    if revision != schema.head:
+        raise UsageError(
+            f"the {schema.name} store at {path} has schema {revision or 'none'}, this version reads "
+            f"{schema.head}; publish the round again with this version"
+        )
+    return engine
+
+
+def _file_of(url: str) -> Path | None:
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def _writer_settings(schema: Schema) -> Callable[[sqlite3.Connection, Any], None]:
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own transactions start too late (at the first write); see _begin_immediate.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {WRITER_BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {schema.synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    return configure
+
+
+def _reader_settings(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {READER_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    is_reading = connection.get_execution_options().get(READING, False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _revision(connection: Connection, schema: Schema, place: Path | str) -> str | None:
+    """Return the schema revision of a database, None if it is empty.
+
+    Raises:
+        UsageError: it belongs to something else, or is newer than this code.
+    """
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise UsageError(f"{place} is another program's database; expected a {schema.name} store of an arena")
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is None:
+        return None
+    known = _known_revisions(schema)
+    if revision not in known:
+        if not str(revision).startswith(f"{schema.name}_"):
+            raise UsageError(f"{place} has schema {revision}; expected a {schema.name} store of an arena")
+        raise UsageError(
+            f"{place} has schema {revision}, newer than this version of gradfree knows ({schema.head}); "
+            "update gradfree-arena"
+        )
+    return str(revision)
+
+
+def _known_revisions(schema: Schema) -> set[str]:
+    folder = _migrations() / schema.name
+    return {file.stem.split("__")[0] for file in folder.glob(f"{schema.name}_*.py")}
+
+
+def _migrations() -> Path:
+    return Path(__file__).parent / "migrations"
+
+
+def _upgrade(connection: Connection, schema: Schema) -> None:
+    # Alembic costs a fifth of a second to import, and most commands meet an up-to-date database.
+    command = import_module("alembic.command")
+    configuration = import_module("alembic.config").Config()
+    configuration.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    configuration.set_main_option("version_locations", str(_migrations() / schema.name).replace("%", "%%"))
+    configuration.set_main_option("path_separator", "newline")
+    configuration.attributes["connection"] = connection
+    configuration.attributes["metadata"] = schema.metadata
+    command.upgrade(configuration, "head")
+
+
+def _unreadable(schema: Schema, place: Path | str, error: DatabaseError) -> UsageError:
+    if isinstance(error, OperationalError):
+        return UsageError(f"the {schema.name} store at {place} cannot be opened: {error.orig}")
+    return UsageError(
+        f"{place} cannot be read as a {schema.name} store: {error.orig}; "
+        "move it away, or restore it from a backup"
+    )

@@ -1,0 +1,1 @@
+"""Migrations of both stores, run by `harness.store.database`; new ones are written by hand."""

@@ -1,0 +1,212 @@
+"""Deriving the public store from the sealed one.
+
+Theory of operation
+-------------------
+The public store holds nothing that cannot be derived again. Rounds and submissions carry a revision
+that grows with every change; publishing rewrites those whose revision differs, recomputes who leads,
+and raises the version number, all in one transaction. If the process dies between a sealed commit and
+this one, the next call finds the difference and mends it; a call that finds none writes nothing.
+
+A private score is not copied before its round is published: what is not there cannot leak.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from harness.store.database import PUBLIC, open_database, sqlite_url
+from harness.store.paths import ArenaPaths
+from harness.store.public_rows import public_curves, public_entry, public_round, public_run
+from harness.store.public_schema import (
+    META_ID,
+    PublicCurve,
+    PublicEntry,
+    PublicLeader,
+    PublicMeta,
+    PublicRound,
+    PublicRun,
+)
+from harness.store.ranking import Contender, choose, rank
+from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow
+from harness.store.writer import SealedStore, utc_now
+
+__all__ = ["Publisher"]
+
+_BATCH = 200
+"""Submissions read at once: bounds the memory of publishing a whole arena."""
+
+
+class Publisher:
+    """Keeps the public store equal to what the sealed one allows everybody to see."""
+
+    def __init__(self, sealed: SealedStore, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        """Publish from `sealed` into an engine made by `open_database(PUBLIC, ...)`."""
+        self._sealed = sealed
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(
+        cls,
+        paths: ArenaPaths,
+        sealed: SealedStore,
+        *,
+        url: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Open the public store of an arena, made if it is missing.
+
+        Args:
+            paths: the arena folder.
+            sealed: the open sealed store of the same arena.
+            url: another database than the arena's SQLite file.
+            clock: gives the present moment, aware.
+
+        Raises:
+            UsageError: the store is not a database, or newer than this code.
+        """
+        return cls(sealed, open_database(PUBLIC, url or sqlite_url(paths.public_db)), clock)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the public store."""
+        self._engine.dispose()
+
+    def publish(self) -> int:
+        """Bring the public store up to date and return its version number. Safe to repeat at any time."""
+        with Session(self._engine) as public, public.begin():
+            # The public write lock is held before the sealed store is read. So of two publishers
+            # the later writer is also the later reader, and an older state never overwrites a newer.
+            meta = public.get(PublicMeta, META_ID)
+            with self._sealed.reading() as sealed:
+                changed = self._publish_rounds(public, sealed)
+            if meta is None:
+                meta = PublicMeta(id=META_ID, version=0, published_at=self._clock())
+                public.add(meta)
+            elif not changed:
+                return meta.version
+            meta.version += 1
+            meta.published_at = self._clock()
+            return meta.version
+
+    def _publish_rounds(self, public: Session, sealed: Session) -> bool:
+        shown = dict(public.execute(select(PublicRound.id, PublicRound.revision)).all())
+        changed = False
+        for row in sealed.scalars(
+            select(RoundRow).options(selectinload(RoundRow.tasks)).order_by(RoundRow.id)
+        ).all():
+            is_round_changed = shown.get(row.id) != row.revision
+            if is_round_changed:
+                public.merge(public_round(row))
+                public.flush()
+            if _publish_submissions(public, sealed, row, is_everything=is_round_changed) or is_round_changed:
+                changed = True
+                _elect(public, row)
+        return changed
+
+
+def _publish_submissions(
+    public: Session, sealed: Session, round_row: RoundRow, *, is_everything: bool
+) -> bool:
+    """Rewrite the submissions of a round that differ; True if there were any."""
+    of_round = select(SubmissionRow.id, SubmissionRow.revision).where(SubmissionRow.round_id == round_row.id)
+    shown = dict(
+        public.execute(
+            select(PublicEntry.submission_id, PublicEntry.revision).where(
+                PublicEntry.round_id == round_row.id
+            )
+        ).all()
+    )
+    stale = [
+        number
+        for number, revision in sealed.execute(of_round)
+        if is_everything or shown.get(number) != revision
+    ]
+    for start in range(0, len(stale), _BATCH):
+        batch = sealed.scalars(
+            select(SubmissionRow)
+            .where(SubmissionRow.id.in_(stale[start : start + _BATCH]))
+            .options(
+                selectinload(SubmissionRow.team),
+                selectinload(SubmissionRow.runs).selectinload(RunRow.attempts),
+                selectinload(SubmissionRow.runs).selectinload(RunRow.task),
+            )
+        )
+        for row in batch:
+            public.merge(public_entry(row, round_row))
+            public.flush()
+            public.execute(delete(PublicRun).where(PublicRun.submission_id == row.id))
+            public.execute(delete(PublicCurve).where(PublicCurve.submission_id == row.id))
+            public.add_all(public_run(run, round_row) for run in row.runs)
+            public.add_all(public_curves(row))
+        public.flush()
+    return bool(stale)
+
+
+def _elect(public: Session, round_row: RoundRow) -> None:
+    """Recompute which submissions count, their ranks, and which incomplete ones are shown."""
+    rows = public.execute(
+        select(
+            PublicEntry.submission_id,
+            PublicEntry.team,
+            PublicEntry.name,
+            PublicEntry.is_baseline,
+            PublicEntry.is_example,
+            PublicEntry.score,
+            PublicEntry.public_score,
+            PublicEntry.calls,
+            PublicEntry.submitted_at,
+        ).where(PublicEntry.round_id == round_row.id)
+    ).all()
+    contenders = [
+        Contender(
+            submission_id=row.submission_id,
+            # One owner enters several reference methods, or several examples: each has its own row.
+            owner=(row.team, row.name if row.is_baseline or row.is_example else ""),
+            total=row.score,
+            public_total=row.public_score,
+            calls=row.calls,
+            submitted_at=row.submitted_at,
+            is_ranked=not row.is_baseline,
+        )
+        for row in rows
+    ]
+    counted, pending = choose(contenders, round_row.rule)
+    owners = {contender.submission_id: contender.owner for contender in counted}
+    public.execute(delete(PublicLeader).where(PublicLeader.round_id == round_row.id))
+    placed = [
+        {
+            "round_id": round_row.id,
+            "team": owners[place.submission_id][0],
+            "slot": owners[place.submission_id][1],
+            "submission_id": place.submission_id,
+            "rank": place.rank,
+            "position": place.position,
+        }
+        for place in rank(counted)
+    ]
+    if placed:
+        public.execute(insert(PublicLeader), placed)
+    public.execute(
+        update(PublicEntry)
+        .where(PublicEntry.round_id == round_row.id, PublicEntry.is_pending_shown.is_(True))
+        .values(is_pending_shown=False)
+    )
+    if pending:
+        shown = [contender.submission_id for contender in pending]
+        public.execute(
+            update(PublicEntry).where(PublicEntry.submission_id.in_(shown)).values(is_pending_shown=True)
+        )

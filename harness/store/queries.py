@@ -1,0 +1,252 @@
+"""Read-only questions to the public store, answered with frozen values.
+
+Everything here opens the database so that it cannot be written, and nothing here can see a private
+score: it is not in the file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, func, or_, select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from harness.errors import InfrastructureError, UsageError
+from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage
+from harness.store.database import PUBLIC, open_read_only
+from harness.store.public_schema import (
+    META_ID,
+    PublicCurve,
+    PublicEntry,
+    PublicLeader,
+    PublicMeta,
+    PublicRound,
+    PublicRun,
+)
+
+__all__ = ["PublicStore"]
+
+
+class PublicStore:
+    """The public store, open for reading.
+
+    Every question raises InfrastructureError if the file cannot be read at the moment.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Read from an engine made by `open_read_only(PUBLIC, ...)`."""
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the file read-only.
+
+        Raises:
+            UsageError: it is missing, not a public store, or of another version than this code.
+        """
+        return cls(open_read_only(PUBLIC, path))
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine) as session:
+                yield session
+        except DatabaseError as error:
+            raise InfrastructureError(f"the public store cannot be read: {error.orig}") from error
+
+    def version(self) -> int:
+        """Return the number that grows with every change; 0 before the first publication."""
+        with self._session() as session:
+            return _version(session)
+
+    def rounds(self) -> tuple[BoardRound, ...]:
+        """Return every published round, newest first."""
+        with self._session() as session:
+            return tuple(
+                _to_round(row) for row in session.scalars(select(PublicRound).order_by(PublicRound.id.desc()))
+            )
+
+    def board(self, name: str, version: str | None = None) -> Board:
+        """Return the board of a round; without a version, of the one added last.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self._session() as session:
+            round_row = _find_round(session, name, version)
+            rows = session.execute(
+                select(PublicEntry, PublicLeader)
+                .outerjoin(PublicLeader, PublicLeader.submission_id == PublicEntry.submission_id)
+                .where(
+                    PublicEntry.round_id == round_row.id,
+                    or_(PublicLeader.submission_id.is_not(None), PublicEntry.is_pending_shown),
+                )
+                .order_by(
+                    PublicLeader.position.is_(None), PublicLeader.position, PublicEntry.submission_id.desc()
+                )
+            )
+            entries = tuple(_to_entry(entry, leader, round_row) for entry, leader in rows)
+            n_submissions = session.scalar(
+                select(func.count()).select_from(PublicEntry).where(PublicEntry.round_id == round_row.id)
+            )
+            return Board(_to_round(round_row), entries, n_submissions or 0, _version(session))
+
+    def submissions(self, name: str, version: str | None = None) -> tuple[Entry, ...]:
+        """Return every submission of a round, newest first, whether it counts or not.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self._session() as session:
+            round_row = _find_round(session, name, version)
+            rows = session.execute(
+                select(PublicEntry, PublicLeader)
+                .outerjoin(PublicLeader, PublicLeader.submission_id == PublicEntry.submission_id)
+                .where(PublicEntry.round_id == round_row.id)
+                .order_by(PublicEntry.submission_id.desc())
+            )
+            return tuple(_to_entry(entry, leader, round_row) for entry, leader in rows)
+
+    def submission(self, submission_id: int) -> SubmissionPage:
+        """Return a submission with its runs and curves.
+
+        Raises:
+            UsageError: there is none of that number.
+        """
+        with self._session() as session:
+            entry = session.get(PublicEntry, submission_id)
+            if entry is None:
+                raise UsageError(f"no submission {submission_id} on this board")
+            round_row = session.get_one(PublicRound, entry.round_id)
+            leader = session.scalar(select(PublicLeader).where(PublicLeader.submission_id == submission_id))
+            order = {task["name"]: position for position, task in enumerate(round_row.tasks)}
+            runs = session.scalars(select(PublicRun).where(PublicRun.submission_id == submission_id)).all()
+            curves = session.scalars(
+                select(PublicCurve).where(PublicCurve.submission_id == submission_id)
+            ).all()
+            return SubmissionPage(
+                round=_to_round(round_row),
+                entry=_to_entry(entry, leader, round_row),
+                runs=tuple(
+                    _to_run(run) for run in sorted(runs, key=lambda run: (order[run.task], run.run_id))
+                ),
+                curves=tuple(
+                    _to_curve(curve) for curve in sorted(curves, key=lambda curve: order[curve.task])
+                ),
+            )
+
+
+def _version(session: Session) -> int:
+    meta = session.get(PublicMeta, META_ID)
+    return 0 if meta is None else meta.version
+
+
+def _find_round(session: Session, name: str, version: str | None) -> PublicRound:
+    query = select(PublicRound).where(PublicRound.name == name).order_by(PublicRound.id.desc()).limit(1)
+    if version is not None:
+        query = query.where(PublicRound.version == version)
+    row = session.scalar(query)
+    if row is None:
+        known = session.execute(select(PublicRound.name, PublicRound.version).order_by(PublicRound.id)).all()
+        wanted = name if version is None else f"{name} {version}"
+        listing = ", ".join(f"{other} {its_version}" for other, its_version in known) or "none yet"
+        raise UsageError(f"no round {wanted} on this board; rounds: {listing}")
+    return row
+
+
+def _to_round(row: PublicRound) -> BoardRound:
+    return BoardRound(
+        round_id=row.id,
+        name=row.name,
+        version=row.version,
+        title=row.title,
+        digest=row.digest,
+        phase=row.phase,
+        rule=row.rule,
+        is_final=row.is_final,
+        opens=row.opens,
+        closes=row.closes,
+        tasks=tuple(
+            BoardTask(task["name"], task["metric"], task["budget_calls"], tuple(task["kshot_seeds"]))
+            for task in row.tasks
+        ),
+    )
+
+
+def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: PublicRound) -> Entry:
+    return Entry(
+        submission_id=entry.submission_id,
+        team=entry.team,
+        name=entry.name,
+        description=entry.description,
+        digest=entry.digest,
+        is_baseline=entry.is_baseline,
+        is_example=entry.is_example,
+        status=entry.status,
+        verdict=entry.verdict,
+        is_flagged=entry.is_flagged,
+        is_complete=entry.is_complete,
+        counts=leader is not None,
+        rank=None if leader is None else leader.rank,
+        score=entry.score,
+        task_scores={task["name"]: entry.task_scores.get(task["name"]) for task in round_row.tasks},
+        calls=entry.calls,
+        budget_calls=entry.budget_calls,
+        tokens=entry.tokens,
+        engine_s=entry.engine_s,
+        wall_s=entry.wall_s,
+        n_runs=entry.n_runs,
+        n_runs_done=entry.n_runs_done,
+        n_runs_held=entry.n_runs_held,
+        submitted_at=entry.submitted_at,
+        finished_at=entry.finished_at,
+    )
+
+
+def _to_run(run: PublicRun) -> RunLine:
+    return RunLine(
+        run_id=run.run_id,
+        task=run.task,
+        kshot_seed=run.kshot_seed,
+        solver_seed=run.solver_seed,
+        status=run.status,
+        is_held=run.is_held,
+        verdict=run.verdict,
+        is_flagged=run.is_flagged,
+        score=run.score,
+        calls=run.calls,
+        budget_calls=run.budget_calls,
+        n_attempts=run.n_attempts,
+        message=run.message,
+        hashes=run.hashes,
+        artifact_sha256=run.artifact_sha256,
+        wall_s=run.wall_s,
+        engine_s=run.engine_s,
+        tokens=run.tokens,
+        ended_at=run.ended_at,
+    )
+
+
+def _to_curve(curve: PublicCurve) -> Curve:
+    return Curve(
+        task=curve.task,
+        calls=tuple(curve.calls),
+        losses={int(seed): tuple(losses) for seed, losses in curve.losses.items()},
+    )

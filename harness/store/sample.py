@@ -1,0 +1,225 @@
+"""Synthetic arenas of any size, made through the real store: for tests, benches, and trying the board.
+
+No model runs; scores, losses and times are drawn from a seeded generator. Every state of a submission
+occurs: complete, scored on a checkpoint, failed, running, waiting, held and cancelled.
+"""
+
+import hashlib
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from harness.records import Usage, Verdict
+from harness.store.paths import ArenaPaths
+from harness.store.publisher import Publisher
+from harness.store.values import ClaimedRun, RoundFacts, RunResult, ScoringRule, TaskFacts
+from harness.store.writer import SealedStore
+
+__all__ = ["SAMPLE_TASKS", "build_sample_arena", "sample_result", "sample_round"]
+
+_TASKS = (
+    ("SST-2", "accuracy", 3000),
+    ("QQP", "accuracy", 8000),
+    ("QNLI", "accuracy", 8000),
+    ("SNLI", "macro F1", 8000),
+    ("DBPedia", "macro F1", 3000),
+)
+SAMPLE_TASKS = tuple(name for name, _, _ in _TASKS)
+
+_BASELINES = (("BBTv2", 74.0), ("BBT", 68.5), ("random search", 57.0), ("zero-shot", 49.0))
+_ADJECTIVES = ("Ivory", "Ionic", "Lucid", "Vivid", "Keen", "Quiet", "Rapid", "Tidal", "Mossy", "Polar")
+_NOUNS = ("Moths", "Bandits", "Sieve", "Swarm", "Herons", "Otters", "Foxes", "Lynx", "Quanta", "Atlas")
+_METHODS = ("NES", "surrogate GP", "SPSA", "bandit prompts", "TPE", "annealing")
+_OTHERS = ("Broken Compass", "Slow Loris", "Held Breath", "Second Thoughts", "Early Bird", "Late Arrival")
+_START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+
+
+def sample_round(
+    name: str = "sample",
+    kshot_seeds: tuple[int, ...] = (8, 13, 42, 50, 60),
+    rule: ScoringRule = ScoringRule.FORCE_BEST,
+) -> RoundFacts:
+    """Return a round with the five official task names."""
+    text = f"[round]\nname = '{name}'\n"
+    return RoundFacts(
+        name=name,
+        version="1.0",
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        rules_json=text,
+        tasks=tuple(TaskFacts(task, metric, budget, kshot_seeds) for task, metric, budget in _TASKS),
+        title="Gradient-free tuning of a frozen language model",
+        rule=rule,
+        opens=_START,
+        closes=_START + timedelta(days=60),
+    )
+
+
+def sample_result(
+    claim: ClaimedRun,
+    level: float,
+    *,
+    verdict: Verdict = Verdict.OK,
+    is_flagged: bool = False,
+    message: str = "",
+    calls: int | None = None,
+) -> RunResult:
+    """Return a plausible result for a claimed run.
+
+    Args:
+        claim: the run.
+        level: public score about which the run's own is drawn, 0-100.
+        verdict: how the run ended; the ones that are never scored give no score.
+        is_flagged: scored on a checkpoint.
+        message: for the participant.
+        calls: charged calls; None draws them.
+    """
+    rng = np.random.default_rng([claim.run_id, claim.solver_seed])
+    spent = int(claim.budget_calls * rng.uniform(0.05, 1.0)) if calls is None else calls
+    is_scored = verdict is Verdict.OK or is_flagged
+    score = float(np.clip(level + rng.normal(0.0, 1.5), 0.0, 100.0))
+    steps = np.unique(np.geomspace(1, max(spent, 1), 40).astype(int))
+    losses = (
+        0.2 + 0.9 * (1.0 - level / 120.0) * np.exp(-steps / (spent / 3 + 1)) + rng.normal(0, 0.02, len(steps))
+    )
+    started = _START + timedelta(minutes=claim.run_id)
+    wall_s = 20.0 + spent / 25.0
+    return RunResult(
+        verdict=verdict,
+        score_public=score if is_scored else None,
+        score_private=max(score - 1.0, 0.0) if is_scored else None,
+        usage=Usage(
+            calls=spent,
+            queries=math.ceil(spent / 20),
+            examples=spent * 32,
+            tokens=spent * 32 * 60,
+            engine_s=wall_s * 0.8,
+            solver_s=wall_s * 0.1,
+        ),
+        budget_calls=claim.budget_calls,
+        started_at=started,
+        ended_at=started + timedelta(seconds=wall_s),
+        is_flagged=is_flagged,
+        message=message,
+        artifact_path=f"{claim.run_id}.json",
+        artifact_sha256=hashlib.sha256(f"artifact {claim.run_id}".encode()).hexdigest(),
+        hashes={"submission": claim.digest, "round": claim.round_digest},
+        train_loss_curve=tuple(
+            (int(at), float(loss)) for at, loss in zip(steps, np.maximum(losses, 0.0), strict=True)
+        ),
+        predictions=rng.integers(0, 2, 64),
+        wall_s=wall_s,
+    )
+
+
+def build_sample_arena(
+    paths: ArenaPaths, n_teams: int = 12, kshot_seeds: tuple[int, ...] = (8, 13, 42, 50, 60)
+) -> None:
+    """Make an arena with one submission per team, four baselines, and one submission in each other state.
+
+    Args:
+        paths: an empty arena folder.
+        n_teams: teams with a complete submission; every third one submits twice.
+        kshot_seeds: of every task; two or more, so that one submission stays half done.
+    """
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        facts = sample_round(kshot_seeds=kshot_seeds)
+        sealed.add_round(facts)
+        sealed.ensure_team("baselines", is_baseline_owner=True)
+        for number in range(n_teams):
+            team = _team_name(number)
+            sealed.ensure_team(team)
+            level = 80.0 - 30.0 * number / max(n_teams, 1)
+            for attempt in range(2 if number % 3 == 0 else 1):
+                method = f"{_METHODS[number % len(_METHODS)]} v{attempt + 1}"
+                _submit(sealed, facts.name, team, method)
+                _run_all(sealed, level + attempt)
+        for name, level in _BASELINES:
+            _submit(sealed, facts.name, "baselines", name, is_baseline=True)
+            _run_all(sealed, level, calls=0 if name == "zero-shot" else None)
+        _other_states(sealed, facts.name)
+        publisher.publish()
+
+
+def _other_states(sealed: SealedStore, round_name: str) -> None:
+    for team in (
+        "Broken Compass",
+        "Slow Loris",
+        "Held Breath",
+        "Second Thoughts",
+        "Early Bird",
+        "Late Arrival",
+    ):
+        sealed.ensure_team(team)
+    _submit(sealed, round_name, "Broken Compass", "division by zero")
+    _run_all(
+        sealed,
+        0.0,
+        verdict=Verdict.RUNTIME_ERROR,
+        message="ZeroDivisionError: division by zero (solver.py:12)",
+    )
+    _submit(sealed, round_name, "Slow Loris", "patient search")
+    _run_all(
+        sealed, 60.0, verdict=Verdict.TIME_LIMIT, is_flagged=True, message="cpu_s: used 600 s, allowed 600 s"
+    )
+    _submit(sealed, round_name, "Held Breath", "unlucky")
+    for _ in range(2):
+        claim = sealed.claim_run("sample", 600)
+        if claim is not None:
+            sealed.void_attempt(sealed.start_attempt(claim), "the device was lost")
+    _run_all(sealed, 55.0)
+    cancelled = _submit(sealed, round_name, "Second Thoughts", "withdrawn")
+    sealed.cancel_submission(cancelled, "the team asked for it")
+    _submit(sealed, round_name, "Early Bird", "in progress")
+    for _ in range(len(SAMPLE_TASKS) + 2):
+        _run_one(sealed, 70.0)
+    sealed.claim_run("sample", 3600)
+    _submit(sealed, round_name, "Late Arrival", "in the queue")
+
+
+def _submit(sealed: SealedStore, round_name: str, team: str, name: str, *, is_baseline: bool = False) -> int:
+    digest = hashlib.sha256(f"{team} {name}".encode()).hexdigest()
+    return sealed.add_submission(
+        round_name,
+        team,
+        name,
+        digest,
+        f"submissions/{digest}",
+        description=f"A sample of {name}.",
+        is_baseline=is_baseline,
+    )
+
+
+def _run_all(
+    sealed: SealedStore,
+    level: float,
+    *,
+    verdict: Verdict = Verdict.OK,
+    is_flagged: bool = False,
+    message: str = "",
+    calls: int | None = None,
+) -> None:
+    while _run_one(sealed, level, verdict=verdict, is_flagged=is_flagged, message=message, calls=calls):
+        pass
+
+
+def _run_one(
+    sealed: SealedStore,
+    level: float,
+    *,
+    verdict: Verdict = Verdict.OK,
+    is_flagged: bool = False,
+    message: str = "",
+    calls: int | None = None,
+) -> bool:
+    claim = sealed.claim_run("sample", 600)
+    if claim is None:
+        return False
+    result = sample_result(claim, level, verdict=verdict, is_flagged=is_flagged, message=message, calls=calls)
+    sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    return True
+
+
+def _team_name(number: int) -> str:
+    name = f"{_ADJECTIVES[number % len(_ADJECTIVES)]} {_NOUNS[number * 7 % len(_NOUNS)]}"
+    return name if number < len(_ADJECTIVES) else f"{name} {number}"

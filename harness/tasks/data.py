@@ -1,0 +1,211 @@
+"""One task's data, from any source that a round file may name.
+
+Sources: "toy" (the embedded grammar), "files:FOLDER" (json, jsonl, csv, tsv, parquet) and
+"hub:OWNER/NAME[:CONFIG]". Files and hub go through Hugging Face `datasets`.
+"""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.api import Split
+from harness.config import TaskConfig, shared_folder
+from harness.errors import DataError
+from harness.tasks.kshot import draw_kshot
+
+__all__ = ["TaskData", "load_task_data"]
+
+_FORMATS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """Everything that runs of one task need; the test labels never leave the worker.
+
+    Attributes:
+        test: the test rows in canonical order.
+        kshot: k-shot seed -> (train, dev).
+        digest: SHA-256 over test rows and k-shot rows, for the artifact.
+    """
+
+    test: Split
+    kshot: Mapping[int, tuple[Split, Split]]
+    digest: str
+
+
+def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> TaskData:
+    """Load a task's test rows and k-shot sets, and refuse test rows that occur in k-shot rows.
+
+    Args:
+        task: the task as the round file has it.
+        seeds: k-shot seeds to load; None means all of the task's.
+
+    Raises:
+        DataError: a file, column or class is missing or malformed, or test rows leak.
+    """
+    test = _load_split(task, task.test)
+    if task.test_limit is not None and len(test) > task.test_limit:
+        test = Split(test.texts[: task.test_limit], test.labels[: task.test_limit])
+    wanted = tuple(task.kshot_seeds if seeds is None else seeds)
+    if task.kshot_data:
+        kshot = {seed: _load_kshot_files(task, seed) for seed in wanted}
+    else:
+        pool = _without(_load_split(task, task.pool), test)
+        kshot = {seed: draw_kshot(pool, len(task.label_names), task.k_shot, seed) for seed in wanted}
+    _refuse_leaks(task, test, kshot)
+    return TaskData(test, kshot, _digest(test, kshot))
+
+
+def _load_split(task: TaskConfig, split: str) -> Split:
+    """Return one split of the task's source."""
+    if task.data == "toy":
+        from harness.toy.grammar import task_rows  # noqa: PLC0415 (only toy rounds need it)
+
+        rows: Iterable[Mapping[str, Any]] = task_rows(task.name, split)
+        return _to_split(rows, task, f"toy data, split {split!r}")
+    scheme, _, location = task.data.partition(":")
+    if scheme == "hub":
+        return _to_split(_load_hub(task, location, split), task, f"{task.data}, split {split!r}")
+    path = _expand(location) / split
+    return _to_split(_load_file(path), task, str(path))
+
+
+def _expand(location: str) -> Path:
+    return Path(re.sub(r"^@shared(?=/|$)", lambda _: str(shared_folder()), location))
+
+
+def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[str, Any]]:
+    """Load a split from the hub (or its local cache)."""
+    from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
+
+    name, _, config = location.partition(":")
+    try:
+        dataset = load_dataset(name, config or None, split=split)
+    except (OSError, ValueError, ConnectionError) as error:
+        raise DataError(
+            f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error}. Check the name "
+            "and the connection, or run `gradfree data fetch` where the hub can be reached"
+        ) from error
+    # Rows without a gold label carry -1 (SNLI); they are no test of anything.
+    return [row for row in dataset if row[task.label] != -1]
+
+
+def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iterable[Mapping[str, Any]]:
+    """Load one local file; `column_names` for files without a header."""
+    from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
+    from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    if path.suffix not in _FORMATS:
+        raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file. A round over real data needs the shared folder: "
+            "name it with --shared FOLDER or GRADFREE_SHARED"
+        )
+    disable_progress_bar()
+    options: dict[str, Any] = {}
+    if path.suffix in {".csv", ".tsv"}:
+        options["keep_default_na"] = False
+    if path.suffix == ".tsv":
+        # GLUE's TSV files are not quoted: a quotation mark is text.
+        options |= {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    if column_names:
+        options["column_names"] = list(column_names)
+    try:
+        return list(load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train", **options))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error}") from error
+
+
+def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
+    """Read ready train and dev files: text columns, then the label, no header."""
+    pattern = str(task.kshot_data).removeprefix("files:")
+    splits = []
+    for split in ("train", "dev"):
+        path = _expand(pattern.replace("{seed}", str(seed)).replace("{split}", split))
+        rows = _load_file(path, column_names=[*task.fields, task.label])
+        loaded = _to_split(rows, task, str(path), label_texts=task.kshot_labels)
+        counts = np.bincount(loaded.labels, minlength=len(task.label_names))
+        if (counts != task.k_shot).any():
+            raise DataError(
+                f"{path}: rows per class are {counts.tolist()}, expected k_shot = {task.k_shot} each"
+            )
+        splits.append(loaded)
+    return splits[0], splits[1]
+
+
+def _to_split(
+    rows: Iterable[Mapping[str, Any]], task: TaskConfig, source: str, label_texts: Sequence[str] = ()
+) -> Split:
+    """Take the task's columns out of rows, checking every one."""
+    texts: list[tuple[str, ...]] = []
+    labels: list[int] = []
+    n_classes = len(task.label_names)
+    for number, row in enumerate(rows, start=1):
+        missing = [column for column in (*task.fields, task.label) if column not in row]
+        if missing:
+            raise DataError(f"{source}, row {number}: no column {missing[0]!r}; it has {', '.join(row)}")
+        fields = tuple(row[column] for column in task.fields)
+        if not all(isinstance(text, str) for text in fields):
+            raise DataError(f"{source}, row {number}: {task.fields} must be text, got {fields!r}")
+        texts.append(fields)
+        labels.append(_label(row[task.label], label_texts, n_classes, f"{source}, row {number}"))
+    if not texts:
+        raise DataError(f"{source}: no rows")
+    return Split(tuple(texts), np.asarray(labels, dtype=np.int64))
+
+
+def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -> int:
+    """Return the class number that a label stands for."""
+    if label_texts:
+        if value in label_texts:
+            return label_texts.index(value)
+        raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
+    try:
+        label = int(value)
+    except (TypeError, ValueError):
+        label = -1
+    if not 0 <= label < n_classes:
+        raise DataError(f"{where}: label {value!r}, expected a class number 0..{n_classes - 1}")
+    return label
+
+
+def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts that differ in case, spacing or punctuation alone are the same row."""
+    return tuple(re.sub(r"[\W_]+", "", text.lower()) for text in texts)
+
+
+def _without(pool: Split, test: Split) -> Split:
+    """Drop pool rows that stand in the test set too (some public data sets overlap)."""
+    held = {_fingerprint(texts) for texts in test.texts}
+    rows = [row for row, texts in enumerate(pool.texts) if _fingerprint(texts) not in held]
+    return Split(tuple(pool.texts[row] for row in rows), pool.labels[rows])
+
+
+def _refuse_leaks(task: TaskConfig, test: Split, kshot: Mapping[int, tuple[Split, Split]]) -> None:
+    """Refuse a round whose test rows occur in its k-shot rows."""
+    held = {_fingerprint(texts): row for row, texts in enumerate(test.texts)}
+    for seed, (train, dev) in kshot.items():
+        for name, split in (("train", train), ("dev", dev)):
+            for row, texts in enumerate(split.texts):
+                if _fingerprint(texts) in held:
+                    raise DataError(
+                        f"task {task.name!r}, k-shot seed {seed}: {name} row {row} is test row "
+                        f"{held[_fingerprint(texts)]}: {texts!r}. Remove one of them"
+                    )
+
+
+def _digest(test: Split, kshot: Mapping[int, tuple[Split, Split]]) -> str:
+    """Return the SHA-256 (hex) over all rows and labels."""
+    digest = hashlib.sha256()
+    for split in (test, *(part for seed in sorted(kshot) for part in kshot[seed])):
+        digest.update(json.dumps([split.texts, split.labels.tolist()], separators=(",", ":")).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,185 @@
+"""Chart specifications as dictionaries: pure functions, so that they can be cached and tested."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from harness.store.board import Curve, Entry
+
+__all__ = ["DARK", "LIGHT", "Palette", "loss_curve", "pareto_front", "score_against_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours that stay apart for colour-blind readers; shapes and dashes say the same."""
+
+    series: tuple[str, ...]
+    text: str
+
+
+LIGHT = Palette(("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#B58900", "#5A5A5A"), "#3C3C3C")
+DARK = Palette(("#56B4E9", "#FF8A3D", "#2BC59B", "#E19BC4", "#F0E442", "#0096E0", "#B8B8B8"), "#DADADA")
+
+_LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
+"""Share of the plot that a label takes."""
+
+_TEAM, _BASELINE = "Competitor", "Baseline"
+
+
+def pareto_front(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the complete entries that none beats on score without more calls, by rising calls."""
+    complete = [entry for entry in entries if entry.score is not None]
+    front: list[Entry] = []
+    for entry in sorted(complete, key=lambda entry: (entry.calls, -(entry.score or 0.0))):
+        if not front or (entry.score or 0.0) > (front[-1].score or 0.0):
+            front.append(entry)
+    return front
+
+
+def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int = 320) -> dict[str, Any]:
+    """Return the scatter of score against calls per run; empty if no entry is complete.
+
+    Circles are competitors, diamonds baselines; a dashed step joins the Pareto front. Only the front
+    and the baselines carry a label.
+    """
+    front = pareto_front(entries)
+    if not front:
+        return {}
+    on_front = {entry.submission_id for entry in front}
+    spots = [_Spot(entry, _calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
+    labelled = _uncrowded(
+        [spot for spot in spots if spot.entry.is_baseline or spot.entry.submission_id in on_front]
+    )
+    middle = math.sqrt(min(spot.calls for spot in spots) * max(spot.calls for spot in spots))
+    rows = [
+        {
+            "solver": spot.entry.name,
+            "team": spot.entry.team,
+            "kind": _BASELINE if spot.entry.is_baseline else _TEAM,
+            "score": round(spot.score, 4),
+            "calls": spot.calls,
+            "label": spot.entry.name if spot.entry.submission_id in labelled else "",
+            "is_right": spot.calls > middle,
+        }
+        for spot in spots
+    ]
+    points = pd.DataFrame(rows)
+    kinds = alt.Scale(domain=[_TEAM, _BASELINE], range=[palette.series[0], palette.series[1]])
+    shapes = alt.Scale(domain=[_TEAM, _BASELINE], range=["circle", "diamond"])
+    x = alt.X(
+        "calls:Q",
+        title="Charged calls per run (log) ← cheaper",
+        scale=alt.Scale(type="log", nice=False, padding=28),
+        axis=alt.Axis(format="~s", tickCount=6, grid=False),
+    )
+    y = alt.Y("score:Q", title="Score ↑", scale=alt.Scale(zero=False, padding=18))
+    base = alt.Chart(points)
+    marks = base.mark_point(filled=True, size=90, opacity=0.95).encode(
+        x=x,
+        y=y,
+        color=alt.Color("kind:N", scale=kinds, legend=alt.Legend(title=None, orient="top")),
+        shape=alt.Shape("kind:N", scale=shapes),
+        tooltip=[
+            alt.Tooltip("solver:N", title="Solver"),
+            alt.Tooltip("team:N", title="Team"),
+            alt.Tooltip("score:Q", title="Score", format=".2f"),
+            alt.Tooltip("calls:Q", title="Calls per run", format=",.0f"),
+        ],
+    )
+    # A label stands on the side that has room, so that none is cut by the edge.
+    labels = [
+        base.mark_text(align="left", dx=8, dy=-7, fontSize=11, color=palette.text)
+        .encode(x=x, y=y, text="label:N")
+        .transform_filter("!datum.is_right"),
+        base.mark_text(align="right", dx=-8, dy=-7, fontSize=11, color=palette.text)
+        .encode(x=x, y=y, text="label:N")
+        .transform_filter("datum.is_right"),
+    ]
+    steps = pd.DataFrame([{"calls": _calls_per_run(entry), "score": entry.score} for entry in front])
+    frontier = (
+        alt.Chart(steps)
+        .mark_line(interpolate="step-after", strokeDash=[5, 4], color=palette.series[2], strokeWidth=1.5)
+        .encode(x=x, y=y)
+    )
+    return _specification(alt.layer(frontier, marks, *labels).properties(height=height))
+
+
+def loss_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, Any]:
+    """Return the best train loss so far against calls: mean over seeds, band from lowest to highest."""
+    rows = []
+    for position, calls in enumerate(curve.calls):
+        losses = [values[position] for values in curve.losses.values()]
+        present = [loss for loss in losses if loss is not None]
+        # The mean of those seeds alone that have begun would jump when another one begins.
+        if present and len(present) == len(losses):
+            rows.append(
+                {
+                    "calls": calls,
+                    "mean": sum(present) / len(present),
+                    "lowest": min(present),
+                    "highest": max(present),
+                }
+            )
+    if not rows:
+        return {}
+    x = alt.X(
+        "calls:Q",
+        title="Calls (log)",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~s", tickCount=5, grid=False),
+    )
+    base = alt.Chart(pd.DataFrame(rows))
+    scale = alt.Scale(zero=False)
+    band = base.mark_area(interpolate="step-after", opacity=0.25, color=palette.series[0]).encode(
+        x=x, y=alt.Y("lowest:Q", title="Best train loss ↓", scale=scale), y2="highest:Q"
+    )
+    line = base.mark_line(interpolate="step-after", color=palette.series[0], strokeWidth=2).encode(
+        x=x,
+        y=alt.Y("mean:Q", scale=scale),
+        tooltip=[
+            alt.Tooltip("calls:Q", title="Calls", format=","),
+            alt.Tooltip("mean:Q", title="Mean loss", format=".4f"),
+            alt.Tooltip("lowest:Q", title="Lowest", format=".4f"),
+            alt.Tooltip("highest:Q", title="Highest", format=".4f"),
+        ],
+    )
+    return _specification(alt.layer(band, line).properties(height=height))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    entry: Entry
+    calls: float
+    score: float
+
+
+def _calls_per_run(entry: Entry) -> float:
+    """A logarithm needs a positive number: a method that never asks stands at one call."""
+    return max(entry.calls / entry.n_runs, 1.0)
+
+
+def _uncrowded(spots: list[_Spot]) -> set[int]:
+    """Return the entries that may carry a label: of those that would overlap, the best one."""
+    if not spots:
+        return set()
+    scores = [spot.score for spot in spots]
+    height = (max(scores) - min(scores)) or 1.0
+    width = math.log(max(spot.calls for spot in spots) / min(spot.calls for spot in spots)) or 1.0
+    kept: list[_Spot] = []
+    for spot in sorted(spots, key=lambda spot: -spot.score):
+        is_free = all(
+            abs(spot.score - other.score) / height > _LABEL_HEIGHT
+            or abs(math.log(spot.calls / other.calls)) / width > _LABEL_WIDTH
+            for other in kept
+        )
+        if is_free:
+            kept.append(spot)
+    return {spot.entry.submission_id for spot in kept}
+
+
+def _specification(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
+    return chart.to_dict()

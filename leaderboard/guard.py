@@ -1,0 +1,23 @@
+"""Every error of a page becomes a page for people: never a traceback."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from harness.errors import GradfreeError, UsageError
+from leaderboard.wording import literal
+
+__all__ = ["show"]
+
+
+def show(page: Callable[[], None]) -> None:
+    """Show a page, or say in plain words why there is nothing to show."""
+    try:
+        page()
+    except UsageError as error:
+        st.subheader("Nothing to show here")
+        st.info(literal(str(error)))
+        st.page_link("pages/board.py", label="To the leaderboard")
+    except GradfreeError as error:
+        st.subheader("The board cannot be read at the moment")
+        st.error(literal(str(error)))

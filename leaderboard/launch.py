@@ -1,0 +1,51 @@
+"""The command that starts the app: local, silent, and closed to other sites."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+__all__ = ["PUBLIC_DB_VARIABLE", "streamlit_command"]
+
+PUBLIC_DB_VARIABLE = "GRADFREE_PUBLIC_DB"
+"""Environment variable that names the public store, where no argument does."""
+
+_FOLDER = Path(__file__).parent
+
+
+def streamlit_command(public_db: Path, host: str = "127.0.0.1", port: int = 8501) -> list[str]:
+    """Return the argument list that serves a public store.
+
+    Args:
+        public_db: file of the public store; it need not exist yet.
+        host: address to listen on. Another one than the default shows the board to the network.
+        port: TCP port, 1-65535.
+    """
+    settings = {
+        "server.address": host,
+        "server.port": str(port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "server.enableCORS": "true",
+        "server.enableXsrfProtection": "true",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
+        # A stranger learns nothing of this machine from an error.
+        "client.showErrorDetails": "none",
+    }
+    flags = [f"--{name}={value}" for name, value in {**settings, **_theme()}.items()]
+    app = str(_FOLDER / "app.py")
+    return [sys.executable, "-m", "streamlit", "run", app, *flags, "--", str(public_db)]
+
+
+def _theme() -> dict[str, str]:
+    """Flatten the theme file into Streamlit's option names."""
+    options: dict[str, str] = {}
+    tables = [("theme", tomllib.loads((_FOLDER / "theme.toml").read_text(encoding="utf-8"))["theme"])]
+    while tables:
+        prefix, table = tables.pop()
+        for name, value in table.items():
+            if isinstance(value, dict):
+                tables.append((f"{prefix}.{name}", value))
+            else:
+                options[f"{prefix}.{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
+    return options

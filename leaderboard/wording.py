@@ -1,0 +1,119 @@
+"""Words for people: verdicts, states, numbers, and names made harmless for Markdown."""
+
+import string
+from datetime import UTC, datetime
+
+from harness.records import Status, Verdict
+from harness.store.board import BoardRound, Entry, RunLine
+
+__all__ = [
+    "CHECKPOINT_MARK",
+    "button_text",
+    "entry_state",
+    "literal",
+    "moment",
+    "rank_of",
+    "round_caption",
+    "run_state",
+    "seconds",
+    "verdict_text",
+]
+
+CHECKPOINT_MARK = "*"
+"""Behind a verdict: scored on a checkpoint, because a limit ended the run."""
+
+_VERDICTS = {
+    Verdict.OK: "every run ended well",
+    Verdict.RUNTIME_ERROR: "the solver raised an error",
+    Verdict.TIME_LIMIT: "a time limit was reached",
+    Verdict.MEMORY_LIMIT: "the memory limit was reached",
+    Verdict.OUTPUT_LIMIT: "the output limit was reached",
+    Verdict.PROTOCOL_VIOLATION: "the solver broke the protocol",
+    Verdict.SANDBOX_VIOLATION: "the solver tried to leave the sandbox",
+    Verdict.INVALID_SUBMISSION: "the submission is not valid",
+    Verdict.INTERNAL_ERROR: "our fault; nothing was charged",
+    Verdict.ABORTED: "cancelled",
+}
+
+_ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation} | {
+    # A word joiner keeps shortcodes such as icons and emoji from being recognised.
+    ord(":"): "\\:\u2060",
+    ord("\n"): " ",
+    ord("\r"): " ",
+    ord("\t"): " ",
+}
+
+
+def literal(text: str) -> str:
+    """Return text that Markdown shows exactly as it was written by people."""
+    return text.translate(_ESCAPES)
+
+
+def button_text(text: str) -> str:
+    """Return text that a button in a table shows as written: the word joiner breaks icon shortcodes."""
+    return " ".join(text.replace(":", ":\u2060").split()) or "-"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a verdict with its meaning."""
+    return f"{verdict}: {_VERDICTS[verdict]}"
+
+
+def entry_state(entry: Entry) -> str:
+    """Return the state of a submission in one or two words, for a table cell."""
+    if entry.verdict is not None:
+        is_on_checkpoint = entry.is_flagged and entry.is_complete
+        return f"{entry.verdict} {CHECKPOINT_MARK}" if is_on_checkpoint else str(entry.verdict)
+    if entry.n_runs_held:
+        return f"held {entry.n_runs_done}/{entry.n_runs}"
+    if entry.status is Status.RUNNING:
+        return f"running {entry.n_runs_done}/{entry.n_runs}"
+    return str(entry.status)
+
+
+def run_state(run: RunLine) -> str:
+    """Return the state of a run in one or two words, for a table cell."""
+    if run.verdict is not None:
+        return f"{run.verdict} {CHECKPOINT_MARK}" if run.is_flagged else str(run.verdict)
+    return "held" if run.is_held else str(run.status)
+
+
+def rank_of(entry: Entry) -> str:
+    """Return the place of an entry in words."""
+    if entry.is_baseline:
+        return "baseline, not ranked"
+    if entry.rank is not None:
+        return f"rank {entry.rank}"
+    return "not ranked: another one counts" if entry.is_complete else "not ranked"
+
+
+def round_caption(board_round: BoardRound) -> str:
+    """Return tasks, seeds, budgets and the rows that are scored, in one line."""
+    n_tasks = len(board_round.tasks)
+    seeds = sorted({len(task.kshot_seeds) for task in board_round.tasks})
+    budgets = sorted({task.budget_calls for task in board_round.tasks})
+    rows = "private test rows" if board_round.is_final else "public test rows"
+    return (
+        f"{_counted(n_tasks, 'task')} x {_span(seeds)} {'seed' if seeds == [1] else 'seeds'}"
+        f" · budget {_span(budgets)} calls per run · scores on {rows}"
+    )
+
+
+def seconds(value: float) -> str:
+    """Return a duration, short."""
+    if value < 120:
+        return f"{value:.1f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def moment(value: datetime | None) -> str:
+    """Return a time in UTC to the minute, or a dash."""
+    return "-" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _span(values: list[int]) -> str:
+    return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,}-{values[-1]:,}"

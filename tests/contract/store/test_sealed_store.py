@@ -1,0 +1,370 @@
+"""What every sealed store must do. SQLite always; PostgreSQL if GRADFREE_TEST_POSTGRES names a database."""
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from harness.errors import InfrastructureError, UsageError
+from harness.records import Status, Usage, Verdict
+from harness.store import ArenaPaths, LeaseLost, Phase, RoundFacts, RunResult, SealedStore, TaskFacts
+
+URLS = ["sqlite", *([os.environ["GRADFREE_TEST_POSTGRES"]] if "GRADFREE_TEST_POSTGRES" in os.environ else [])]
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=URLS, ids=lambda url: url.split(":")[0])
+def opener(request, tmp_path, clock):
+    url = None if request.param == "sqlite" else request.param
+    return lambda: SealedStore.open(ArenaPaths(tmp_path / "arena"), url=url, clock=clock)
+
+
+@pytest.fixture
+def store(opener):
+    with opener() as store:
+        store.add_round(round_facts())
+        store.ensure_team("Lynx")
+        store.ensure_team("baselines", is_baseline_owner=True)
+        yield store
+
+
+def round_facts(digest="a" * 64, version="1.0", seeds=(8, 13)):
+    tasks = (TaskFacts("sst2", "accuracy", 3000, seeds), TaskFacts("snli", "macro_f1", 8000, seeds))
+    return RoundFacts("toy", version, digest, "[round]", tasks)
+
+
+def submit(store, team="Lynx", name="cma", **more):
+    return store.add_submission("toy", team, name, "b" * 64, "submissions/b", **more)
+
+
+def result(public=70.0, private=60.0, verdict=Verdict.OK, calls=100, **more):
+    return RunResult(verdict, public, private, Usage(calls=calls), 3000, START, START, **more)
+
+
+def finish_one(store, *args, **more):
+    claim = store.claim_run("w", 60)
+    store.finish_run(claim, store.start_attempt(claim), result(*args, **more))
+    return claim
+
+
+def kinds(store, submission_id=None):
+    return [event.kind for event in store.events(submission_id)]
+
+
+def test_round_added_twice_is_stored_once(store):
+    first = store.get_round("toy")
+    assert store.add_round(round_facts()) == first
+    assert len(store.list_rounds()) == 1
+    assert first.facts == round_facts()
+
+
+def test_round_with_another_digest_is_refused(store):
+    with pytest.raises(UsageError, match="raise its version"):
+        store.add_round(round_facts(digest="c" * 64))
+
+
+def test_round_without_version_is_the_newest(store):
+    store.add_round(round_facts(digest="c" * 64, version="1.1"))
+    assert store.get_round("toy").facts.version == "1.1"
+    assert store.get_round("toy", "1.0").facts.version == "1.0"
+
+
+def test_unknown_round_names_those_that_exist(store):
+    with pytest.raises(UsageError, match=r"no round nope; rounds of this arena: toy 1\.0"):
+        store.get_round("nope")
+
+
+@pytest.mark.parametrize("seeds", [(), (8, 8)])
+def test_round_with_bad_seeds_is_refused(store, seeds):
+    with pytest.raises(UsageError, match="k-shot seeds"):
+        store.add_round(round_facts(version="2.0", seeds=seeds))
+
+
+def test_team_of_the_other_kind_is_refused(store):
+    with pytest.raises(UsageError, match="competing team"):
+        store.ensure_team("Lynx", is_baseline_owner=True)
+    with pytest.raises(UsageError, match="cannot hand in"):
+        submit(store, is_baseline=True)
+
+
+def test_submission_queues_one_run_per_task_and_seed(store):
+    submission = store.get_submission(submit(store))
+    assert [(run.task, run.kshot_seed) for run in submission.runs] == [
+        ("sst2", 8),
+        ("sst2", 13),
+        ("snli", 8),
+        ("snli", 13),
+    ]
+    assert {run.status for run in submission.runs} == {Status.QUEUED}
+    assert len({run.solver_seed for run in submission.runs}) == 4
+
+
+def test_submission_handed_in_again_gets_the_same_seeds(store):
+    first, second = (store.get_submission(submit(store)) for _ in range(2))
+    assert first.submission_id != second.submission_id
+    assert [run.solver_seed for run in first.runs] == [run.solver_seed for run in second.runs]
+
+
+def test_claim_takes_participants_before_baselines_in_order(store):
+    submit(store, "baselines", "bbt", is_baseline=True)
+    submit(store)
+    names = []
+    while claim := store.claim_run("w", 60):
+        names.append((claim.submission_name, claim.task, claim.kshot_seed))
+    assert [name for name, _, _ in names] == ["cma"] * 4 + ["bbt"] * 4
+    assert names[:2] == [("cma", "sst2", 8), ("cma", "snli", 8)]
+
+
+def test_claim_of_a_round_leaves_other_rounds_alone(store):
+    other = RoundFacts("other", "1.0", "d" * 64, "", (TaskFacts("qqp", "accuracy", 10, (1,)),))
+    store.add_round(other)
+    submit(store)
+    assert store.claim_run("w", 60, "other") is None
+    assert store.claim_run("w", 60, "toy").round_name == "toy"
+
+
+def test_claim_from_two_connections_never_gives_a_run_twice(opener):
+    with opener() as store:
+        store.add_round(round_facts(seeds=tuple(range(1, 16))))
+        store.ensure_team("Lynx")
+        submit(store)
+    taken = {"a": [], "b": []}
+    gate = threading.Barrier(2)
+
+    def work(name):
+        with opener() as own:
+            gate.wait()
+            while claim := own.claim_run(name, 600):
+                taken[name].append(claim.run_id)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in taken]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken["a"] + taken["b"]) == list(range(1, 31))
+
+
+def test_lease_renewed_is_not_claimed_again(store, clock):
+    submit(store)
+    claim = store.claim_run("a", 60)
+    clock.advance(50)
+    assert store.heartbeat(claim, 60)
+    clock.advance(50)
+    assert store.claim_run("b", 60).run_id != claim.run_id
+
+
+def test_lease_that_ran_out_goes_to_another_worker_and_shuts_out_the_first(store, clock):
+    submit(store)
+    late = store.claim_run("a", 60)
+    attempt = store.start_attempt(late)
+    clock.advance(61)
+    again = store.claim_run("b", 60)
+    assert again.run_id == late.run_id
+    assert (again.claim_number, again.solver_seed, again.n_attempts) == (2, late.solver_seed, 1)
+    assert not store.heartbeat(late, 60)
+    with pytest.raises(LeaseLost):
+        store.finish_run(late, attempt, result())
+    with pytest.raises(LeaseLost):
+        store.start_attempt(late)
+    assert store.get_submission(late.submission_id).runs[0].calls == 0
+
+
+def test_third_lost_lease_holds_the_run(store, clock):
+    submit(store)
+    claim = store.claim_run("a", 60)
+    for _ in range(2):
+        clock.advance(61)
+        assert store.claim_run("a", 60).run_id == claim.run_id
+    clock.advance(61)
+    assert store.claim_run("a", 60).run_id != claim.run_id
+    (held,) = [run for run in store.get_submission(claim.submission_id).runs if run.is_held]
+    assert held.run_id == claim.run_id
+
+
+def test_void_attempt_leaves_no_charges_and_the_second_in_a_row_holds(store):
+    submission = submit(store)
+    claim = store.claim_run("w", 60)
+    assert store.void_attempt(store.start_attempt(claim), "device lost") is False
+    again = store.claim_run("w", 60)
+    assert (again.run_id, again.solver_seed) == (claim.run_id, claim.solver_seed)
+    attempt = store.start_attempt(again)
+    assert store.void_attempt(attempt, "device lost") is True
+    with pytest.raises(LeaseLost):
+        store.void_attempt(attempt, "again")
+    run = next(run for run in store.get_submission(submission).runs if run.run_id == claim.run_id)
+    assert (run.is_held, run.status, run.verdict, run.calls) == (True, Status.QUEUED, None, 0)
+    while claim := store.claim_run("w", 60):
+        store.finish_run(claim, store.start_attempt(claim), result())
+    assert store.get_submission(submission).status is Status.RUNNING
+    store.release_hold(run.run_id)
+    finish_one(store)
+    assert store.get_submission(submission).status is Status.FINISHED
+
+
+def test_release_gives_the_run_back_without_counting(store):
+    submit(store)
+    for _ in range(5):
+        claim = store.claim_run("w", 60)
+        store.start_attempt(claim)
+        store.release_run(claim)
+    run = store.get_submission(claim.submission_id).runs[0]
+    assert (run.is_held, run.n_attempts) == (False, 5)
+
+
+def test_two_open_attempts_are_refused(store):
+    submit(store)
+    claim = store.claim_run("w", 60)
+    store.start_attempt(claim)
+    with pytest.raises(InfrastructureError, match="open attempt"):
+        store.start_attempt(claim)
+
+
+def test_finish_repeated_after_a_crash_changes_nothing(store):
+    submit(store)
+    claim = store.claim_run("w", 60)
+    attempt = store.start_attempt(claim)
+    outcome = result(artifact_sha256="e" * 64, predictions=np.array([1, 0, 1]))
+    store.finish_run(claim, attempt, outcome)
+    before = (store.get_submission(claim.submission_id), store.events())
+    store.finish_run(claim, attempt, outcome)
+    assert (store.get_submission(claim.submission_id), store.events()) == before
+
+
+def test_finish_with_an_attempt_of_another_run_is_refused(store):
+    submit(store)
+    first, second = store.claim_run("w", 60), store.claim_run("w", 60)
+    with pytest.raises(InfrastructureError, match="not one of run"):
+        store.finish_run(second, store.start_attempt(first), result())
+
+
+def test_finish_without_the_private_score_is_refused(store):
+    submit(store)
+    claim = store.claim_run("w", 60)
+    with pytest.raises(InfrastructureError, match="expected a private score"):
+        store.finish_run(claim, store.start_attempt(claim), result(private=None))
+    assert store.get_submission(claim.submission_id).runs[0].score_public is None
+
+
+def test_predictions_are_kept_as_they_were(store):
+    submit(store)
+    claim = finish_one(store, predictions=np.array([2, 0, 1], dtype=np.int32))
+    with store.reading() as session:
+        stored = session.execute(
+            text("SELECT classes FROM predictions WHERE run_id = :run"), {"run": claim.run_id}
+        ).scalar()
+    assert np.frombuffer(stored, "<i8").tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status", "verdict"),
+    [
+        ([{}] * 4, Status.FINISHED, Verdict.OK),
+        (
+            [{}, {"verdict": Verdict.TIME_LIMIT, "is_flagged": True}, {}, {}],
+            Status.FINISHED,
+            Verdict.TIME_LIMIT,
+        ),
+        (
+            [
+                {"verdict": Verdict.RUNTIME_ERROR, "public": None, "private": None},
+                {"verdict": Verdict.SANDBOX_VIOLATION, "public": None, "private": None},
+                {"verdict": Verdict.TIME_LIMIT, "is_flagged": True},
+                {},
+            ],
+            Status.FAILED,
+            Verdict.SANDBOX_VIOLATION,
+        ),
+    ],
+)
+def test_parent_takes_the_worst_verdict_when_all_runs_have_ended(store, outcomes, status, verdict):
+    submission = submit(store)
+    for outcome in outcomes:
+        assert store.get_submission(submission).verdict is None
+        finish_one(store, **outcome)
+    ended = store.get_submission(submission)
+    assert (ended.status, ended.verdict) == (status, verdict)
+
+
+def test_cancel_ends_the_runs_and_shuts_out_the_worker(store):
+    submission = submit(store)
+    finish_one(store)
+    claim = store.claim_run("w", 60)
+    attempt = store.start_attempt(claim)
+    store.cancel_submission(submission, "asked for")
+    assert not store.heartbeat(claim, 60)
+    with pytest.raises(LeaseLost):
+        store.finish_run(claim, attempt, result())
+    assert store.claim_run("w", 60) is None
+    ended = store.get_submission(submission)
+    assert (ended.status, ended.verdict) == (Status.CANCELLED, Verdict.ABORTED)
+    assert [run.status for run in ended.runs].count(Status.FINISHED) == 1
+    with pytest.raises(UsageError, match="can be cancelled"):
+        store.cancel_submission(submission)
+
+
+def test_every_change_leaves_an_event(store):
+    submission = submit(store)
+    claim = store.claim_run("w", 60)
+    store.void_attempt(store.start_attempt(claim), "device lost")
+    finish_one(store)
+    store.cancel_submission(submission)
+    store.set_phase("toy", Phase.CLOSED)
+    assert kinds(store)[:3] == ["round added", "team added", "team added"]
+    assert kinds(store, submission) == [
+        "submission added",
+        "run claimed",
+        "attempt started",
+        "attempt void",
+        "run claimed",
+        "attempt started",
+        "run ended",
+        "submission cancelled",
+    ]
+    assert kinds(store)[-1] == "phase changed"
+
+
+@pytest.mark.parametrize("change", ["UPDATE events SET kind = 'x'", "DELETE FROM events"])
+def test_events_cannot_be_changed(store, change):
+    if store.engine.dialect.name != "sqlite":
+        pytest.skip("append-only is enforced by triggers on SQLite alone so far")
+    with pytest.raises(DatabaseError, match="append-only"), store.engine.begin() as connection:
+        connection.exec_driver_sql(change)
+    assert kinds(store)[0] == "round added"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"public": 100.1},
+        {"public": float("nan")},
+        {"public": None, "private": 50.0, "verdict": Verdict.TIME_LIMIT},
+        {"public": None, "private": None},
+        {"verdict": Verdict.RUNTIME_ERROR},
+        {"verdict": Verdict.INTERNAL_ERROR, "public": None, "private": None},
+        {"verdict": Verdict.TIME_LIMIT, "public": None, "private": None, "is_flagged": True},
+    ],
+)
+def test_result_that_contradicts_itself_is_refused(bad):
+    with pytest.raises(InfrastructureError):
+        result(**bad)
