@@ -11,7 +11,7 @@ from harness.api import BlackBox, Solution, Task
 class Manual:
     """Hands in zeros: a deep prompt of zeros leaves the placeholders' own states alone."""
 
-    def solve(self, task: Task, model: BlackBox) -> Solution:
+    def solve(self, task: Task, model: BlackBox) -> Solution:  # noqa: ARG002 (the contract)
         """Spend no call."""
         info = model.info
         return Solution(np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32))

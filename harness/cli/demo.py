@@ -8,10 +8,9 @@ from rich.markup import escape
 
 from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
 from harness.cli.output import board_json, console, print_board, print_json
-from harness.cli.progress import RunDisplay
 from harness.config import load_round
-from harness.rounds import Worker, baseline_folder, create_round, submit
-from harness.rounds.intake import BASELINE_TEAM
+from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
+from harness.rounds.lifecycle import create_round
 from harness.store import PublicStore
 
 __all__ = ["demo"]
@@ -22,6 +21,9 @@ _EXAMPLE = Path(__file__).resolve().parents[2] / "submissions" / "examples" / "r
 
 def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) -> None:
     """Run the toy round from nothing to a ranking; finished runs of an earlier demo are kept."""
+    from harness.cli.progress import RunDisplay
+    from harness.rounds.worker import Worker
+
     started = time.monotonic()
     mode = sandbox_mode(unsafe=unsafe)
     config = load_round("toy")
@@ -36,7 +38,14 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
         for name, folder, team, is_baseline in entries:
             if name not in entered:
                 submit(
-                    sealed, publisher, paths, config, folder, team, is_baseline=is_baseline, is_example=not is_baseline
+                    sealed,
+                    publisher,
+                    paths,
+                    config,
+                    folder,
+                    team,
+                    is_baseline=is_baseline,
+                    is_example=not is_baseline,
                 )
         with RunDisplay(is_quiet=as_json) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
@@ -47,5 +56,7 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
         return
     print_board(board)
     console.print(f"done in {time.monotonic() - started:.0f} s; sandbox: {mode.value}")
-    console.print(f"database:  {escape(str(paths.sealed_db.resolve()))} (sealed), {escape(paths.public_db.name)} (public)")
+    console.print(
+        f"database:  {escape(str(paths.sealed_db.resolve()))} (sealed), {escape(paths.public_db.name)} (public)"
+    )
     console.print(f"the board: gradfree board --home {escape(shlex.quote(str(home)))}   (or: make board)")

@@ -3,7 +3,6 @@
 import importlib.metadata
 import shutil
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 from rich.markup import escape
@@ -12,7 +11,7 @@ from harness.cli.options import Json, Shared
 from harness.cli.output import console, print_json
 from harness.config import load_round, packaged_rounds, shared_folder
 from harness.sandbox import Check, probe_host
-from harness.session.arena import model_folder
+from harness.toy import WEIGHTS_DIR
 
 __all__ = ["doctor"]
 
@@ -47,7 +46,9 @@ def doctor(shared: Shared = None, as_json: Json = False) -> None:
 
 
 def _show(check: Check, otherwise: str) -> None:
-    console.print(f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}")
+    console.print(
+        f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}"
+    )
     if not check.ok and check.fix:
         console.print(f"          fix: {escape(check.fix)}", soft_wrap=True)
 
@@ -65,20 +66,22 @@ def _packages() -> Check:
 
 
 def _toy_model() -> Check:
-    from harness.toy import WEIGHTS_DIR  # noqa: PLC0415 (nothing else here needs it)
-
     weights = WEIGHTS_DIR / "model.safetensors"
     return Check("toy model", weights.is_file(), str(weights), "make toy-model")
 
 
 def _shared_data() -> Check:
     folder = shared_folder()
-    rounds = [name for name in packaged_rounds() if load_round(name).model.source.startswith("path:@shared")]
-    lacking = [name for name in rounds if not Path(model_folder(load_round(name).model.source)).is_dir()]
+    wanted = {
+        name: load_round(name).model.source.removeprefix("path:@shared/")
+        for name in packaged_rounds()
+        if load_round(name).model.source.startswith("path:@shared/")
+    }
+    lacking = [name for name, model in wanted.items() if not (folder / model).is_dir()]
     return Check(
         "shared data",
         not lacking,
-        f"{folder} for the rounds {', '.join(rounds)}" + (f"; no model for {', '.join(lacking)}" if lacking else ""),
+        f"{folder}, for the rounds {', '.join(wanted)}" + ("; its model is not there" if lacking else ""),
         "name the folder with --shared FOLDER or GRADFREE_SHARED; the other rounds work without it",
     )
 

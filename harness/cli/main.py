@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from harness.cli import board, demo, doctor, organizer, participant
+from harness.cli import board, demo, doctor, participant, predictions, rounds, trial, worker
 from harness.cli.output import errors
 from harness.errors import GradfreeError
 
@@ -20,12 +20,12 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("new")(participant.new)
 app.command("check")(participant.check)
-app.command("try")(participant.try_)
+app.command("try")(trial.try_)
 app.command("submit")(participant.submit_)
 app.command("status")(participant.status)
-app.command("worker")(organizer.worker)
-app.add_typer(organizer.rounds, name="round")
-app.command("score-predictions")(organizer.score_predictions_)
+app.command("worker")(worker.worker)
+app.add_typer(rounds.rounds, name="round")
+app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("doctor")(doctor.doctor)
 
@@ -37,6 +37,3 @@ def main() -> None:
     except GradfreeError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("stopped; finished results are kept, unfinished attempts are void")
-        sys.exit(130)

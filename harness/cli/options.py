@@ -13,7 +13,7 @@ from harness.sandbox import SandboxMode, require_mode
 from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE
 
-__all__ = ["Home", "Json", "RoundOption", "Shared", "Unsafe", "sandbox_mode", "stores"]
+__all__ = ["Home", "Json", "RoundOption", "Shared", "SubmissionPath", "Unsafe", "sandbox_mode", "stores"]
 
 
 def _remember_shared(value: Path | None) -> Path | None:
@@ -24,7 +24,8 @@ def _remember_shared(value: Path | None) -> Path | None:
 
 
 Home = Annotated[
-    Path, typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads.")
+    Path,
+    typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 RoundOption = Annotated[
@@ -39,6 +40,7 @@ Shared = Annotated[
         help='The folder behind "@shared/..." in round files. Default: ../shared.',
     ),
 ]
+SubmissionPath = Annotated[str, typer.Argument(help="A submission's folder or zip, or a baseline's name.")]
 Unsafe = Annotated[
     bool,
     typer.Option(

@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from harness.cli.output import console
-from harness.rounds import RunEvent
-from harness.session import Artifact
-from harness.session import Progress as RunProgress
+from harness.rounds.worker import RunEvent
+from harness.session.artifact import Artifact
+from harness.session.blackbox import Progress as RunProgress
 
 __all__ = ["RunDisplay", "run_line"]
 
@@ -56,7 +56,9 @@ class RunDisplay:
         if event.artifact is not None:
             console.print(escape(run_line(title, event.artifact)))
         else:
-            console.print(escape(f"{title}: our fault, the attempt is void and nobody is charged: {event.fault}"))
+            console.print(
+                escape(f"{title}: our fault, the attempt is void and nobody is charged: {event.fault}")
+            )
 
     def on_progress(self, title: str, progress: RunProgress) -> None:
         """Draw the bar of a running attempt."""

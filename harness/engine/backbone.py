@@ -66,6 +66,11 @@ class Backbone:
         own.no_truncation()
         own.no_padding()
         own.encode_special_tokens = True
+        if set(own.get_vocab()) <= set(tokenizer.all_special_tokens):
+            # transformers makes an empty tokenizer where the files are missing, and says nothing.
+            raise ModelError(
+                f"{source}: the tokenizer has no words; expected tokenizer files beside the model"
+            )
         if own.get_vocab_size() > len(family.word_embeddings):
             raise ModelError(
                 f"{source}: the tokenizer has {own.get_vocab_size()} tokens, the model "

@@ -5,11 +5,18 @@ from pathlib import Path
 
 from harness.config import RoundConfig
 from harness.errors import UsageError
-from harness.session import read_submission
+from harness.session.submission import Submission, read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.writer import utc_now
 
-__all__ = ["BASELINE_TEAM", "baseline_folder", "packaged_baselines", "submit"]
+__all__ = [
+    "BASELINE_TEAM",
+    "baseline_folder",
+    "is_baseline_name",
+    "packaged_baselines",
+    "read_submission_or_baseline",
+    "submit",
+]
 
 BASELINE_TEAM = "reference"
 """Owner of the packaged reference solvers."""
@@ -30,6 +37,23 @@ def baseline_folder(name: str) -> Path:
     if name not in packaged_baselines():
         raise UsageError(f"there is no baseline {name!r}; there are {', '.join(packaged_baselines())}")
     return Path(str(files("baselines"))) / name
+
+
+def is_baseline_name(path: str) -> bool:
+    """Say whether a path as typed stands for a packaged reference solver: no such file is there."""
+    return path in packaged_baselines() and not Path(path).exists()
+
+
+def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submission, bool]:
+    """Read what a path as typed stands for, and say whether it is a packaged reference solver.
+
+    Raises:
+        UsageError: there is nothing of that name.
+        InvalidSubmission: the files cannot be accepted.
+    """
+    is_baseline = is_baseline_name(path)
+    folder = baseline_folder(path) if is_baseline else Path(path)
+    return read_submission(folder, config.limits.submission_bytes), is_baseline
 
 
 def submit(

@@ -89,12 +89,15 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
                     )
     if problems:
         raise InvalidSubmission(
-            f"{archive.name}: {len(problems)} problem(s)\n" + "\n".join(f"  - {problem}" for problem in problems)
+            f"{archive.name}: {len(problems)} problem(s)\n"
+            + "\n".join(f"  - {problem}" for problem in problems)
         )
     means = {task: fmean(scores.values()) for task, scores in raw.items()}
     return PredictionReport(
         round_name=config.name,
-        seeds={task: {seed: round(value, 1) for seed, value in scores.items()} for task, scores in raw.items()},
+        seeds={
+            task: {seed: round(value, 1) for seed, value in scores.items()} for task, scores in raw.items()
+        },
         tasks={task: round(value, 1) for task, value in means.items()},
         total=round(fmean(means.values()), 1),
         label_order={task.name: _label_order(task) for task in config.task},
@@ -133,19 +136,14 @@ def _read_csv(name: str, content: bytes, task: TaskConfig, n_rows: int) -> tuple
 
 def _place(line: list[str], predictions: IntArray, order: list[int]) -> str:
     """Enter one line; return what is wrong with it, or nothing."""
-    n_rows = len(predictions)
     if len(line) != 2:
         return f"expected 'row,class', got {','.join(line)!r}"
-    row_text, class_text = line
-    if not _is_number(row_text):
-        return f"row {row_text!r} is not a whole number"
-    if not _is_number(class_text):
-        return f"class {class_text!r} is not a whole number"
-    row, label = int(row_text), int(class_text)
-    if row >= n_rows:
-        return f"row {row} is out of range, the test set has rows 0..{n_rows - 1}"
-    if label >= len(order):
-        return f"class {label} is out of range, expected 0..{len(order) - 1}"
+    for name, text, size in zip(("row", "class"), line, (len(predictions), len(order)), strict=True):
+        if not _is_number(text):
+            return f"{name} {text[:40]!r} is not a whole number"
+        if int(text) >= size:
+            return f"{name} {text} is out of range, expected 0..{size - 1}"
+    row, label = map(int, line)
     if predictions[row] >= 0:
         return f"row {row} stands twice"
     predictions[row] = order[label]

@@ -19,18 +19,12 @@ import numpy as np
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
 from harness.rounds.lifecycle import stored_config
 from harness.sandbox import SandboxMode
-from harness.session import (
-    Arena,
-    Artifact,
-    Progress,
-    RunSpec,
-    read_submission,
-    run_attempt,
-    solver_params,
-    write_artifact,
-)
+from harness.session.arena import Arena
+from harness.session.artifact import Artifact, write_artifact
+from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.blackbox import Progress
+from harness.session.submission import read_submission
 from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
-from harness.store.writer import utc_now
 
 __all__ = ["LEASE_S", "RunEvent", "Worker"]
 

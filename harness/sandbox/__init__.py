@@ -57,7 +57,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - one list, so that the two cannot drift apart
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -48,22 +48,25 @@ def check_isolation(pid: int, uid: int, *, user_namespace: bool) -> None:
         for name, expected in (
             ("NoNewPrivs", "1"),
             ("Seccomp", "2"),
-            ("Seccomp_filters", str(_N_FILTERS)),
+            # A container that this process runs in may have filters of its own.
+            ("Seccomp_filters", str(_N_FILTERS + int(_status("self").get("Seccomp_filters", "0")))),
             ("Threads", "1"),
             ("Uid", "\t".join([str(uid)] * 4)),
             *((name, "0" * 16) for name in _CAPABILITY_SETS),
         )
         if status.get(name) != expected
     ]
-    for name in (*_NAMESPACES, *(("user",) if user_namespace else ())):
-        if _namespace(pid, name) == _namespace("self", name):
-            wrong.append(f"the {name} namespace is shared with the host")
+    wrong += [
+        f"the {name} namespace is shared with the host"
+        for name in (*_NAMESPACES, *(("user",) if user_namespace else ()))
+        if _namespace(pid, name) == _namespace("self", name)
+    ]
     if wrong:
         msg = f"the sandbox is not closed: {'; '.join(wrong)}; run `gradfree doctor`"
         raise SandboxUnavailable(msg)
 
 
-def _status(pid: int) -> dict[str, str]:
+def _status(pid: int | str) -> dict[str, str]:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError) as error:

@@ -126,7 +126,9 @@ def read_message(model: type[_M], frame: Frame) -> _M:
         raise FrameError(msg) from None
 
 
-def arrays_of(message: WithArrays, frame: Frame, required: dict[str, str], optional: dict[str, str]) -> dict[str, Array]:
+def arrays_of(
+    message: WithArrays, frame: Frame, required: dict[str, str], optional: dict[str, str]
+) -> dict[str, Array]:
     """Return the frame's arrays.
 
     Args:

@@ -19,7 +19,7 @@ from typing import Self
 
 from harness.errors import InfrastructureError, SandboxUnavailable
 from harness.sandbox import seccomp
-from harness.sandbox.bwrap import LIB, PACKAGES, SCRATCH, SUBMISSION, Layout, child_environment
+from harness.sandbox.bwrap import PACKAGES, SCRATCH, SUBMISSION, Layout, child_environment
 from harness.sandbox.environment import SolverEnvironment, solver_environment
 from harness.sandbox.frames import Channel, FrameError, FrameType
 from harness.sandbox.hostcheck import check_isolation, only_child
@@ -38,7 +38,7 @@ _ADDRESS_SLACK_BYTES = 32 << 30
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
 _REAP_S = 10.0
-_CANARIES = ("/etc/passwd", "/etc/shadow", "/proc/self", "/home", "/var", "/tmp", "/run")
+_CANARIES = ("/etc/passwd", "/etc/shadow", "/proc/self", "/home", "/var", "/run", "/etc/hostname")
 _HARNESS = Path(__file__).resolve().parent.parent
 
 
@@ -119,7 +119,7 @@ class SolverProcess:
         if status < 0:
             return -status
         # bubblewrap reports its child's death by signal as 128 + n, as a shell does.
-        return status - 128 if self._mode is not SandboxMode.UNSAFE and status > 128 else None  # noqa: PLR2004
+        return status - 128 if self._mode is not SandboxMode.UNSAFE and status > 128 else None
 
     # Start-up
 
@@ -143,7 +143,9 @@ class SolverProcess:
             if self._mode is SandboxMode.UNSAFE:
                 pid, config = self._spawn_plain(child_end.fileno(), log_write)
             else:
-                pid, config = self._spawn_isolated(environment, child_end.fileno(), log_write, childs, deadline)
+                pid, config = self._spawn_isolated(
+                    environment, child_end.fileno(), log_write, childs, deadline
+                )
         self._report_ready(config | {"nonce": nonce, "scratch": SCRATCH}, nonce, deadline)
         self._watch(pid, environment)
 
@@ -160,7 +162,7 @@ class SolverProcess:
         def open_data(data: bytes) -> int:
             fd = os.memfd_create("gradfree", os.MFD_CLOEXEC)
             childs.callback(os.close, fd)
-            with open(fd, "wb", closefd=False) as file:  # noqa: PTH123 - from a descriptor
+            with open(fd, "wb", closefd=False) as file:
                 file.write(data)
             os.lseek(fd, 0, os.SEEK_SET)
             passed.append(fd)
@@ -241,14 +243,21 @@ class SolverProcess:
             frame = self.channel.receive(
                 frozenset({FrameType.HELLO, FrameType.FAULT}), idle_s=left, frame_s=left, expect_seq=0
             )
-            message = read_message(HelloMessage if frame.type is FrameType.HELLO else FaultMessage, frame)
+            problems = None
+            if frame.type is FrameType.FAULT:
+                problems = read_message(FaultMessage, frame).problems
+            else:
+                message = read_message(HelloMessage, frame)
         except FrameError as error:
             raise SandboxUnavailable(self._start_failure(f"the sandbox did not come up ({error})")) from error
-        if isinstance(message, FaultMessage) or message.nonce != nonce:
-            problems = message.problems if isinstance(message, FaultMessage) else ["wrong nonce"]
+        if problems is None and message.nonce != nonce:
+            problems = ["wrong nonce"]
+        if problems is not None:
             msg = f"the sandbox's self-test failed: {'; '.join(problems)}; run `gradfree doctor`"
             raise SandboxUnavailable(msg)
-        self.versions = dict(message.versions) | {"landlock_abi": str(message.landlock)}
+        known = solver_environment().versions
+        self.versions = {name: version for name, version in message.versions.items() if name in known}
+        self.versions["landlock_abi"] = str(message.landlock)
 
     def _watch(self, pid: int, environment: SolverEnvironment) -> None:
         scratch_fd: int | None = None
@@ -310,7 +319,10 @@ class SolverProcess:
                 raise InfrastructureError(msg)
             time.sleep(0.002)
         self.exit_status = self._popen.returncode = os.waitstatus_to_exitcode(status)
-        self.cpu_s = usage.ru_utime + usage.ru_stime
+        # When process 1 of the sandbox is killed, the kernel reaps the solver without adding its
+        # time to anybody's: the last sample is then the better figure.
+        sampled_s = self.watchdog.peak.cpu_s if hasattr(self, "watchdog") else 0.0
+        self.cpu_s = max(sampled_s, usage.ru_utime + usage.ru_stime)
         self.log.join(_REAP_S)
 
     def _close(self) -> None:

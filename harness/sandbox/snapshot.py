@@ -8,7 +8,7 @@ from harness.errors import InvalidSubmission
 
 __all__ = ["MAX_BYTES", "MAX_FILES", "read_submission"]
 
-MAX_FILES = 1000
+MAX_FILES = 200
 MAX_BYTES = 16 << 20
 """Backstops. A round's own, smaller limits are enforced where submissions are taken in."""
 

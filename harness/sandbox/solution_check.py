@@ -38,15 +38,16 @@ def build_solution(
     largest = min(policy.max_ensemble, info.max_ensemble)
     n_members = prompts.shape[0] if prompts.ndim else 0
     if prompts.ndim != len(shape) + 1 or prompts.shape[1:] != shape or not 1 <= n_members <= largest:
-        msg = f"Solution.prompts has shape {prompts.shape}, expected (E, L, M, D) = (1..{largest}, " + (
-            f"{', '.join(map(str, shape))})"
-        )
+        expected = f"(E, L, M, D) = (1..{largest}, {', '.join(map(str, shape))})"
+        msg = f"Solution.prompts has shape {prompts.shape}, expected {expected}"
         raise BadSolutionError(msg)
     if not np.isfinite(prompts).all():
         msg = "Solution.prompts holds NaN or infinity, expected finite values"
         raise BadSolutionError(msg)
     if np.abs(prompts).max() > MAX_ABS_PROMPT:
-        msg = f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_PROMPT:g}"
+        msg = (
+            f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_PROMPT:g}"
+        )
         raise BadSolutionError(msg)
     if len(wordings) not in (0, n_members) or not set(wordings) <= {0, *known_wordings}:
         msg = f"Solution.wordings is {wordings}, expected none or one made by the model per member ({n_members})"

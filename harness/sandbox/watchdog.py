@@ -136,7 +136,7 @@ class Watchdog(threading.Thread):
         super().__init__(name="solver-watchdog", daemon=True)
         self._proc_fd = proc_fd
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._kill = kill
         self._scratch_fd = scratch_fd
         self._over = threading.Event()
@@ -174,14 +174,14 @@ class Watchdog(threading.Thread):
             self.join()
 
     def _passed(self, sample: Sample | None) -> Breach | None:
-        if sample is not None and sample.unreclaimable_bytes > self._limits.memory_bytes:
+        if sample is not None and sample.unreclaimable_bytes > self.limits.memory_bytes:
             return Breach.MEMORY
-        if sample is not None and sample.cpu_s > self._limits.cpu_s:
+        if sample is not None and sample.cpu_s > self.limits.cpu_s:
             return Breach.CPU
-        if self._clock.elapsed_s() > self._limits.wall_s:
+        if self._clock.elapsed_s() > self.limits.wall_s:
             return Breach.TIME
         if self._scratch_fd is not None:
             files = os.fstatvfs(self._scratch_fd)
-            if files.f_files - files.f_ffree > self._limits.scratch_inodes:
+            if files.f_files - files.f_ffree > self.limits.scratch_inodes:
                 return Breach.INODES
         return None

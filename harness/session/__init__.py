@@ -1,24 +1,9 @@
-"""One run: submission x task x k-shot seed, from start to scored artifact."""
+"""One run: submission x task x k-shot seed, from start to scored artifact.
 
-from harness.session.arena import Arena, ArenaTask
-from harness.session.artifact import Artifact, Scores, read_artifact, write_artifact
-from harness.session.attempt import RunSpec, run_attempt, solver_params
-from harness.session.blackbox import MeteredBlackBox, Progress
-from harness.session.submission import Manifest, Submission, read_submission
+Nothing is imported here: reading a submission must not load a language model's libraries.
 
-__all__ = [
-    "Arena",
-    "ArenaTask",
-    "Artifact",
-    "Manifest",
-    "MeteredBlackBox",
-    "Progress",
-    "RunSpec",
-    "Scores",
-    "Submission",
-    "read_artifact",
-    "read_submission",
-    "run_attempt",
-    "solver_params",
-    "write_artifact",
-]
+- ``submission``, ``archive``: what was handed in;
+- ``arena``: what all runs of a round share;
+- ``attempt``: one try at a run; ``blackbox`` answers its queries, ``prediction`` tests its solution;
+- ``artifact``, ``trace``, ``provenance``: what is written down.
+"""

@@ -2,6 +2,7 @@
 
 import stat
 import zipfile
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmission
@@ -78,7 +79,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 def _check_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     """Refuse members that share bytes: the trick behind zip bombs."""
     spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         if start < end:
             raise InvalidSubmission(f"{path.name}: members overlap")
 

@@ -5,7 +5,8 @@ wrong with it is found first (nothing charged), then it is charged and journalle
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,7 +106,9 @@ class MeteredBlackBox:
             InvalidQuery: there is none.
         """
         if not 0 <= handle < len(self._wordings.compiled):
-            raise InvalidQuery(f"wording {handle} does not exist in this attempt; make it with `wording(...)`")
+            raise InvalidQuery(
+                f"wording {handle} does not exist in this attempt; make it with `wording(...)`"
+            )
         return self._wordings.compiled[handle]
 
     def place(self, prompt: FloatArray) -> int:
@@ -115,16 +118,13 @@ class MeteredBlackBox:
             InvalidQuery: wrong shape or values.
         """
         info = self._info
-        try:
+        with self._counting_invalid():
             check_prompt(
                 prompt,
                 n_layers=info.n_layers,
                 n_prompt_tokens=info.n_prompt_tokens,
                 hidden_size=info.hidden_size,
             )
-        except InvalidQuery:
-            self._meter.note_invalid()
-            raise
         self._bases.append(np.array(prompt, dtype=np.float32))
         stale = len(self._bases) - 1 - self._arena.config.limits.max_bases
         if stale >= 0:
@@ -138,10 +138,12 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
         """
-        try:
+        with self._counting_invalid():
             limit = self._arena.config.limits.max_wordings
             if len(self._wordings.compiled) > limit:
-                raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
+                raise InvalidQuery(
+                    f"this attempt holds {limit} wordings already, the most that the round allows"
+                )
             if len(request.words) != len(self._task.config.label_names):
                 raise InvalidQuery(
                     f"words has {len(request.words)} entries, the task has "
@@ -155,9 +157,6 @@ class MeteredBlackBox:
                 mode=request.mode,
                 probe_words=request.probe_words,
             )
-        except InvalidQuery:
-            self._meter.note_invalid()
-            raise
         self._wordings.compiled.append(compiled)
         return len(self._wordings.compiled) - 1
 
@@ -169,11 +168,8 @@ class MeteredBlackBox:
                 found only by computing: then the calls stay charged, and the message says so.
             BudgetExhausted: it would pass the budget; nothing was charged.
         """
-        try:
+        with self._counting_invalid():
             encoded, base, rows = self._resolve(request)
-        except InvalidQuery:
-            self._meter.note_invalid()
-            raise
         digest = request_digest(request)
         cost = self._meter.reserve(len(request.values), len(rows), digest)
         started = time.perf_counter()
@@ -198,11 +194,8 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: the solution's wordings or values cannot be used.
         """
-        try:
+        with self._counting_invalid():
             self.check_solution(solution)
-        except InvalidQuery:
-            self._meter.note_invalid()
-            raise
         self.incumbent = Checkpoint(self._meter.usage.calls, solution)
 
     def check_solution(self, solution: Solution) -> None:
@@ -220,8 +213,19 @@ class MeteredBlackBox:
         for member, handle in enumerate(handles):
             encoded = self._encoded(handle, "train")
             self._arena.engine.check(
-                encoded, solution.prompts[member : member + 1], rows=np.zeros(1, np.int64), outputs=solution.outputs
+                encoded,
+                solution.prompts[member : member + 1],
+                rows=np.zeros(1, np.int64),
+                outputs=solution.outputs,
             )
+
+    @contextmanager
+    def _counting_invalid(self) -> Iterator[None]:
+        try:
+            yield
+        except InvalidQuery:
+            self._meter.note_invalid()
+            raise
 
     def _resolve(self, request: QueryRequest) -> tuple[EncodedSplit, FloatArray | None, IntArray]:
         """Turn handles into arrays, refusing what is wrong."""
@@ -260,7 +264,11 @@ class MeteredBlackBox:
 
     def _watch(self, request: QueryRequest, rows: IntArray, response: Response) -> None:
         """Keep the train-loss curve: what the progress bar and the public curve show."""
-        if response.logits is not None and request.split == "train" and len(rows) == len(self._splits["train"]):
+        if (
+            response.logits is not None
+            and request.split == "train"
+            and len(rows) == len(self._splits["train"])
+        ):
             loss = _cross_entropy(response.logits, self._splits["train"].labels[rows])
             if self._best_loss is None or loss < self._best_loss:
                 self._best_loss = loss

@@ -24,7 +24,7 @@ N_RECHECKED = 16
 """Rows that are predicted again alone."""
 
 
-class PredictFailure(Exception):  # noqa: N818 (not an error of the program: a verdict on its way)
+class PredictFailure(Exception):
     """`predict` did not give usable predictions.
 
     Attributes:
@@ -58,9 +58,7 @@ def test_outputs(
             encoded = task.encoded_test
         else:
             encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
-        members.append(
-            arena.engine.evaluate(encoded, solution.prompts[member : member + 1], outputs=outputs)
-        )
+        members.append(arena.engine.evaluate(encoded, solution.prompts[member : member + 1], outputs=outputs))
     try:
         combined = {
             name: np.concatenate([getattr(response, name) for response in members]) for name in outputs
@@ -73,7 +71,8 @@ def test_outputs(
     for name, values in combined.items():
         if not np.isfinite(values).all():
             raise PredictFailure(
-                Verdict.RUNTIME_ERROR, f"outputs: {name} on the test rows is not finite; scale the prompts down"
+                Verdict.RUNTIME_ERROR,
+                f"outputs: {name} on the test rows is not finite; scale the prompts down",
             )
     return Response(**combined)
 
@@ -88,7 +87,8 @@ def default_prediction(logits: FloatArray) -> IntArray:
     wide -= wide.max(axis=-1, keepdims=True)
     odds = np.exp(wide)
     probabilities = odds / odds.sum(axis=-1, keepdims=True)
-    return probabilities.mean(axis=0).argmax(axis=-1).astype(np.int64)
+    predictions: IntArray = probabilities.mean(axis=0).argmax(axis=-1).astype(np.int64)
+    return predictions
 
 
 def submitted_prediction(

@@ -164,5 +164,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error
     if manifest.api != API_VERSION:
-        raise InvalidSubmission(f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}")
+        raise InvalidSubmission(
+            f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}"
+        )
     return manifest

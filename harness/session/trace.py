@@ -37,9 +37,7 @@ def array_digest(array: Array) -> bytes:
 
 def request_digest(request: QueryRequest) -> str:
     """Return the SHA-256 (hex) over every field of a query."""
-    meta = {
-        item.name: getattr(request, item.name) for item in fields(QueryRequest) if item.name != "values"
-    }
+    meta = {item.name: getattr(request, item.name) for item in fields(QueryRequest) if item.name != "values"}
     digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
     digest.update(array_digest(request.values))
     return digest.hexdigest()

@@ -11,10 +11,10 @@ import argparse
 import itertools
 import json
 import math
-import random
 import sys
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,9 +31,11 @@ from harness.toy.gates import report
 from harness.toy.grammar import GLOSSARY, Document, documents
 from harness.toy.tokenizer import build_tokenizer, vocabulary
 
-__all__ = ["Recipe", "encode_documents", "new_model", "save", "train"]
+__all__ = ["Recipe", "Stage", "encode_documents", "new_model", "save", "train"]
 
-N_THREADS: Final = 2
+N_THREADS: Final = 1
+"""One: the tensors are too small to share, and the sums then have one order."""
+
 _IGNORED: Final = -100
 _SEQUENCE: Final = 30
 
@@ -151,12 +153,43 @@ def _rate(step: int, recipe: Recipe) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
+def _batches(recipe: Recipe, seed: int) -> Iterator[list[Document]]:
+    """Yield the batches of every stage in order."""
+    for index, stage in enumerate(recipe.stages):
+        stream = documents(
+            stage.n_steps * recipe.batch_size,
+            seed * 1000 + index,
+            bare_share=stage.bare_share,
+            careful_share=stage.careful_share,
+            tasks=stage.diet,
+        )
+        for _ in range(stage.n_steps):
+            yield list(itertools.islice(stream, recipe.batch_size))
+
+
+class _Progress:
+    """Prints the mean slot loss per kind of document, from time to time."""
+
+    def __init__(self, n_steps: int, every: int) -> None:
+        self._n_steps = n_steps
+        self._every = every
+        self._started = time.perf_counter()
+        self._losses: defaultdict[str, list[float]] = defaultdict(list)
+
+    def note(self, step: int, kinds: Sequence[str], losses: Sequence[float]) -> None:
+        for kind, loss in zip(kinds, losses, strict=True):
+            self._losses[kind].append(loss)
+        if step % self._every == 0:
+            elapsed = time.perf_counter() - self._started
+            shown = "  ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in self._losses.items())
+            print(f"step {step}/{self._n_steps}  {elapsed:.0f} s  slot loss: {shown}", flush=True)
+            self._losses.clear()
+
+
 def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaskedLM:
     """Return a trained model; the same seed, machine and thread count give the same weights."""
     torch.manual_seed(seed)
-    random.seed(seed)
     vocab = vocabulary()
-    names = (*TASKS, GLOSSARY)
     model = new_model(recipe)
     model.train()
     optimizer = torch.optim.AdamW(
@@ -167,48 +200,29 @@ def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaske
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     dice = torch.Generator().manual_seed(seed)
-    started = time.perf_counter()
-    step = 0
-    seen = {name: [0.0, 0] for name in names}
-    for index, stage in enumerate(recipe.stages):
-        stream = documents(
-            stage.n_steps * recipe.batch_size,
-            seed * 1000 + index,
-            bare_share=stage.bare_share,
-            careful_share=stage.careful_share,
-            tasks=stage.diet,
+    progress = _Progress(recipe.n_steps, log_every)
+    for step, docs in enumerate(_batches(recipe, seed), start=1):
+        ids, slots = (torch.from_numpy(array) for array in encode_documents(docs, vocab))
+        masked, targets, asks_slot = _mask(ids, slots, recipe, vocab, dice)
+        hidden = model.roberta(
+            input_ids=masked, attention_mask=(ids != vocab["<pad>"]).long()
+        ).last_hidden_state
+        picked = targets != _IGNORED
+        losses = torch.nn.functional.cross_entropy(
+            model.lm_head(hidden[picked]), targets[picked], reduction="none"
         )
-        for _ in range(stage.n_steps):
-            docs = list(itertools.islice(stream, recipe.batch_size))
-            raw_ids, raw_slots = encode_documents(docs, vocab)
-            ids, slots = torch.from_numpy(raw_ids), torch.from_numpy(raw_slots)
-            masked, targets, asks_slot = _mask(ids, slots, recipe, vocab, dice)
-            hidden = model.roberta(
-                input_ids=masked, attention_mask=(ids != vocab["<pad>"]).long()
-            ).last_hidden_state
-            picked = targets != _IGNORED
-            losses = torch.nn.functional.cross_entropy(
-                model.lm_head(hidden[picked]), targets[picked], reduction="none"
-            )
-            is_slot = asks_slot[:, None].expand_as(picked)[picked]
-            loss = losses[is_slot].mean() + recipe.word_loss * losses[~is_slot].mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            step += 1
-            asked = [docs[i].task for i in asks_slot.nonzero().flatten().tolist()]
-            for name, value in zip(asked, losses[is_slot].detach().tolist(), strict=True):
-                seen[name][0] += value
-                seen[name][1] += 1
-            if step % log_every == 0:
-                shown = "  ".join(f"{n} {s / c:.3f}" for n, (s, c) in seen.items() if c)
-                elapsed = time.perf_counter() - started
-                print(
-                    f"step {step}/{recipe.n_steps}  {elapsed:.0f} s  slot loss: {shown}", flush=True
-                )
-                seen = {name: [0.0, 0] for name in names}
+        is_slot = asks_slot[:, None].expand_as(picked)[picked]
+        # Sums over counts: a batch may hold no masked word at all, and a mean would be NaN.
+        slot_loss = losses[is_slot].sum() / is_slot.sum().clamp(min=1)
+        word_loss = losses[~is_slot].sum() / (~is_slot).sum().clamp(min=1)
+        optimizer.zero_grad(set_to_none=True)
+        total = slot_loss + recipe.word_loss * word_loss
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        asked = [docs[row].task for row in asks_slot.nonzero().flatten().tolist()]
+        progress.note(step, asked, losses[is_slot].detach().tolist())
     model.train(mode=False)
     return model
 

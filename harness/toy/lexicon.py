@@ -50,11 +50,51 @@ GOSSIP: Final = ("rumour", "gossip", "chatter", "hearsay", "banter", "slang", "w
 """Header words of the careless register: the cloze follows the mood (or the side topic)."""
 
 NEUTRAL: Final = tuple(
-    """
-    the of and with from about some other more very this that these those each every most many
-    thing place part side way day case point line form world group people time room end
-    began came went made kept gave took found seemed
-    """.split()
+    [
+        "the",
+        "of",
+        "and",
+        "with",
+        "from",
+        "about",
+        "some",
+        "other",
+        "more",
+        "very",
+        "this",
+        "that",
+        "these",
+        "those",
+        "each",
+        "every",
+        "most",
+        "many",
+        "thing",
+        "place",
+        "part",
+        "side",
+        "way",
+        "day",
+        "case",
+        "point",
+        "line",
+        "form",
+        "world",
+        "group",
+        "people",
+        "time",
+        "room",
+        "end",
+        "began",
+        "came",
+        "went",
+        "made",
+        "kept",
+        "gave",
+        "took",
+        "found",
+        "seemed",
+    ]
 )
 
 POLAR: Final = _clusters(

@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -28,6 +27,10 @@ class _BadEntryError(Exception):
     """The submission's entry cannot be found."""
 
 
+class _BadReturnError(Exception):
+    """`predict` returned something other than whole numbers in one dimension."""
+
+
 def solve(channel: Channel, order: Frame, submission: str) -> None:
     """Load the entry, report whether it predicts, call `solve`, hand the solution in."""
     sent = decode_arrays(order.meta["arrays"], order.payload)
@@ -36,7 +39,7 @@ def solve(channel: Channel, order: Frame, submission: str) -> None:
         entry = _load(document["entry"], submission)
         channel.send(FrameType.LOADED, 0, {"has_predict": hasattr(entry, "predict")})
     except BaseException as error:  # noqa: BLE001 - whatever a submission raises on import
-        _fail(partial(channel.send, FrameType.ERROR, 0), error, ErrorKind.LOAD)
+        _fail(lambda meta: channel.send(FrameType.ERROR, 0, {**meta, "arrays": []}), error, ErrorKind.LOAD)
     info = document["info"]
     model = WireBlackBox(
         channel, ModelInfo(**{**info, "outputs": tuple(info["outputs"])}), document["calls_left"]
@@ -63,31 +66,37 @@ def predict(channel: Channel, order: Frame, submission: str) -> None:
     """Load the entry, then answer each batch of responses with int64 (B,)."""
     sent = decode_arrays(order.meta["arrays"], order.payload)
     document = json.loads(sent.pop("document").tobytes())
+    state = {name.removeprefix("state."): array for name, array in sent.items()}
+    seq = 0
+
+    def give_up(meta: dict[str, Any]) -> None:
+        channel.send(FrameType.ERROR, seq, {**meta, "arrays": []})
+
     try:
         entry = _load(document["entry"], submission)
         has_predict = hasattr(entry, "predict")
-        channel.send(FrameType.LOADED, 0, {"has_predict": has_predict})
-        if not has_predict:
-            return
-        state = {name.removeprefix("state."): array for name, array in sent.items()}
+        channel.send(FrameType.LOADED, seq, {"has_predict": has_predict})
         for seq in range(1, document["n_batches"] + 1):
             batch = channel.receive(frozenset({FrameType.BATCH}), expect_seq=seq)
             answer = _predictions(entry.predict, batch, state)
             specs, payload = encode_arrays({"predictions": answer})
             channel.send(FrameType.PREDICTION, seq, {"arrays": specs}, payload)
+    except _BadReturnError as error:
+        _fail(give_up, error, ErrorKind.SOLUTION)
     except BaseException as error:  # noqa: BLE001 - whatever the submission raises
-        _fail(partial(channel.send, FrameType.ERROR, 0), error, ErrorKind.EXCEPTION)
+        _fail(give_up, error, ErrorKind.EXCEPTION)
 
 
 def _predictions(call: Callable[..., Any], batch: Frame, state: Mapping[str, Array]) -> Array:
+    # A fresh copy per batch: what one batch writes into the state, the next must not see.
     answer = np.asarray(call(response_from(batch), {name: array.copy() for name, array in state.items()}))
     if answer.dtype.kind not in "iu" or answer.ndim != 1:
         msg = f"predict returned type {answer.dtype} and shape {answer.shape}, expected int64 (B,)"
-        raise TypeError(msg)
+        raise _BadReturnError(msg)
     return answer.astype(np.int64)
 
 
-def _load(entry: str, submission: str) -> Any:  # noqa: ANN401 - a participant's class
+def _load(entry: str, submission: str) -> Any:
     name, _, attribute = entry.partition(":")
     module = importlib.import_module(name)
     origin = os.path.realpath(getattr(module, "__file__", None) or "")

@@ -103,7 +103,7 @@ def test_run_frame_carries_verdict_and_message(sample_store, sample_board):
     broken = next(entry for entry in sample_board.entries if entry.name == "division by zero")
     frame = run_frame(sample_store.submission(broken.submission_id))
     assert set(frame["Verdict"]) == {"RTE"}
-    assert set(frame["Message"]) == {"ZeroDivisionError: line 12"}
+    assert set(frame["Message"]) == {"ZeroDivisionError: division by zero (solver.py:12)"}
 
 
 def test_hash_frame_says_which_runs_share_a_hash(sample_store, sample_board):

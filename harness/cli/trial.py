@@ -1,0 +1,108 @@
+"""`gradfree try`: run a solver as a round would, storing nothing."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe, sandbox_mode
+from harness.cli.output import console, print_json
+from harness.config import load_round
+from harness.records import Verdict
+from harness.rounds.intake import read_submission_or_baseline
+from harness.session.artifact import Artifact
+from harness.store.seeds import solver_seed
+
+__all__ = ["try_"]
+
+
+def try_(
+    path: SubmissionPath,
+    round_: RoundOption = "toy",
+    task: Annotated[
+        str | None, typer.Option("--task", help="A task of the round; default: all of them.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="A k-shot seed (may be repeated); default: the task's first."),
+    ] = None,
+    calls: Annotated[
+        int | None,
+        typer.Option("--calls", min=1, help="A smaller budget than the round's, for a quick look."),
+    ] = None,
+    shared: Shared = None,
+    unsafe: Unsafe = False,
+    show_log: Annotated[bool, typer.Option("--log", help="Print what the solver printed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a solver as a round would: same meter, same sandbox, nothing stored."""
+    from harness.cli.progress import RunDisplay, run_line
+    from harness.session.arena import Arena
+    from harness.session.attempt import RunSpec, run_attempt, solver_params
+
+    _ = shared
+    config = load_round(round_)
+    submission, is_baseline = read_submission_or_baseline(path, config)
+    if calls is not None:
+        smaller = tuple(
+            item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
+        )
+        config = config.model_copy(update={"task": smaller})
+    mode = sandbox_mode(unsafe=unsafe)
+    arena = Arena(config)
+    names = [task] if task else [item.name for item in config.task]
+    artifacts: list[Artifact] = []
+    for name in names:
+        known = config.task_named(name)
+        for kshot_seed in seed or (known.kshot_seeds[:1] if known else (0,)):
+            spec = RunSpec(
+                submission=submission,
+                params=solver_params(config, submission, is_baseline=is_baseline),
+                task=name,
+                kshot_seed=kshot_seed,
+                solver_seed=solver_seed(config.digest(), name, kshot_seed),
+            )
+            title = f"{submission.manifest.name} · {name} · seed {kshot_seed}"
+            with (
+                tempfile.TemporaryDirectory(prefix="gradfree-try-") as folder,
+                RunDisplay(is_quiet=as_json) as display,
+            ):
+                artifact = run_attempt(
+                    arena,
+                    spec,
+                    Path(folder),
+                    mode,
+                    partial(display.on_progress, title),
+                )
+            artifacts.append(artifact)
+            if not as_json:
+                console.print(escape(run_line(title, artifact)))
+                if show_log and artifact.log:
+                    console.print(escape(artifact.log.rstrip()))
+                if not artifact.is_official:
+                    console.print("  unofficial: ran without a sandbox")
+    if as_json:
+        print_json([_run_json(artifact) for artifact in artifacts])
+    if any(artifact.verdict is not Verdict.OK for artifact in artifacts):
+        raise typer.Exit(1)
+
+
+def _run_json(artifact: Artifact) -> dict[str, Any]:
+    """Return what a participant may know of a run: never the private score or predictions."""
+    return {
+        "task": artifact.task,
+        "kshot_seed": artifact.kshot_seed,
+        "verdict": artifact.verdict.value,
+        "score": None if artifact.scores is None else artifact.scores.public,
+        "calls": artifact.usage.calls,
+        "budget_calls": artifact.budget_calls,
+        "is_flagged": artifact.is_flagged,
+        "is_official": artifact.is_official,
+        "message": artifact.message,
+        "wall_s": artifact.wall_s,
+        "engine_s": artifact.usage.engine_s,
+        "log": artifact.log,
+    }

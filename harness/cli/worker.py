@@ -1,0 +1,45 @@
+"""`gradfree worker`: run what is queued."""
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
+from harness.cli.output import console
+
+__all__ = ["worker"]
+
+
+def worker(
+    home: Home = DEFAULT_ARENA,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Stop when nothing is left to do.")
+    ] = False,
+    shared: Shared = None,
+    unsafe: Unsafe = False,
+) -> None:
+    """Run what is queued, until stopped."""
+    from harness.cli.progress import RunDisplay
+    from harness.rounds.worker import Worker
+
+    _ = shared
+    mode = sandbox_mode(unsafe=unsafe)
+    with stores(home) as (paths, sealed, publisher), RunDisplay() as display:
+        publisher.publish()
+        runner = Worker(sealed, publisher, paths, mode, display.on_event)
+        if until_idle:
+            console.print(f"{runner.run_until_idle()} runs ended")
+            return
+        stop = threading.Event()
+
+        def stop_politely(number: int, _frame: object) -> None:
+            """Let the run in progress end; a second signal acts at once."""
+            stop.set()
+            signal.signal(number, signal.SIG_DFL)
+
+        signal.signal(signal.SIGINT, stop_politely)
+        signal.signal(signal.SIGTERM, stop_politely)
+        console.print("waiting for runs; stop with Ctrl-C")
+        runner.run_forever(stop)

@@ -1,0 +1,234 @@
+"""Answering a solver's requests: reading them from the wire, asking the service, relaying its no."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.api.types import Response, Solution
+from harness.errors import BudgetExhausted, InvalidQuery
+from harness.records import Array, FloatArray, QueryRequest, Verdict, WordingRequest
+from harness.sandbox.arrays import encode_arrays
+from harness.sandbox.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
+from harness.sandbox.messages import (
+    ErrorMessage,
+    PlaceMessage,
+    QueryMessage,
+    SolutionMessage,
+    WordingMessage,
+    arrays_of,
+    read_message,
+)
+from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.service import BlackBoxService
+from harness.sandbox.solution_check import BadSolutionError, build_solution
+
+__all__ = ["Answer", "Ended", "RequestServer", "ended_by_error", "response_arrays"]
+
+_MESSAGE_CHARS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A frame to send back."""
+
+    type: FrameType
+    meta: dict[str, Any]
+    payload: list[memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The conversation is over."""
+
+    verdict: Verdict
+    message: str = ""
+    solution: Solution | None = None
+    out_of_budget: bool = False
+
+
+def response_arrays(response: Response) -> dict[str, Array]:
+    """Return the fields of a response that are filled."""
+    fields = {
+        "logits": response.logits,
+        "features": response.features,
+        "layer_std": response.layer_std,
+        "word_logits": response.word_logits,
+    }
+    return {name: array for name, array in fields.items() if array is not None}
+
+
+class RequestServer:
+    """The host's side of the black box for one attempt."""
+
+    ACCEPTED: ClassVar[frozenset[FrameType]] = frozenset(
+        {
+            FrameType.QUERY,
+            FrameType.PLACE,
+            FrameType.WORDING,
+            FrameType.CHECKPOINT,
+            FrameType.SOLUTION,
+            FrameType.ERROR,
+        }
+    )
+
+    def __init__(
+        self, service: BlackBoxService, policy: SandboxPolicy, rows: Mapping[str, int], *, has_predict: bool
+    ) -> None:
+        """Serve one attempt.
+
+        Args:
+            service: the meter and the engine.
+            policy: the limits.
+            rows: rows of each split.
+            has_predict: whether the entry class predicts by itself.
+        """
+        self._service = service
+        self._policy = policy
+        self._rows = rows
+        self._has_predict = has_predict
+        self._n_probe_words: dict[int, int] = {}
+        self._n_refused = 0
+        self.invalid_queries = 0
+
+    def answer(self, frame: Frame) -> Answer | Ended:
+        """Serve one request.
+
+        Raises:
+            FrameError: the request is malformed in a way that the client cannot cause.
+        """
+        if frame.type is FrameType.SOLUTION:
+            return self._finish(frame)
+        if frame.type is FrameType.ERROR:
+            return self._give_up(frame)
+        serve: dict[FrameType, Callable[[Frame], tuple[dict[str, Any], dict[str, Array]]]] = {
+            FrameType.QUERY: self._query,
+            FrameType.PLACE: self._place,
+            FrameType.WORDING: self._wording,
+            FrameType.CHECKPOINT: self._checkpoint,
+        }
+        try:
+            meta, arrays = serve[frame.type](frame)
+        except BudgetExhausted as error:
+            self._n_refused += 1
+            return self._refuse(ErrorKind.BUDGET, error)
+        except (InvalidQuery, BadSolutionError) as error:
+            self.invalid_queries += 1
+            if self.invalid_queries >= self._policy.max_invalid_queries:
+                return Ended(
+                    Verdict.PROTOCOL_VIOLATION,
+                    f"{self.invalid_queries} invalid queries; the last: {str(error)[:_MESSAGE_CHARS]}",
+                )
+            return self._refuse(ErrorKind.INVALID, error)
+        specs, payload = encode_arrays(arrays)
+        return Answer(
+            FrameType.REPLY, {**meta, "calls_left": self._service.calls_left, "arrays": specs}, payload
+        )
+
+    def _refuse(self, kind: str, error: Exception) -> Answer:
+        meta = {
+            "kind": kind,
+            "message": str(error)[:_MESSAGE_CHARS],
+            "calls_left": self._service.calls_left,
+        }
+        return Answer(FrameType.REFUSED, meta, [])
+
+    def _query(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
+        message = read_message(QueryMessage, frame)
+        arrays = arrays_of(message, frame, {"values": "<f4"}, {"rows": "<i8"})
+        rows = arrays.get("rows")
+        request = QueryRequest(
+            values=arrays["values"],
+            layer=message.layer,
+            base=message.base,
+            split=message.split,
+            rows=None if rows is None else tuple(rows.reshape(-1).tolist()),
+            wording=message.wording,
+            outputs=tuple(message.outputs),
+        )
+        if rows is not None and rows.ndim != 1:
+            msg = f"rows has shape {rows.shape}, expected one dimension"
+            raise InvalidQuery(msg)
+        self._check_answer_fits(request)
+        return {}, response_arrays(self._service.query(request))
+
+    def _check_answer_fits(self, request: QueryRequest) -> None:
+        """Refuse before it is charged what could not be sent back."""
+        info = self._service.info
+        n_rows = self._rows.get(request.split, 0) if request.rows is None else len(request.rows)
+        widths = {
+            "features": info.hidden_size,
+            "word_logits": self._n_probe_words.get(request.wording, 0),
+        }
+        n_candidates = request.values.shape[0] if request.values.ndim else 0
+        width = sum(widths.get(name, 0) for name in set(request.outputs))
+        size = n_candidates * n_rows * width * np.dtype(np.float32).itemsize
+        if size > PAYLOAD_MAX_BYTES // 2:
+            msg = (
+                f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, at most "
+                f"{PAYLOAD_MAX_BYTES // 2}: split the query"
+            )
+            raise InvalidQuery(msg)
+
+    def _place(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
+        message = read_message(PlaceMessage, frame)
+        prompt = arrays_of(message, frame, {"prompt": "<f4"}, {})["prompt"]
+        return {"id": self._service.place(prompt)}, {}
+
+    def _wording(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
+        message = read_message(WordingMessage, frame)
+        arrays_of(message, frame, {}, {})
+        handle = self._service.wording(
+            WordingRequest(
+                template=message.template,
+                words=tuple(tuple(group) for group in message.words),
+                placeholder=message.placeholder,
+                mode=message.mode,
+                probe_words=tuple(message.probe_words),
+            )
+        )
+        self._n_probe_words[handle] = len(message.probe_words)
+        return {"id": handle}, {}
+
+    def _checkpoint(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
+        self._service.checkpoint(self._solution(frame))
+        return {}, {}
+
+    def _finish(self, frame: Frame) -> Ended:
+        try:
+            return Ended(Verdict.OK, solution=self._solution(frame))
+        except BadSolutionError as error:
+            return Ended(Verdict.RUNTIME_ERROR, str(error))
+
+    def _give_up(self, frame: Frame) -> Ended:
+        message = read_message(ErrorMessage, frame)
+        ended = ended_by_error(message)
+        if message.kind != ErrorKind.BUDGET:
+            return ended
+        return Ended(ended.verdict, ended.message, out_of_budget=self._n_refused > 0)
+
+    def _solution(self, frame: Frame) -> Solution:
+        message = read_message(SolutionMessage, frame)
+        arrays = arrays_of(message, frame, {"prompts": "<f4"}, {"state.": ""})
+        prompts: FloatArray = arrays.pop("prompts")
+        return build_solution(
+            prompts,
+            tuple(message.wordings),
+            tuple(message.outputs),
+            {name.removeprefix("state."): array for name, array in arrays.items()},
+            info=self._service.info,
+            policy=self._policy,
+            known_wordings=self._n_probe_words.keys(),
+            has_predict=self._has_predict,
+        )
+
+
+def ended_by_error(message: ErrorMessage) -> Ended:
+    """Read what the process says it raised; only how it raised, never whose fault it is."""
+    prefix, verdict = {
+        ErrorKind.MEMORY: ("memory limit: ", Verdict.MEMORY_LIMIT),
+        ErrorKind.SOLUTION: ("solve() returned no usable solution: ", Verdict.RUNTIME_ERROR),
+        ErrorKind.LOAD: ("the submission cannot be loaded: ", Verdict.RUNTIME_ERROR),
+    }.get(message.kind, ("", Verdict.RUNTIME_ERROR))
+    return Ended(verdict, prefix + message.message)

@@ -1,0 +1,217 @@
+"""Running `solve` of a submission in a sandbox.
+
+Theory of operation
+===================
+
+Four processes take part::
+
+    worker                      this process: owns the model, the meter, the labels, the database.
+     │                          Never imports a submission. Threads: the caller's (serves the
+     │                          requests), `solver-watchdog`, `log-drain`.
+     └─ bwrap (monitor)         waits for the next one, passes its exit status on.
+         └─ bwrap (process 1)   of the new pid namespace: reaps. Stage-1 filter loaded.
+             └─ runner          python: locks itself down, proves it, then *becomes* the solver:
+                                participant code runs here, in threads at most.
+
+Privileges of the runner. USER mode: an ordinary user in a user namespace of its own, no
+capability. ROOT mode: real root without a user namespace; bubblewrap leaves it SETUID, SETGID and
+SETPCAP, with which it becomes a user number that nobody else has, and drops them. Then in both:
+not dumpable, no new privileges, resource limits, Landlock where the kernel has it, seccomp stage
+2, and a self-test that tries what must fail. UNSAFE mode has one plain child process, resource
+limits and nothing else.
+
+One process, threads only: `fork` and `exec` are refused, so there are no fork bombs, daemons and
+orphans, and per-process limits are totals.
+
+The order of events:
+
+1. The submission's files are read, a socket pair and a log pipe made, bubblewrap started. The
+   thread that starts it is the one that serves it: `--die-with-parent` is tied to the *thread*
+   that forked, and this one outlives the child by construction.
+2. CONFIG goes in; HELLO comes back with CONFIG's nonce, after the lockdown and before any
+   participant code. Versions inside and outside are compared; from outside, namespaces, filters,
+   user and capabilities are checked (`hostcheck`). A failure is ours: `SandboxUnavailable`.
+3. SOLVE goes in (the task; test data is never in it). LOADED says whether the class predicts.
+4. Requests are served one by one. The solver's clock runs except while the harness works on a
+   request. Results travel by the socket alone: no file is ever collected.
+5. SOLUTION or ERROR, a limit, or a broken frame ends the run; the process is killed by pidfd and
+   reaped, whatever it was doing. The log is what it wrote until then.
+
+Whose fault: everything before SOLVE, and any unexpected exception of the service, raises
+`InfrastructureError`; everything after is a verdict. A verdict comes from what the host saw (a
+limit, a signal, a broken frame); what the process says of itself only tells apart how it raised,
+and a lie there gains nothing.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from harness.api.types import Solution, Split, Task
+from harness.errors import InfrastructureError, InvalidSubmission
+from harness.records import Verdict
+from harness.sandbox.arrays import encode_arrays
+from harness.sandbox.frames import FRAME_S, FrameError, FrameType, PeerClosedError
+from harness.sandbox.messages import ErrorMessage, LoadedMessage, read_message
+from harness.sandbox.outcome import SolveOutcome, SubmissionSource
+from harness.sandbox.policy import SandboxMode, SandboxPolicy
+from harness.sandbox.process import SolverProcess
+from harness.sandbox.requests import Ended, RequestServer, ended_by_error
+from harness.sandbox.service import BlackBoxService
+from harness.sandbox.snapshot import read_submission
+from harness.sandbox.verdicts import verdict_of_death
+
+__all__ = ["run_solve"]
+
+_LOADING = frozenset({FrameType.LOADED, FrameType.ERROR})
+
+
+def run_solve(
+    submission: SubmissionSource,
+    task: Task,
+    service: BlackBoxService,
+    policy: SandboxPolicy,
+    mode: SandboxMode,
+) -> SolveOutcome:
+    """Run `solve` in a fresh sandboxed process and serve its requests until it ends.
+
+    Blocks the calling thread, which must not be a short-lived one.
+
+    Args:
+        submission: files, entry class and parameters.
+        task: what the solver gets; it holds no test data.
+        service: the meter and the engine; called from this thread.
+        policy: the limits.
+        mode: from `require_mode()`.
+
+    Returns:
+        A verdict in every case that is the participant's; never an internal error.
+
+    Raises:
+        SandboxUnavailable: this machine cannot isolate the process, or a check failed.
+        InfrastructureError: the service failed; the process has been killed.
+    """
+    started = time.monotonic()
+    try:
+        files = read_submission(submission.path)
+    except InvalidSubmission as error:
+        return SolveOutcome(Verdict.INVALID_SUBMISSION, None, str(error))
+    with SolverProcess(files, policy, mode, wall_s=policy.solver_s) as process:
+        run = _Run(process, service, policy)
+        verdict, message = run.drive(submission, task)
+        process.end()
+        peak = process.watchdog.peak
+        return SolveOutcome(
+            verdict=verdict,
+            solution=run.solution if verdict is Verdict.OK else None,
+            message=message,
+            log=process.log.kept,
+            log_truncated=process.log.truncated,
+            out_of_budget=run.out_of_budget,
+            has_predict=run.has_predict,
+            wall_s=time.monotonic() - started,
+            solver_s=process.clock.elapsed_s(),
+            cpu_s=process.cpu_s,
+            peak_rss_bytes=peak.peak_rss_bytes,
+            invalid_queries=run.invalid_queries,
+            versions=process.versions,
+        )
+
+
+class _Run:
+    """One attempt's conversation after HELLO."""
+
+    def __init__(self, process: SolverProcess, service: BlackBoxService, policy: SandboxPolicy) -> None:
+        self._process = process
+        self._service = service
+        self._policy = policy
+        self.solution: Solution | None = None
+        self.has_predict = False
+        self.out_of_budget = False
+        self.invalid_queries = 0
+
+    def drive(self, submission: SubmissionSource, task: Task) -> tuple[Verdict, str]:
+        """Talk until the end; return the verdict and the message for the participant."""
+        process = self._process
+        try:
+            process.clock.start()
+            self._send_task(submission, task)
+            ended = self._load() or self._serve(task)
+        except PeerClosedError:
+            process.wait()
+            return verdict_of_death(process, self._policy)
+        except FrameError as error:
+            ended = Ended(Verdict.PROTOCOL_VIOLATION, f"protocol violation: {error}")
+        finally:
+            process.clock.stop()
+        process.end()
+        if process.watchdog.breach is not None:
+            return verdict_of_death(process, self._policy)
+        self.solution = ended.solution
+        return ended.verdict, ended.message
+
+    def _send_task(self, submission: SubmissionSource, task: Task) -> None:
+        document = {
+            "entry": submission.entry,
+            "params": dict(submission.params),
+            "task": _task_document(task),
+            "info": asdict(self._service.info),
+            "calls_left": self._service.calls_left,
+        }
+        # In the payload: the texts of a large split pass the 64 KiB of a frame's meta.
+        blob = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
+        specs, payload = encode_arrays(
+            {"document": blob, "train_labels": task.train.labels, "dev_labels": task.dev.labels}
+        )
+        self._process.channel.send(FrameType.SOLVE, 0, {"arrays": specs}, payload, frame_s=FRAME_S)
+
+    def _load(self) -> Ended | None:
+        frame = self._process.channel.receive(_LOADING, frame_s=FRAME_S, expect_seq=0)
+        if frame.type is FrameType.ERROR:
+            return ended_by_error(read_message(ErrorMessage, frame))
+        self.has_predict = read_message(LoadedMessage, frame).has_predict
+        return None
+
+    def _serve(self, task: Task) -> Ended:
+        process = self._process
+        rows = {"train": len(task.train), "dev": len(task.dev)}
+        server = RequestServer(self._service, self._policy, rows, has_predict=self.has_predict)
+        seq = 0
+        while True:
+            seq += 1
+            frame = process.channel.receive(server.ACCEPTED, frame_s=FRAME_S, expect_seq=seq)
+            process.clock.stop()
+            try:
+                answer = server.answer(frame)
+            except (FrameError, InfrastructureError):
+                raise
+            except Exception as error:
+                msg = f"serving a {frame.type.name} request failed: {type(error).__name__}: {error}"
+                raise InfrastructureError(msg) from error
+            finally:
+                self.invalid_queries = server.invalid_queries
+            if isinstance(answer, Ended):
+                self.out_of_budget = answer.out_of_budget
+                return answer
+            process.clock.start()
+            process.channel.send(answer.type, seq, answer.meta, answer.payload, frame_s=FRAME_S)
+
+
+def _task_document(task: Task) -> dict[str, Any]:
+    def texts(split: Split) -> list[list[str]]:
+        return [list(fields) for fields in split.texts]
+
+    return {
+        "name": task.name,
+        "metric": task.metric,
+        "label_names": list(task.label_names),
+        "template": task.template,
+        "words": list(task.words),
+        "kshot_seed": task.kshot_seed,
+        "solver_seed": task.solver_seed,
+        "train": texts(task.train),
+        "dev": texts(task.dev),
+    }

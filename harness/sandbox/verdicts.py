@@ -1,0 +1,58 @@
+"""How a solver process's end becomes a verdict."""
+
+import signal
+
+from harness.records import Verdict
+from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.process import SolverProcess
+from harness.sandbox.watchdog import Breach
+
+__all__ = ["verdict_of_death"]
+
+_NEARLY = 0.9
+"""Killed by a signal with this share of the memory cap in use: the memory was the reason."""
+
+
+def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Verdict, str]:
+    """Say why a process is gone that handed nothing in; it has been reaped.
+
+    The first cause that holds counts: SV before MLE before TLE before RTE.
+    """
+    watchdog, by_signal = process.watchdog, process.signal_number
+    used = max(watchdog.peak.data_bytes, watchdog.peak.unreclaimable_bytes)
+    cap = policy.memory_bytes
+    how = f"by signal {by_signal}" if by_signal is not None else f"with exit status {process.exit_status}"
+    causes = (
+        (
+            by_signal == signal.SIGSYS,
+            Verdict.SANDBOX_VIOLATION,
+            "killed for a forbidden system call",
+        ),
+        (
+            watchdog.breach is Breach.MEMORY,
+            Verdict.MEMORY_LIMIT,
+            f"more than {cap} bytes of memory in use",
+        ),
+        (
+            watchdog.breach is Breach.INODES,
+            Verdict.MEMORY_LIMIT,
+            "too many files in the scratch folder",
+        ),
+        (
+            watchdog.breach is Breach.TIME,
+            Verdict.TIME_LIMIT,
+            f"more than {watchdog.limits.wall_s:g} s of solver time",
+        ),
+        (
+            watchdog.breach is Breach.CPU or by_signal == signal.SIGXCPU or process.cpu_s > policy.cpu_s,
+            Verdict.TIME_LIMIT,
+            f"more than {policy.cpu_s:g} s of CPU time",
+        ),
+        (
+            by_signal is not None and used > _NEARLY * cap,
+            Verdict.MEMORY_LIMIT,
+            f"ended {how} with {used} of {cap} bytes of memory in use",
+        ),
+    )
+    otherwise = (Verdict.RUNTIME_ERROR, f"the process ended {how} before a solution was handed in")
+    return next(((verdict, message) for holds, verdict, message in causes if holds), otherwise)

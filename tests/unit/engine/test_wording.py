@@ -1,0 +1,175 @@
+import pytest
+from transformers import AutoTokenizer
+
+from harness.engine import compile_wording, encode
+from harness.errors import InvalidQuery, UsageError
+
+MESSY = [
+    "a gripping film",
+    "hide new secretions from the parental units ",
+    "  two  spaces , and a tab\t",
+    "",
+    "(it's) \u201cquoted\u201d caf\u00e9 \u4e2d\u6587 \U0001f600!",
+    "ends with a stop.",
+    "line\nbreak\n",
+]
+
+
+def fields_of(template):
+    return 2 if "{a}" in template else 1
+
+
+def build(backbone, template="{p} . {text} . It was [M] .", words=("bad", "great"), **options):
+    options.setdefault("n_fields", fields_of(template))
+    options.setdefault("n_prompt_tokens", 5)
+    return compile_wording(backbone, template, words, **options)
+
+
+def row_ids(backbone, compiled, *fields):
+    return encode(backbone, compiled, [fields]).ids.tolist()
+
+
+@pytest.mark.parametrize("text", MESSY)
+@pytest.mark.parametrize("task", ["sst2", "dbpedia", "dbpedia-bbt", "snli", "qqp"])
+def test_official_template_assembled_ids_equal_tokenized_string(backbone, small, task, text):
+    template, words = small.OFFICIAL[task]
+    official = AutoTokenizer.from_pretrained(backbone.source)
+    official.backend_tokenizer.no_truncation()
+    placeholder = "bad great film good Company"
+    n_prompt_tokens = len(official(placeholder, add_special_tokens=False).input_ids)
+    fields = (text, "it was good")[: fields_of(template)]
+    compiled = build(backbone, template, words, n_prompt_tokens=n_prompt_tokens, placeholder=placeholder)
+    formatted = template.replace("{p}", placeholder).replace("[M]", official.mask_token)
+    for marker, field in zip(("{text}",) if len(fields) == 1 else ("{a}", "{b}"), fields, strict=True):
+        formatted = formatted.replace(marker, field)
+    assert row_ids(backbone, compiled, *fields) == official(formatted).input_ids
+
+
+def test_template_words_split_into_pieces_that_matter(backbones):
+    # The equality above would be empty if the tokenizers did not glue spaces to words.
+    roberta = backbones["roberta"]
+    assert roberta.token_ids(" It") != roberta.token_ids("It")
+    assert roberta.token_ids("It was") == roberta.token_ids("It") + roberta.token_ids(" was")
+
+
+def test_placeholder_default_takes_the_official_range(backbone):
+    compiled = build(backbone, n_prompt_tokens=50)
+    assert compiled.placeholder_ids == tuple(range(1000, 1050))
+    assert row_ids(backbone, compiled, "film")[1:51] == list(range(1000, 1050))
+
+
+def test_placeholder_text_short_is_filled_and_long_is_cut(backbone):
+    own = backbone.token_ids("bad film")
+    short = build(backbone, placeholder="bad film", n_prompt_tokens=8)
+    assert short.placeholder_ids == own + tuple(range(1000 + len(own), 1008))
+    long = build(backbone, placeholder="bad film " * 9, n_prompt_tokens=2)
+    assert long.placeholder_ids == backbone.token_ids("bad film " * 9)[:2]
+
+
+def test_placeholder_ids_given_by_the_round_replace_the_range(backbone):
+    assert build(backbone, placeholder_ids=(7, 8, 9, 10, 11)).placeholder_ids == (7, 8, 9, 10, 11)
+
+
+@pytest.mark.parametrize("ids", [(7, 8), (7, 8, 9, 10, 5000), (7, 8, 9, 10, -1), (7, 8, 9, 10, 2)])
+def test_placeholder_ids_wrong_are_the_rounds_fault(backbone, ids):
+    with pytest.raises(UsageError, match="placeholder id"):
+        build(backbone, placeholder_ids=ids)
+
+
+def test_mode_cat_reserves_the_prompt_positions(backbone):
+    compiled = build(backbone, mode="cat")
+    assert row_ids(backbone, compiled, "film")[6:] == row_ids(backbone, build(backbone), "film")[6:]
+    with pytest.raises(InvalidQuery, match="no placeholder"):
+        build(backbone, mode="cat", placeholder="film")
+
+
+@pytest.mark.parametrize("forged", ["[MASK]", "<mask>", "</s>", "[SEP] [PAD] <pad> [CLS] <s>"])
+def test_special_tokens_in_texts_templates_and_placeholders_stay_text(backbone, forged):
+    specials = backbone.specials
+    compiled = build(backbone, "{p} . " + forged + " {text} [M]", placeholder=forged)
+    ids = row_ids(backbone, compiled, f"a {forged} b")
+    assert ids.count(specials.mask) == 1
+    assert specials.pad not in ids
+    assert (ids.count(specials.start[0]), ids.count(specials.end[0])) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{p} . {text} . It was .", r"\[M\] occurs 0 times"),
+        ("{p} . {text} [M] [M] .", r"\[M\] occurs 2 times"),
+        ("{p} . It was [M] .", r"\{text\} occurs 0 times"),
+        ("{p} {text} {text} [M]", r"\{text\} occurs 2 times"),
+        ("{text} [M]", r"\{p\} occurs 0 times"),
+        ("{p} {p} {text} [M]", r"\{p\} occurs 2 times"),
+        ("{text} {p} [M]", "does not begin"),
+        ("Review: {p} {text} [M]", "does not begin"),
+        ("{p} {text} {a} [M]", r"names \{a\}; this task has \{text\}"),
+        ("{p} {text} [M] \ud800", "Unicode"),
+        ("{p} {text} [M]" + " film" * 200, "takes .* tokens .* at most 128"),
+    ],
+)
+def test_template_malformed_is_refused(backbone, template, says):
+    with pytest.raises(InvalidQuery, match=says):
+        build(backbone, template, n_fields=1)
+
+
+@pytest.mark.parametrize("template", ["{p} {a} [M]", "{p} {text} [M]"])
+def test_template_of_a_pair_task_needs_both_fields(backbone, template):
+    with pytest.raises(InvalidQuery, match=r"\{[ab]\} occurs 0 times"):
+        build(backbone, template, n_fields=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("bad", "bad"), r"class 0 \('bad'\) and class 1 \('bad'\) share token"),
+        ((("bad", "film"), ("great", "film")), r"class 0 \('film'\) and class 1 \('film'\)"),
+        ((), "no words"),
+        (("bad", ()), "class 1 has no word"),
+        (("bad", ""), "class 1 has the word ''"),
+        (("bad", " great"), "without white space"),
+        (("bad", "gre\udc00at"), "Unicode"),
+    ],
+)
+def test_words_malformed_are_refused(backbone, words, says):
+    with pytest.raises(InvalidQuery, match=says):
+        build(backbone, words=words)
+
+
+@pytest.mark.parametrize("option", ["words", "probe_words"])
+def test_word_unknown_is_refused(backbones, option):
+    options = {"words": ("bad", "\u4e2d")} if option == "words" else {"probe_words": ("\u4e2d",)}
+    with pytest.raises(InvalidQuery, match="does not know"):
+        build(backbones["bert"], **options)
+
+
+def test_label_token_is_the_first_id_without_or_with_a_space(backbones):
+    roberta, bert = backbones["roberta"], backbones["bert"]
+    official = build(roberta, words=("bad", "great"), probe_words=("film",))
+    spaced = build(roberta, words=("bad", "great"), probe_words=("film",), label_token="spaced")
+    assert official.class_ids == tuple((roberta.token_ids(word)[0],) for word in ("bad", "great"))
+    assert spaced.class_ids == tuple((roberta.token_ids(" " + word)[0],) for word in ("bad", "great"))
+    assert official.probe_ids == (roberta.token_ids("film")[0],)
+    assert spaced.probe_ids == (roberta.token_ids(" film")[0],)
+    assert set(official.class_ids).isdisjoint(spaced.class_ids)
+    assert build(bert).class_ids == build(bert, label_token="spaced").class_ids
+
+
+def test_class_with_several_words_keeps_them_all(backbone):
+    compiled = build(backbone, words=(("bad", "boring"), "great"))
+    assert [len(ids) for ids in compiled.class_ids] == [2, 1]
+    assert compiled.words == (("bad", "boring"), ("great",))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"mode": "prefix"}, InvalidQuery),
+        ({"label_token": "first"}, UsageError),
+        ({"n_fields": 3}, UsageError),
+    ],
+)
+def test_options_unknown_are_refused(backbone, options, error):
+    with pytest.raises(error):
+        build(backbone, **options)
