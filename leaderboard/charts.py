@@ -19,10 +19,15 @@ class Palette:
 
     series: tuple[str, ...]
     text: str
+    muted: str
 
 
-LIGHT = Palette(("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#B58900", "#5A5A5A"), "#3C3C3C")
-DARK = Palette(("#56B4E9", "#FF8A3D", "#2BC59B", "#E19BC4", "#F0E442", "#0096E0", "#B8B8B8"), "#DADADA")
+LIGHT = Palette(
+    ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#B58900", "#5A5A5A"), "#3C3C3C", "#6A6A6A"
+)
+DARK = Palette(
+    ("#56B4E9", "#FF8A3D", "#2BC59B", "#E19BC4", "#F0E442", "#0096E0", "#B8B8B8"), "#DADADA", "#A8A8A8"
+)
 
 _LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
 """Share of the plot that a label takes."""

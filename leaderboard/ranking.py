@@ -25,7 +25,6 @@ __all__ = [
 BASELINE_MARK = "◆"
 
 _BASELINE_TINT = "background-color: rgba(230, 159, 0, 0.16)"
-_PENDING_TINT = "color: #8A8A8A"
 
 
 def task_column(name: str) -> str:
@@ -75,10 +74,10 @@ def board_frame(board_round: BoardRound, entries: Sequence[Entry], view: str) ->
     return pd.DataFrame(columns)
 
 
-def tint(entries: Sequence[Entry]) -> list[str]:
-    """Return a style per row: reference methods are tinted, what is not complete is greyed."""
+def tint(entries: Sequence[Entry], muted: str) -> list[str]:
+    """Return a style per row: reference methods are tinted, what is not complete has the muted colour."""
     return [
-        _BASELINE_TINT if entry.is_baseline else "" if entry.is_complete else _PENDING_TINT
+        _BASELINE_TINT if entry.is_baseline else "" if entry.is_complete else f"color: {muted}"
         for entry in entries
     ]
 

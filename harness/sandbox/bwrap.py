@@ -76,6 +76,8 @@ def child_environment(policy: SandboxPolicy, scratch: str) -> dict[str, str]:
         "NUMEXPR_NUM_THREADS": threads,
         # joblib would otherwise look for semaphores in /dev/shm, which does not exist inside.
         "JOBLIB_MULTIPROCESSING": "0",
+        # cma says so in every log; there is no screen to plot on.
+        "PYTHONWARNINGS": "ignore:Could not import matplotlib:UserWarning",
     }
 
 

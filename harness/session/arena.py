@@ -67,6 +67,10 @@ class Arena:
         Raises:
             ModelError: it cannot be loaded.
         """
+        from transformers.utils import logging  # noqa: PLC0415 (heavy, and the engine has loaded it by now)
+
+        # A bar over half a second of loading only spoils the run's own.
+        logging.disable_progress_bar()
         model = self.config.model
         return load_backbone(model_folder(model.source), revision=model.revision, profile=self.profile)
 

@@ -5,7 +5,8 @@ transaction that first reads and then wants to write would otherwise fail instea
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,11 +18,20 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.store.public_schema import PublicBase
 from harness.store.sealed_schema import SealedBase
 
-__all__ = ["PUBLIC", "READING", "SEALED", "Schema", "open_database", "open_read_only", "sqlite_url"]
+__all__ = [
+    "PUBLIC",
+    "READING",
+    "SEALED",
+    "Schema",
+    "database_errors",
+    "open_database",
+    "open_read_only",
+    "sqlite_url",
+]
 
 WRITER_BUSY_TIMEOUT_MS = 30_000
 READER_BUSY_TIMEOUT_MS = 3_000
@@ -52,25 +62,35 @@ SEALED = Schema("sealed", SealedBase.metadata, "sealed_0001", "FULL")
 PUBLIC = Schema("public", PublicBase.metadata, "public_0001", "NORMAL")
 
 
+@contextmanager
+def database_errors(store: str) -> Iterator[None]:
+    """Turn a failure of the database into ours, with its own words.
+
+    Raises:
+        InfrastructureError: the database is locked, full, gone or damaged.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise InfrastructureError(f"the {store} store failed: {error.orig}") from error
+
+
 def sqlite_url(path: Path) -> str:
     """Return the database URL of a file."""
     return f"sqlite:///{path}"
 
 
-def open_database(schema: Schema, url: str, *, must_exist: bool = False) -> Engine:
+def open_database(schema: Schema, url: str) -> Engine:
     """Open a database for writing and bring its schema up to date; two processes may do so at once.
 
     Args:
         schema: `SEALED` or `PUBLIC`.
         url: SQLAlchemy URL.
-        must_exist: refuse to create a missing SQLite file.
 
     Raises:
-        UsageError: the file is missing, not a database, another program's, or newer than this code.
+        UsageError: the file is not a database, another program's, or newer than this code.
     """
     path = _file_of(url)
-    if path is not None and must_exist and not path.exists():
-        raise UsageError(f"no arena at {path.parent}: {path.name} is missing; create a round first")
     engine = create_engine(url)
     if path is not None:
         event.listen(engine, "connect", _writer_settings(schema))

@@ -75,11 +75,25 @@ class ArenaPaths:
             for folder in (self.sealed, self.submissions, self.artifacts, self.attempts):
                 folder.mkdir(mode=_OWNER_ONLY_FOLDER, exist_ok=True)
                 folder.chmod(_OWNER_ONLY_FOLDER)
-            # Made before SQLite opens it: the write-ahead log takes over the mode of the database.
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def create_sealed_db(self) -> None:
+        """Make the empty file of the sealed store, private before SQLite opens it.
+
+        Its write-ahead log takes over its mode.
+
+        Raises:
+            UsageError: the file cannot be made or changed.
+        """
+        try:
             self.sealed_db.touch(mode=_OWNER_ONLY_FILE, exist_ok=True)
             self.sealed_db.chmod(_OWNER_ONLY_FILE)
         except OSError as error:
-            raise UsageError(
-                f"the arena folder {self.home} cannot be used: {error.strerror or error}; "
-                f"choose another one with --home or {HOME_VARIABLE}"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"the arena folder {self.home} cannot be used: {error.strerror or error}; "
+            f"choose another one with --home or {HOME_VARIABLE}"
+        )

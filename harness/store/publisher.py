@@ -18,7 +18,7 @@ from typing import Self
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from harness.store.database import PUBLIC, open_database, sqlite_url
+from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
 from harness.store.paths import ArenaPaths
 from harness.store.public_rows import public_curves, public_entry, public_round, public_run
 from harness.store.public_schema import (
@@ -86,8 +86,12 @@ class Publisher:
         self._engine.dispose()
 
     def publish(self) -> int:
-        """Bring the public store up to date and return its version number. Safe to repeat at any time."""
-        with Session(self._engine) as public, public.begin():
+        """Bring the public store up to date and return its version number. Safe to repeat at any time.
+
+        Raises:
+            InfrastructureError: a database failed; the old board stands whole.
+        """
+        with database_errors("public"), Session(self._engine) as public, public.begin():
             # The public write lock is held before the sealed store is read. So of two publishers
             # the later writer is also the later reader, and an older state never overwrites a newer.
             meta = public.get(PublicMeta, META_ID)

@@ -11,12 +11,11 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine, func, or_, select
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import UsageError
 from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage
-from harness.store.database import PUBLIC, open_read_only
+from harness.store.database import PUBLIC, database_errors, open_read_only
 from harness.store.public_schema import (
     META_ID,
     PublicCurve,
@@ -65,11 +64,8 @@ class PublicStore:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        try:
-            with Session(self._engine) as session:
-                yield session
-        except DatabaseError as error:
-            raise InfrastructureError(f"the public store cannot be read: {error.orig}") from error
+        with database_errors("public"), Session(self._engine) as session:
+            yield session
 
     def version(self) -> int:
         """Return the number that grows with every change; 0 before the first publication."""

@@ -9,8 +9,9 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from harness.errors import UsageError
 from harness.store import queue, rounds, submissions
-from harness.store.database import READING, SEALED, open_database, sqlite_url
+from harness.store.database import READING, SEALED, database_errors, open_database, sqlite_url
 from harness.store.events import Event, read_events
 from harness.store.paths import ArenaPaths
 from harness.store.sealed_schema import RunRow
@@ -34,7 +35,8 @@ def utc_now() -> datetime:
 class SealedStore:
     """Rounds, teams, submissions and the queue. Every method is one transaction, and leaves an event.
 
-    Safe to use from several processes at once. Use as a context manager, or call `close`.
+    Safe to use from several processes at once. Use as a context manager, or call `close`. Every method
+    raises InfrastructureError if the database fails; nothing was stored then.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
@@ -63,9 +65,12 @@ class SealedStore:
             UsageError: the store is missing, not a database, or newer than this code.
         """
         address = url or sqlite_url(paths.sealed_db)
-        if not must_exist:
-            paths.create()
-        return cls(open_database(SEALED, address, must_exist=must_exist), clock)
+        if must_exist and url is None and not paths.sealed_db.exists():
+            raise UsageError(f"no arena at {paths.home}: sealed.db is missing; create a round first")
+        paths.create()
+        if url is None:
+            paths.create_sealed_db()
+        return cls(open_database(SEALED, address), clock)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -293,13 +298,13 @@ class SealedStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        with Session(self.engine) as session, session.begin():
+        with database_errors("sealed"), Session(self.engine) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session with one consistent view that takes no write lock."""
-        with Session(self.engine) as session:
+        with database_errors("sealed"), Session(self.engine) as session:
             session.connection(execution_options={READING: True})
             yield session
 

@@ -9,6 +9,7 @@ from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
 from leaderboard.ranking import board_cards, board_frame, filter_entries, task_column, tint
 from leaderboard.rounds import choose_round
+from leaderboard.theme import palette_now
 from leaderboard.wording import literal, round_caption
 
 _VIEWS = ("scores", "cost")
@@ -26,7 +27,7 @@ def show_table(board: Board, text: str, view: str, *, with_baselines: bool) -> N
     frame = board_frame(board.round, entries, view)
     data: pd.DataFrame | Styler = frame
     if len(frame) <= _MAX_STYLED_ROWS:
-        styles = tint(entries)
+        styles = tint(entries, palette_now().muted)
         data = frame.style.apply(lambda column: [styles[row] for row in range(len(column))], axis=0)
     identifiers = [entry.submission_id for entry in entries]
 
@@ -65,8 +66,7 @@ def show_table(board: Board, text: str, view: str, *, with_baselines: bool) -> N
 
 def show_chart(board: Board) -> None:
     """Show score against calls."""
-    palette = charts.DARK if st.context.theme.type == "dark" else charts.LIGHT
-    spec = charts.score_against_calls(board.entries, palette)
+    spec = charts.score_against_calls(board.entries, palette_now())
     if spec:
         st.markdown("##### Score against calls")
         st.vega_lite_chart(spec, width="stretch", alt="Score against charged calls per run, a mark per entry")

@@ -8,6 +8,7 @@ from harness.store.board import SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
 from leaderboard.ranking import hash_frame, run_frame, score_frame
+from leaderboard.theme import palette_now
 from leaderboard.wording import entry_state, literal, moment, rank_of, seconds, verdict_text
 
 _MAX_ROWS_SHOWN = 26
@@ -55,7 +56,7 @@ def figures(page: SubmissionPage) -> list[Card]:
 
 def show_curves(page: SubmissionPage) -> None:
     """Show the best train loss against calls, one small chart per task."""
-    palette = charts.DARK if st.context.theme.type == "dark" else charts.LIGHT
+    palette = palette_now()
     drawn = [(curve.task, charts.loss_curve(curve, palette)) for curve in page.curves]
     drawn = [(task, spec) for task, spec in drawn if spec]
     if not drawn:

@@ -155,6 +155,6 @@ def _classify(error: BaseException, kind: str) -> tuple[str, str, bool]:
         return ErrorKind.MEMORY, summary, False
     if isinstance(error, BudgetExhausted):
         return ErrorKind.BUDGET, summary, False
-    if isinstance(error, SystemExit):
+    if isinstance(error, SystemExit) and kind != ErrorKind.LOAD:
         return ErrorKind.EXIT, summary, False
     return kind, summary, False

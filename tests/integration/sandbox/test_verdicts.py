@@ -324,12 +324,12 @@ import asyncio, tempfile, logging, shutil
 async def one(): return 1
 print(asyncio.run(one()))
 with tempfile.NamedTemporaryFile() as file: print(file.name.startswith("/scratch/"))
-open("a", "w").write("x"); shutil.copy("a", "b"); print(open("b").read())
+open("a", "w").write("x"); shutil.copyfile("a", "b"); print(open("b").read())
 return Solution(GOOD)
 """
     result = sandbox.solve(solver(body))
     assert result["verdict"] == "OK", result["log"] + result["message"]
-    assert result["log"].split("\n")[-6:] == ["[0, 1]", "2.0 [1]", "1", "True", "x", ""]
+    assert result["log"].split("\n") == ["[0, 1]", "2.0 [1]", "1", "True", "x", ""]
 
 
 def test_solve_torch_works_single_threaded(sandbox):
@@ -365,5 +365,5 @@ def test_solve_hash_seed_and_environment_are_fixed(sandbox):
     assert set(first[0]) == {
         *("HOME", "TMPDIR", "LANG", "PATH", "PWD", "PYTHONHASHSEED", "PYTHONUNBUFFERED", "OMP_NUM_THREADS"),
         *("OMP_DYNAMIC", "MKL_NUM_THREADS", "MKL_DYNAMIC", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
-        "JOBLIB_MULTIPROCESSING",
+        *("JOBLIB_MULTIPROCESSING", "PYTHONWARNINGS"),
     }

@@ -57,10 +57,12 @@ def test_filter_without_baselines_leaves_competitors(sample_board):
 
 def test_tint_differs_for_baselines_and_for_what_is_not_complete(sample_board):
     styles = dict(
-        zip((entry.name for entry in sample_board.entries), tint(sample_board.entries), strict=True)
+        zip(
+            (entry.name for entry in sample_board.entries), tint(sample_board.entries, "#123456"), strict=True
+        )
     )
     assert "background" in styles["BBTv2"]
-    assert "color" in styles["in the queue"]
+    assert styles["in the queue"] == "color: #123456"
     assert styles["NES v2"] == ""
 
 

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import OperationalError
 
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
 from harness.store.database import PUBLIC, SEALED, open_database, open_read_only, sqlite_url
 from harness.store.seeds import solver_seed
@@ -130,3 +130,12 @@ def test_solver_seed_is_stable_never_zero_and_differs_by_run():
     assert len(seeds) == 200
     assert all(1 <= seed < 2**31 for seed in seeds)
     assert solver_seed("a", "x", 8) == 2066425077
+
+
+def test_failure_of_the_database_is_ours(tmp_path):
+    paths = ArenaPaths(tmp_path)
+    with SealedStore.open(paths) as sealed:
+        with sqlite3.connect(paths.sealed_db) as connection:
+            connection.execute("DROP TABLE teams")
+        with pytest.raises(InfrastructureError, match="the sealed store failed: no such table: teams"):
+            sealed.ensure_team("x")

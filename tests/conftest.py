@@ -1,0 +1,34 @@
+"""What all tests share: where things lie, and the toy round loaded once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Before anything imports a Hugging Face library: tests never ask the hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def repository():
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real data and models; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("GRADFREE_SHARED") or REPOSITORY.parent / "shared")
+    if not (folder / "models" / "minilm-mlm").is_dir():
+        pytest.skip(f"no shared data at {folder}; name it with GRADFREE_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_arena():
+    from harness.config import load_round
+    from harness.session.arena import Arena
+
+    return Arena(load_round("toy"))

@@ -1,0 +1,106 @@
+import pytest
+
+from harness.config import RoundConfig, load_round, packaged_rounds
+from harness.errors import ConfigError, UsageError
+
+GOOD = """
+[round]
+name = "mine"
+version = "1.0"
+[model]
+source = "toy"
+n_prompt_tokens = 10
+[[task]]
+preset = "sst2"
+name = "sst2"
+data = "toy"
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def writer(text):
+        path = tmp_path / "round.toml"
+        path.write_text(text)
+        return str(path)
+
+    return writer
+
+
+@pytest.mark.parametrize("name", packaged_rounds())
+def test_packaged_round_is_valid_and_holds_the_five_tasks(name):
+    config = load_round(name)
+    assert [task.name for task in config.task] == ["sst2", "dbpedia", "snli", "qqp", "qnli"]
+    assert [len(task.label_names) for task in config.task] == [2, 14, 3, 2, 2]
+    assert [task.metric for task in config.task] == ["accuracy", "f1_macro", "f1_macro", "accuracy", "accuracy"]
+
+
+def test_official_round_has_the_competition_budgets_and_seeds():
+    tasks = {task.name: task for task in load_round("official").task}
+    assert {name: task.budget_calls for name, task in tasks.items()} == {
+        "sst2": 3000, "dbpedia": 3000, "snli": 8000, "qqp": 8000, "qnli": 8000,
+    }  # fmt: skip
+    assert tasks["sst2"].kshot_seeds == tasks["snli"].kshot_seeds == (8, 13, 42, 50, 60)
+    assert tasks["dbpedia"].kshot_seeds == tasks["qqp"].kshot_seeds == tasks["qnli"].kshot_seeds == (8, 42, 50, 100, 717)
+    assert {name: task.k_shot for name, task in tasks.items()} == {
+        "sst2": 16, "dbpedia": 8, "snli": 16, "qqp": 16, "qnli": 16,
+    }  # fmt: skip
+
+
+def test_every_bad_field_is_reported_at_once(write):
+    text = GOOD.replace('"mine"', '"Not A Name"').replace('"toy"\nn_prompt', '"nowhere"\nn_prompt')
+    text += 'budget_calls = 0\ntemplate = "{p} {text}"\nsurprise = 1\n[limits]\nsolver_s = -1.0\n'
+    with pytest.raises(ConfigError) as caught:
+        load_round(write(text))
+    where = " ".join(caught.value.problems)
+    for field in ("round.name", "model.source", "budget_calls", "template", "surprise", "limits.solver_s"):
+        assert field in where
+    assert len(caught.value.problems) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('words = ["bad"]', "task[0].words"),
+        ('words = ["a", "b", "c"]', "3 entries for 2 label_names"),
+        ("kshot_seeds = [1, 1]", "repeats [1]"),
+        ('upload_label_order = ["negative", "negative"]', "every label name once"),
+        ('preset = "sst3"', "expected one of sst2"),
+        ('metric = "bleu"', "task[0].metric"),
+        ("public_fraction = 0.0", "public_fraction"),
+    ],
+)
+def test_bad_task_names_field_and_expectation(write, change, message):
+    key = change.partition(" ")[0]
+    text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(f"{key} ")) + "\n" + change
+    with pytest.raises(ConfigError) as caught:
+        load_round(write(text))
+    assert message in str(caught.value)
+
+
+def test_times_need_an_offset(write):
+    with pytest.raises(ConfigError, match="timezone"):
+        load_round(write(GOOD.replace('version = "1.0"', 'version = "1.0"\nopens = 2026-01-01T00:00:00')))
+
+
+def test_broken_toml_is_a_config_error_not_a_traceback(write):
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_round(write("[round\n"))
+
+
+def test_unknown_round_names_the_packaged_ones():
+    with pytest.raises(UsageError, match="minilm, official, toy"):
+        load_round("tpy")
+
+
+def test_digest_depends_on_rules_and_not_on_layout(write):
+    first = load_round(write(GOOD)).digest()
+    assert load_round(write(GOOD.replace("\n[model]", "\n\n# a comment\n[model]"))).digest() == first
+    assert load_round(write(GOOD + "budget_calls = 7\n")).digest() != first
+
+
+def test_stored_json_gives_back_the_same_rules():
+    config = load_round("toy")
+    again = RoundConfig.model_validate_json(config.canonical_json())
+    assert again == config
+    assert again.digest() == config.digest()

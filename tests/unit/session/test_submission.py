@@ -1,0 +1,132 @@
+import stat
+import zipfile
+
+import pytest
+
+from harness.errors import InvalidSubmission, UsageError
+from harness.session.submission import read_submission
+
+MANIFEST = 'name = "mine"\nentry = "solver:Mine"\n'
+FILES = {"solver.toml": MANIFEST, "solver.py": "class Mine: ...\n"}
+LIMIT = 65536
+
+
+def make_folder(path, files=FILES):
+    for name, text in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    return path
+
+
+def make_zip(path, files=FILES):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_folder_and_zip_of_the_same_files_have_one_digest(tmp_path):
+    folder = make_folder(tmp_path / "a")
+    archive = make_zip(tmp_path / "a.zip")
+    wrapped = make_zip(tmp_path / "b.zip", {f"top/{name}": text for name, text in FILES.items()})
+    digests = {read_submission(path, LIMIT).digest for path in (folder, archive, wrapped)}
+    assert len(digests) == 1
+
+
+def test_a_changed_byte_changes_the_digest(tmp_path):
+    first = read_submission(make_folder(tmp_path / "a"), LIMIT).digest
+    changed = FILES | {"solver.py": "class Mine: ..  \n"}
+    assert read_submission(make_folder(tmp_path / "b", changed), LIMIT).digest != first
+
+
+def test_hidden_files_and_caches_are_left_out(tmp_path):
+    folder = make_folder(tmp_path, FILES | {".git/config": "x", "__pycache__/a.pyc": "x", ".env": "secret"})
+    assert set(read_submission(folder, LIMIT).files) == set(FILES)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"solver.py": ""}, "no solver.toml"),
+        ({"inner/deep/solver.toml": MANIFEST, "a.py": ""}, "it lies at inner/deep/solver.toml"),
+        ({"solver.toml": "name = "}, "not valid TOML"),
+        ({"solver.toml": 'name = "x"\n'}, "entry: Field required"),
+        ({"solver.toml": MANIFEST + 'colour = "red"\n', "solver.py": ""}, "colour"),
+        ({"solver.toml": MANIFEST.replace("solver:Mine", "solver.Mine"), "solver.py": ""}, "entry"),
+        ({"solver.toml": MANIFEST}, "needs the file solver.py"),
+        ({"solver.toml": MANIFEST + 'api = "2"\n', "solver.py": ""}, "this arena speaks api = '1'"),
+        ({"solver.toml": MANIFEST, "solver.py": "x" * LIMIT}, "more than 65536 bytes"),
+    ],
+)
+@pytest.mark.parametrize("maker", ["folder", "zip"])
+def test_bad_submission_says_what_to_change(tmp_path, files, message, maker):
+    path = make_folder(tmp_path / "s", files) if maker == "folder" else make_zip(tmp_path / "s.zip", files)
+    # A zip that is too large unpacked is refused while it is read.
+    expected = "unpacks to more than 65536" if maker == "zip" and "more than" in message else message
+    with pytest.raises(InvalidSubmission, match=expected):
+        read_submission(path, LIMIT)
+
+
+@pytest.mark.parametrize(
+    "name", ["../solver.py", "/etc/passwd", "a\\b.py", "a/../../b.py", "weird name.py", "ü.py", "a/b/c/d/e.py", "-rf"]
+)
+def test_odd_file_names_are_refused(tmp_path, name):
+    with pytest.raises(InvalidSubmission):
+        read_submission(make_zip(tmp_path / "s.zip", FILES | {name: "x"}), LIMIT)
+
+
+def test_case_twins_are_refused(tmp_path):
+    with pytest.raises(InvalidSubmission, match="differ in case alone"):
+        read_submission(make_zip(tmp_path / "s.zip", FILES | {"Solver.py": "x"}), LIMIT)
+
+
+def test_links_are_refused_in_folder_and_zip(tmp_path):
+    folder = make_folder(tmp_path / "a")
+    (folder / "passwd").symlink_to("/etc/passwd")
+    with pytest.raises(InvalidSubmission, match="links"):
+        read_submission(folder, LIMIT)
+    archive = make_zip(tmp_path / "a.zip")
+    with zipfile.ZipFile(archive, "a") as handle:
+        info = zipfile.ZipInfo("passwd")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        handle.writestr(info, "/etc/passwd")
+    with pytest.raises(InvalidSubmission, match="links"):
+        read_submission(archive, LIMIT)
+
+
+def test_a_bomb_is_refused_while_it_is_read(tmp_path):
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as handle:
+        handle.writestr("solver.toml", MANIFEST)
+        handle.writestr("zeros.py", bytes(50_000_000))
+    with pytest.raises(InvalidSubmission, match="unpacks to more than"):
+        read_submission(archive, LIMIT)
+
+
+def test_a_member_twice_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "s.zip")
+    with zipfile.ZipFile(archive, "a") as handle, pytest.warns(UserWarning, match="Duplicate"):
+        handle.writestr("solver.py", "other")
+    with pytest.raises(InvalidSubmission, match="twice"):
+        read_submission(archive, LIMIT)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04" + bytes(100)])
+def test_garbage_is_not_a_readable_zip(tmp_path, content):
+    path = tmp_path / "s.zip"
+    path.write_bytes(content)
+    with pytest.raises(InvalidSubmission, match="not a readable zip"):
+        read_submission(path, LIMIT)
+
+
+def test_nothing_there_is_the_callers_mistake(tmp_path):
+    with pytest.raises(UsageError, match="no such folder or zip"):
+        read_submission(tmp_path / "nowhere", LIMIT)
+
+
+def test_written_submission_reads_back_the_same(tmp_path):
+    submission = read_submission(make_folder(tmp_path / "a"), LIMIT)
+    kept = submission.write_to(tmp_path / "kept")
+    assert kept.name == submission.digest
+    assert read_submission(kept, LIMIT) == submission
+    assert submission.write_to(tmp_path / "kept") == kept

@@ -1,0 +1,166 @@
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from harness.api import Split
+from harness.config import load_round
+from harness.errors import DataError
+from harness.tasks import draw_kshot, load_task_data, public_rows
+
+
+def make_pool(n_per_class, n_classes=3):
+    labels = np.tile(np.arange(n_classes), n_per_class)
+    return Split(tuple((f"text {row}",) for row in range(len(labels))), labels)
+
+
+def test_kshot_is_balanced_disjoint_and_depends_on_the_seed_alone():
+    pool = make_pool(40)
+    train, dev = draw_kshot(pool, 3, 16, seed=42)
+    assert Counter(train.labels.tolist()) == Counter(dev.labels.tolist()) == {0: 16, 1: 16, 2: 16}
+    assert not set(train.texts) & set(dev.texts)
+    again, _ = draw_kshot(pool, 3, 16, seed=42)
+    assert again.texts == train.texts
+    assert draw_kshot(pool, 3, 16, seed=43)[0].texts != train.texts
+
+
+def test_kshot_labels_belong_to_their_texts():
+    pool = make_pool(40)
+    truth = dict(zip(pool.texts, pool.labels.tolist(), strict=True))
+    for split in draw_kshot(pool, 3, 8, seed=1):
+        assert [truth[texts] for texts in split.texts] == split.labels.tolist()
+
+
+def test_kshot_never_takes_one_text_twice():
+    pool = Split(tuple((f"text {row % 10}",) for row in range(40)), np.zeros(40, np.int64))
+    train, dev = draw_kshot(pool, 1, 5, seed=0)
+    assert len({*train.texts, *dev.texts}) == 10
+
+
+def test_kshot_from_a_small_pool_names_the_class():
+    with pytest.raises(DataError, match=r"class 0 has 5 .* need 6"):
+        draw_kshot(make_pool(5), 3, 3, seed=0)
+
+
+def test_public_rows_are_stratified_and_seeded():
+    labels = np.repeat([0, 1], [100, 300])
+    mask = public_rows(labels, 0.5, seed=1)
+    assert mask[labels == 0].sum() == 50
+    assert mask[labels == 1].sum() == 150
+    assert (public_rows(labels, 0.5, seed=1) == mask).all()
+    assert (public_rows(labels, 0.5, seed=2) != mask).any()
+    assert public_rows(labels, 1.0, seed=1).all()
+
+
+@pytest.fixture
+def files_task(tmp_path):
+    """A round's SST-2 over local files, and the writer of those files."""
+
+    def write(pool, test, **changes):
+        for name, rows in (("pool", pool), ("test", test)):
+            lines = "\n".join(json.dumps({"sentence": text, "label": label}) for text, label in rows)
+            (tmp_path / f"{name}.jsonl").write_text(lines)
+        update = {"data": f"files:{tmp_path}", "pool": "pool.jsonl", "test": "test.jsonl", "k_shot": 2, "kshot_seeds": (1,)}
+        return load_round("toy").task[0].model_copy(update=update | changes)
+
+    return write
+
+
+POOL = [(f"good {i}", 1) for i in range(6)] + [(f"bad {i}", 0) for i in range(6)]
+
+
+def test_files_load_through_datasets(files_task):
+    data = load_task_data(files_task(POOL, [("fine day", 1), ("sad day", 0)]))
+    assert data.test.texts == (("fine day",), ("sad day",))
+    assert data.test.labels.tolist() == [1, 0]
+    assert len(data.kshot[1][0]) == 4
+
+
+def test_pool_rows_that_are_test_rows_are_never_drawn(files_task):
+    task = files_task([*POOL, ("Fine, day!", 1)], [("fine day", 1), ("sad day", 0)], k_shot=3)
+    train, dev = load_task_data(task).kshot[1]
+    assert ("Fine, day!",) not in {*train.texts, *dev.texts}
+
+
+def test_ready_kshot_rows_that_are_test_rows_are_refused(files_task, tmp_path):
+    task = files_task(POOL, [("fine day", 1), ("sad day", 0)])
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("a\tpositive\nb\tpositive\nc\tnegative\nFine  DAY\tnegative\n")
+    (folder / "dev.tsv").write_text("e\tpositive\nf\tpositive\ng\tnegative\nh\tnegative\n")
+    ready = task.model_copy(update={"kshot_data": f"files:{tmp_path}/{{seed}}/{{split}}.tsv"})
+    with pytest.raises(DataError, match=r"train row 3 is test row 0"):
+        load_task_data(ready)
+
+
+def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
+    task = files_task(POOL, [("fine day", 1), ("sad day", 0)])
+    (tmp_path / "train.tsv").write_text('he said ""hi""\tpositive\n"quoted\tpositive\nNA\tnegative\nnull\tnegative\n')
+    (tmp_path / "dev.tsv").write_text("e\tpositive\nf\tpositive\ng\tnegative\nh\tnegative\n")
+    ready = task.model_copy(update={"kshot_data": f"files:{tmp_path}/{{split}}.tsv"})
+    train, _ = load_task_data(ready).kshot[1]
+    assert train.texts == (('he said ""hi""',), ('"quoted',), ("NA",), ("null",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("x", 2)], r"row 1: label 2, expected a class number 0\.\.1"),
+        ([("x", "great")], r"label 'great'"),
+        ([("x", 1), (None, 0)], r"row 2: .* must be text"),
+    ],
+)
+def test_bad_row_is_named(files_task, rows, message):
+    with pytest.raises(DataError, match=message):
+        load_task_data(files_task(POOL, rows))
+
+
+def test_missing_file_says_how_to_name_the_folder(files_task):
+    task = files_task(POOL, [("x", 1)], data="files:@shared/nowhere")
+    with pytest.raises(DataError, match="--shared FOLDER"):
+        load_task_data(task)
+
+
+def test_missing_column_names_those_that_exist(files_task):
+    with pytest.raises(DataError, match=r"no column 'review'; it has sentence, label"):
+        load_task_data(files_task(POOL, [("x", 1)], fields=("review",)))
+
+
+def test_digest_follows_the_rows(files_task):
+    first = load_task_data(files_task(POOL, [("fine day", 1)])).digest
+    assert load_task_data(files_task(POOL, [("fine day", 1)])).digest == first
+    assert load_task_data(files_task(POOL, [("fine day", 0)])).digest != first
+
+
+def test_hub_data_load_from_the_local_cache_of_the_hub(tmp_path):
+    """`hub:` goes through `datasets` as for users; the cache is filled from files, without a network."""
+    import os
+    import subprocess
+    import sys
+
+    source = tmp_path / "mini"
+    source.mkdir()
+    for split in ("train", "validation"):
+        rows = [{"sentence": f"{split} {i}", "label": i % 2, "idx": i} for i in range(12)]
+        rows += [{"sentence": f"{split} without label", "label": -1, "idx": 99}]
+        (source / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    script = """
+import pathlib, sys
+from datasets import load_dataset
+cache = pathlib.Path(sys.argv[2])
+load_dataset(sys.argv[1], cache_dir=str(cache))
+(cache / "mini").rename(cache / "owner___mini")
+from harness.config import load_round
+from harness.tasks import load_task_data
+task = load_round("toy").task[0].model_copy(update={
+    "data": "hub:owner/mini", "pool": "train", "test": "validation", "k_shot": 2, "kshot_seeds": (1,)})
+data = load_task_data(task)
+print(len(data.test), data.test.texts[0], len(data.kshot[1][0]))
+"""
+    environment = os.environ | {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(source), str(tmp_path / "cache")],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[0] == "12 ('validation 0',) 4", done.stderr[-2000:]
