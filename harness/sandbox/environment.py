@@ -47,6 +47,9 @@ HARNESS_FILES = (
 )
 """Relative to the package `harness`: all of it that exists inside."""
 
+_NOT_AT_RUN_TIME = ("setuptools",)
+"""Required by torch for building extensions, which needs a compiler."""
+
 _DLOPENED = ("libgcc_s.so.1", "libstdc++.so.6")
 """Loaded by name at run time (pthread_exit, C++ extensions), so no header tells."""
 
@@ -54,8 +57,8 @@ _SHADOWED = frozenset({"site-packages", "dist-packages"})
 
 _NO_OBJECTS = _SHADOWED | {"__pycache__", "include", "tests"}
 
-_USELESS_INSIDE = ("_tkinter", "nis")
-"""Standard modules that need a display or a directory service, and would bring 20 libraries."""
+_USELESS_INSIDE = ("_tkinter", "nis", "readline", "_curses", "_crypt", "_dbm", "_gdbm")
+"""Standard modules that need a display, a terminal or a service, and would bring 25 libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class SolverEnvironment:
         trees: folders and files bound at their own path.
         hidden: folders inside `trees` that are covered by an empty one.
         libraries: system libraries: where the loader looks -> the file.
-        packages: name below the packages folder -> host path.
+        packages: name below the packages folder -> host path; folders are bound, files copied.
         versions: distribution -> version, and "python" -> sys.version.
     """
 
@@ -110,10 +113,13 @@ def solver_environment() -> SolverEnvironment:
 
 
 def _packages() -> tuple[dict[str, Path], dict[str, str]]:
-    """Follow the requirements of `SOLVER_PACKAGES` through what is installed."""
+    """Follow the requirements of `SOLVER_PACKAGES` through what is installed.
+
+    Of a distribution's metadata folder only METADATA is wanted (versions, requirements).
+    """
     found: dict[str, Path] = {}
     versions: dict[str, str] = {}
-    queue, seen = list(SOLVER_PACKAGES), set[str]()
+    queue, seen = list(SOLVER_PACKAGES), set(_NOT_AT_RUN_TIME)
     while queue:
         name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
         if name in seen:
@@ -125,12 +131,12 @@ def _packages() -> tuple[dict[str, Path], dict[str, str]]:
             continue
         for file in distribution.files or ():
             top = file.parts[0]
-            if top not in ("..", "__pycache__", "bin") and top not in found:
-                found[top] = Path(str(distribution.locate_file(top)))
-        for top in found:
             if top.endswith(".dist-info"):
                 dist, _, version = top.removesuffix(".dist-info").partition("-")
                 versions[dist] = version
+                top += "/METADATA"
+            if top not in ("..", "__pycache__", "bin") and not top.endswith(".pth"):
+                found[top] = Path(str(distribution.locate_file(top)))
         for requirement in distribution.requires or ():
             if "extra ==" not in requirement:
                 queue += re.findall(r"^[A-Za-z0-9._-]+", requirement)

@@ -24,6 +24,7 @@ _REASONS = {
     Verdict.MEMORY_LIMIT: PredictFailure.MEMORY,
     Verdict.TIME_LIMIT: PredictFailure.TIME,
     Verdict.SANDBOX_VIOLATION: PredictFailure.VIOLATION,
+    Verdict.PROTOCOL_VIOLATION: PredictFailure.PROTOCOL,
 }
 
 
@@ -73,7 +74,6 @@ def run_predict(
             predictions = run.drive(submission, batches, state)
             failure = None
         except PeerClosedError:
-            process.wait()
             verdict, _ = verdict_of_death(process, policy)
             failure = _FailedError(verdict, _REASONS.get(verdict, PredictFailure.DIED))
         except FrameError:

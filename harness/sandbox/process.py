@@ -38,6 +38,8 @@ _ADDRESS_SLACK_BYTES = 32 << 30
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
 _REAP_S = 10.0
+_EXIT_S = 1.0
+"""How long a process may take to exit after its channel was closed."""
 _CANARIES = ("/etc/passwd", "/etc/shadow", "/proc/self", "/home", "/var", "/run", "/etc/hostname")
 _HARNESS = Path(__file__).resolve().parent.parent
 
@@ -102,13 +104,19 @@ class SolverProcess:
         self._kill()
         self._reap()
 
-    def wait(self) -> None:
-        """Let a process that has closed its channel exit by itself, then reap it."""
+    def wait(self) -> bool:
+        """Give a process that has closed its channel a moment to exit by itself, then end it.
+
+        Returns:
+            Whether it did exit by itself.
+        """
+        is_gone = False
         if self._pidfd is not None:
             poller = select.poll()
             poller.register(self._pidfd, select.POLLIN)
-            poller.poll(_REAP_S * 1000)
+            is_gone = bool(poller.poll(_EXIT_S * 1000))
         self.end()
+        return is_gone
 
     @property
     def signal_number(self) -> int | None:

@@ -14,8 +14,8 @@ class BlackBoxService(Protocol):
     The sandbox has checked types, ranks and exact byte counts. Everything that depends on the
     model, the task or the meter is the service's: shapes, rows, handles, finite and bounded
     values, the budget. It says no by raising `BudgetExhausted` or `InvalidQuery`, both relayed
-    to the solver, nothing charged. Any other exception is the harness's fault and voids the
-    attempt.
+    to the solver, nothing charged. `ProtocolViolation` ends the attempt with that verdict. Any
+    other exception is the harness's fault and voids the attempt.
     """
 
     @property

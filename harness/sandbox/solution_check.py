@@ -55,6 +55,9 @@ def build_solution(
     if not outputs or len(set(outputs)) != len(outputs) or not set(outputs) <= set(info.outputs):
         msg = f"Solution.outputs is {outputs}, expected some of {info.outputs}, each once"
         raise BadSolutionError(msg)
+    if outputs == ("layer_std",):
+        msg = "Solution.outputs is ('layer_std',), which has no rows to predict: add another output"
+        raise BadSolutionError(msg)
     if not has_predict and "logits" not in outputs:
         msg = f"Solution.outputs is {outputs}: without a `predict` of its own a solver needs 'logits'"
         raise BadSolutionError(msg)

@@ -51,7 +51,7 @@ from typing import Any
 import numpy as np
 
 from harness.api.types import Solution, Split, Task
-from harness.errors import InfrastructureError, InvalidSubmission
+from harness.errors import InfrastructureError, InvalidSubmission, ProtocolViolation
 from harness.records import Verdict
 from harness.sandbox.arrays import encode_arrays
 from harness.sandbox.frames import FRAME_S, FrameError, FrameType, PeerClosedError
@@ -141,7 +141,6 @@ class _Run:
             self._send_task(submission, task)
             ended = self._load() or self._serve(task)
         except PeerClosedError:
-            process.wait()
             return verdict_of_death(process, self._policy)
         except FrameError as error:
             ended = Ended(Verdict.PROTOCOL_VIOLATION, f"protocol violation: {error}")
@@ -188,6 +187,8 @@ class _Run:
                 answer = server.answer(frame)
             except (FrameError, InfrastructureError):
                 raise
+            except ProtocolViolation as error:
+                return Ended(Verdict.PROTOCOL_VIOLATION, str(error))
             except Exception as error:
                 msg = f"serving a {frame.type.name} request failed: {type(error).__name__}: {error}"
                 raise InfrastructureError(msg) from error

@@ -14,15 +14,21 @@ _NEARLY = 0.9
 
 
 def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Verdict, str]:
-    """Say why a process is gone that handed nothing in; it has been reaped.
+    """Reap a process that has closed its channel and handed nothing in, and say why it ended.
 
-    The first cause that holds counts: SV before MLE before TLE before RTE.
+    The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
     """
+    is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
     used = max(watchdog.peak.data_bytes, watchdog.peak.unreclaimable_bytes)
     cap = policy.memory_bytes
     how = f"by signal {by_signal}" if by_signal is not None else f"with exit status {process.exit_status}"
     causes = (
+        (
+            not is_gone and watchdog.breach is None,
+            Verdict.PROTOCOL_VIOLATION,
+            "protocol violation: the channel to the harness was closed",
+        ),
         (
             by_signal == signal.SIGSYS,
             Verdict.SANDBOX_VIOLATION,

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("sandbox_driver", Path(__file__).parents[1] / "integration" / "sandbox" / "driver.py")
+_SPEC = importlib.util.spec_from_file_location(
+    "sandbox_driver", Path(__file__).parents[1] / "integration" / "sandbox" / "driver.py"
+)
 _DRIVER = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_DRIVER)
 

@@ -6,6 +6,7 @@ The control shows that the attack itself is sound: an attack that cannot succeed
 import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,8 @@ ATTACK = """
 import ctypes, os, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
 def syscall(*args):
-    result = libc.syscall(*args)
+    # As longs: a plain int leaves the upper half of an argument to chance.
+    result = libc.syscall(*(ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
@@ -106,18 +108,15 @@ CONTROLLED = {
     "inotify": "return syscall(253)",
     "personality": "return syscall(135, 0xffffffff)",
     "core-dumpable": "return syscall(157, 4, 1, 0, 0, 0)",
-    "merge-pages": "import mmap\nm = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\nreturn m.madvise(4)",
     "clone3": "return syscall(435, None, 0)",
     "send-file-descriptor": "import array, socket\na, b = socket.socketpair()\nreturn a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0]))])",
 }
-# Not every kernel offers them to an ordinary process, so that they cannot be told apart there.
-WITHOUT_CONTROL = {"clone3", "merge-pages"}
+# Without its argument structure it fails everywhere; what counts is how: see the unit tests of the filter.
+WITHOUT_CONTROL = {"clone3"}
 
 
 @pytest.mark.parametrize("name", CONTROLLED)
 def test_attack_in_sandbox_is_refused(sandbox, secret, listener, name):
-    if name == "merge-pages":
-        pytest.skip("MADV_DONTNEED is allowed; merging has a test of its own")
     port, seen = listener
     result = sandbox.solve(hostile(CONTROLLED[name]), params={"secret": str(secret), "port": port})
     assert result["verdict"] == "OK", result["message"] + result["log"]
@@ -135,9 +134,12 @@ def test_attack_without_sandbox_works(unsafe, secret, listener, name):
     seen.clear()
 
 
-def test_attack_merge_pages_is_refused(sandbox):
+def test_attack_merge_pages_is_refused(sandbox, unsafe):
     body = "import mmap\nm = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\nreturn m.madvise(12)"
     assert "FAILED OSError 22" in sandbox.solve(hostile(body))["log"]
+    if not Path("/sys/kernel/mm/ksm").exists():
+        pytest.skip("NO CONTROL: this kernel has no page merging")
+    assert "GOT" in unsafe.solve(hostile(body))["log"]
 
 
 def test_attack_inherited_environment_is_clean(sandbox, unsafe, monkeypatch):
@@ -165,7 +167,9 @@ return found
 
 
 def test_attack_root_folder_holds_nothing_else(sandbox):
-    log = sandbox.solve(hostile("return sorted(set(os.listdir('/')) - {'root', 'usr', 'home', 'work', 'opt'})"))["log"]
+    log = sandbox.solve(
+        hostile("return sorted(set(os.listdir('/')) - {'root', 'usr', 'home', 'work', 'opt'})")
+    )["log"]
     assert log == "GOT ['dev', 'etc', 'gradfree', 'lib', 'lib64', 'proc', 'scratch', 'sys']\n"
 
 
@@ -272,11 +276,11 @@ GOOD_META = b'{"layer":null,"base":null,"split":"train","wording":0,"outputs":[]
         "query(GOOD_META.replace(b'null', b'9' * 5000))",
         "query(GOOD_META.replace(b'null', b'true'))",
         "query(GOOD_META.replace(b'train', b'\\\\ud800'))",
-        "query(GOOD_META.replace(b'[]}', b'[{\"name\":\"values\",\"dtype\":\"<f4\",\"shape\":[-1,1,1]}]}'))",
-        "query(GOOD_META.replace(b'[]}', b'[{\"name\":\"values\",\"dtype\":\"<f4\",\"shape\":[1,1,1]}]}'))",
-        "query(GOOD_META.replace(b'[]}', b'[{\"name\":\"values\",\"dtype\":\"|O\",\"shape\":[0]}]}'))",
+        'query(GOOD_META.replace(b\'[]}\', b\'[{"name":"values","dtype":"<f4","shape":[-1,1,1]}]}\'))',
+        'query(GOOD_META.replace(b\'[]}\', b\'[{"name":"values","dtype":"<f4","shape":[1,1,1]}]}\'))',
+        'query(GOOD_META.replace(b\'[]}\', b\'[{"name":"values","dtype":"|O","shape":[0]}]}\'))',
         "frame(19, GOOD_META, b'trailing')",
-        "frame(25, b'{\"kind\":\"infrastructure\",\"message\":\"\",\"arrays\":[]}')",
+        'frame(25, b\'{"kind":"infrastructure","message":"","arrays":[]}\')',
     ],
 )
 def test_attack_malformed_frame_is_protocol_violation(sandbox, data):
@@ -295,6 +299,10 @@ def test_attack_closing_the_channel_is_not_our_error(sandbox):
     assert sandbox.solve(hostile("os.close(3)\nos._exit(0)"))["verdict"] == "RTE"
 
 
+def test_attack_closing_the_channel_and_going_on_is_protocol_violation(sandbox):
+    assert sandbox.solve(hostile("os.close(3)\ntime.sleep(60)"))["verdict"] == "PV"
+
+
 def test_attack_monkeypatched_client_changes_nothing_outside(sandbox):
     body = """
 type(self.model)._calls_left = 10 ** 9
@@ -304,6 +312,8 @@ try:
     while True: self.model.query(GOOD); n += 1
 except BudgetExhausted: return n
 """
-    source = hostile(body).replace("try:\n            print", "self.model = model\n        try:\n            print")
+    source = hostile(body).replace(
+        "try:\n            print", "self.model = model\n        try:\n            print"
+    )
     result = sandbox.solve(source, budget=5)
     assert (result["log"], result["calls_left"]) == ("GOT 5\n", 0)

@@ -38,7 +38,9 @@ class InProcess:
         self._kit = load_kit()
 
     def solve(self, source, *, prelude=True, **options):
-        return self._json(self._kit.solve(self.mode, (self._kit.PRELUDE if prelude else "") + source, **options))
+        return self._json(
+            self._kit.solve(self.mode, (self._kit.PRELUDE if prelude else "") + source, **options)
+        )
 
     def predict(self, source, batches, state=None, **options):
         return self._json(self._kit.predict(self.mode, self._kit.PRELUDE + source, batches, state, **options))
@@ -59,21 +61,29 @@ class AsNobody:
     def __init__(self):
         self._prelude = load_kit().PRELUDE
         paths = [str(_ROOT), sysconfig.get_path("purelib"), *site.getsitepackages()]
-        env = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+        env = {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PATH": os.environ["PATH"],
+        }
         problems = []
         for python in filter(None, _interpreters()):
-            self._server = subprocess.Popen(
-                [python, str(_HERE / "kit.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=env,
-                cwd="/",
-                user=_NOBODY,
-                group=_NOBODY,
-                extra_groups=[],
-            ) if _may_execute(python) else None
+            self._server = (
+                subprocess.Popen(
+                    [python, str(_HERE / "kit.py")],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env=env,
+                    cwd="/",
+                    user=_NOBODY,
+                    group=_NOBODY,
+                    extra_groups=[],
+                )
+                if _may_execute(python)
+                else None
+            )
             if self._server is None:
                 problems.append(f"{python} cannot be reached by an ordinary user")
                 continue

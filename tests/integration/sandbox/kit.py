@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.api.types import ModelInfo, Response, Solution, Split, Task
+from harness.api.types import ModelInfo, Response, Split, Task
 from harness.errors import BudgetExhausted, GradfreeError, InvalidQuery
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict, run_solve
 
@@ -114,7 +114,10 @@ def solve(mode, source, *, budget=100, raises=None, query_s=0.0, params=None, en
         "wordings": None if outcome.solution is None else [w.id for w in outcome.solution.wordings],
         "calls_left": service.calls_left,
         "n_checkpoints": len(service.checkpoints),
-        "requests": [[list(r.values.shape), r.layer, r.base, r.split, r.rows, r.wording, r.outputs] for r in service.requests],
+        "requests": [
+            [list(r.values.shape), r.layer, r.base, r.split, r.rows, r.wording, r.outputs]
+            for r in service.requests
+        ],
         "placed": [prompt.tolist() for prompt in service.placed],
         "wording_requests": [dataclasses.asdict(wording) for wording in service.wordings],
     }
@@ -145,11 +148,13 @@ def predict(mode, source, batches, state=None, *, policy=None):
 
 def serve():
     """Answer cases until the end of the input."""
-    print(json.dumps({"python": sys.version, "uid": os.geteuid()}), flush=True)
+    sys.stdout.write(json.dumps({"python": sys.version, "uid": os.geteuid()}) + "\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         case = json.loads(line)
         result = {"solve": solve, "predict": predict}[case["call"]](*case["args"], **case["kwargs"])
-        print(json.dumps(result, default=str), flush=True)
+        sys.stdout.write(json.dumps(result, default=str) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

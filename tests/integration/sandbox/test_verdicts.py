@@ -120,7 +120,9 @@ def test_solve_spinning_is_cpu_limit(sandbox):
 
 def test_solve_waiting_for_service_is_not_charged_to_solver(sandbox):
     result = sandbox.solve(
-        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"), query_s=0.5, policy={"solver_s": 1.5}
+        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"),
+        query_s=0.5,
+        policy={"solver_s": 1.5},
     )
     assert result["verdict"] == "OK"
     assert result["wall_s"] > 2 > result["solver_s"]
@@ -136,7 +138,14 @@ def test_solve_waiting_for_service_is_not_charged_to_solver(sandbox):
     ids=["bytearrays", "one-array", "private-mappings"],
 )
 def test_solve_allocating_without_end_is_memory_limit(sandbox, body):
-    result = sandbox.solve(solver("try:\n    " + body.replace("\n", "\n    ") + "\nexcept OSError as error: raise MemoryError from error"), policy={"memory_bytes": 300 << 20})
+    result = sandbox.solve(
+        solver(
+            "try:\n    "
+            + body.replace("\n", "\n    ")
+            + "\nexcept OSError as error: raise MemoryError from error"
+        ),
+        policy={"memory_bytes": 300 << 20},
+    )
     assert result["verdict"] == "MLE", result["message"]
 
 

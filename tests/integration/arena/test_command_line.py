@@ -1,0 +1,130 @@
+"""The command line as an organizer and a participant use it."""
+
+import json
+import sqlite3
+import stat
+import zipfile
+
+import pytest
+
+
+def test_a_round_from_the_file_to_the_ranking(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("new", "mine")
+    assert "OK" in cli.run("check", "mine").stdout
+    (number,) = cli.json("submit", "mine", "--round", "mini", "--team", "us").values()
+    cli.run("round", "baselines", "mini")
+    assert cli.json("status", number)["status"] == "submitted"
+    cli.run("worker", "--until-idle")
+    board = cli.json("round", "show", "mini")
+    entries = {entry["name"]: entry for entry in board["entries"]}
+    assert set(entries) >= {"mine", "manual"}
+    for entry in board["entries"]:
+        assert set(entry) >= {"name", "rank", "score", "tasks", "calls", "verdict", "is_baseline"}
+        assert set(entry["tasks"]) == {"sst2"}
+    assert entries["mine"]["rank"] == 1
+    assert entries["mine"]["calls"] == 40
+    assert entries["manual"]["is_baseline"] is True
+    assert entries["manual"]["rank"] is None
+    assert entries["manual"]["calls"] == 0
+    assert "mine" in cli.run("round", "show", "mini").stdout
+
+
+def test_the_database_holds_verdict_score_calls_and_hashes_of_every_run(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("submit", cli.solver("good", "return Solution(zeros(model))"), "--round", "mini", "--team", "us")
+    cli.run("worker", "--until-idle")
+    with sqlite3.connect(cli.home / "sealed.db") as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(runs)")]
+        rows = [dict(zip(columns, row, strict=True)) for row in database.execute("SELECT * FROM runs")]
+    database.close()
+    assert len(rows) == 1
+    (run,) = rows
+    assert run["verdict"] in {"OK", "Verdict.OK"}
+    assert 0 <= run["score_public"] <= 100
+    assert run["calls"] == 0
+    hashes = json.loads(run["hashes"])
+    assert set(hashes) == {"submission", "round", "data", "model", "tokenizer", "code", "packages"}
+    assert all(len(value) == 64 for value in hashes.values())
+    artifact = json.loads((cli.home / "sealed" / "artifacts" / run["artifact_path"]).read_text())
+    assert artifact["hashes"] == hashes
+    assert artifact["schema_version"] == "1"
+    assert len(artifact["predictions"]) == 200
+    assert stat.S_IMODE((cli.home / "sealed").stat().st_mode) == 0o700
+    assert stat.S_IMODE((cli.home / "sealed.db").stat().st_mode) == 0o600
+
+
+def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("submit", cli.solver("good", "return Solution(zeros(model))"), "--round", "mini", "--team", "us")
+    cli.run("worker", "--until-idle")
+    (artifact,) = (cli.home / "sealed" / "artifacts").iterdir()
+    scores = json.loads(artifact.read_text())["scores"]
+    assert scores["n_public"] == scores["n_private"] == 100
+    with sqlite3.connect(cli.home / "public.db") as database:
+        dump = "\n".join(database.iterdump())
+    database.close()
+    assert "private" not in dump.lower()
+    assert "predictions" not in dump.lower()
+    assert repr(scores["public"]) in dump
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("try", "manual", "--task", "sst3"), "has no task 'sst3'; it has sst2, dbpedia, snli, qqp, qnli"),
+        (("try", "manual", "--task", "sst2", "--seed", "5"), "no k-shot seed 5"),
+        (("try", "nowhere"), "no such folder or zip"),
+        (("try", "manual", "--round", "tpy"), "packaged round"),
+        (("round", "show", "toy"), "arena"),
+        (("status", "1"), "arena"),
+        (("submit", "x", "--team", "us"), "arena"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_wrong_usage_exits_with_two_and_says_what_to_do(cli, arguments, message):
+    done = cli.run(*arguments, expect=2)
+    assert message in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_round_file_reports_every_error_and_stores_nothing(cli, mini_round):
+    mini_round.write_text(mini_round.read_text().replace('"mini"', '"?"').replace("= 40", '= "many"') + "odd = 1\n")
+    done = cli.run("round", "create", mini_round, expect=2)
+    for part in ("3 problem(s)", "round.name", "budget_calls", "odd"):
+        assert part in done.stderr
+    assert not cli.home.exists()
+
+
+def test_other_rules_under_the_same_version_are_refused(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("round", "create", mini_round)
+    mini_round.write_text(mini_round.read_text().replace("= 40", "= 41"))
+    assert "raise its version" in cli.run("round", "create", mini_round, expect=2).stderr
+
+
+def test_an_invalid_submission_exits_with_one(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no solver.toml" in cli.run("check", "empty", expect=1).stderr
+
+
+def test_without_a_sandbox_nothing_runs_unless_it_is_said(cli, mini_round, tmp_path):
+    """Fail closed: bubblewrap is taken off the path, and the message says how to get it back."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    done = cli.run("try", "manual", "--round", mini_round, expect=3, PATH=str(tools))
+    assert "bubblewrap" in done.stderr
+    assert "apt-get install" in done.stderr
+    runs = cli.json("try", "manual", "--round", mini_round, "--unsafe-no-sandbox", PATH=str(tools))
+    assert runs[0]["is_official"] is False
+    done = cli.run("doctor", expect=3, PATH=str(tools))
+    assert "apt-get install" in " ".join(done.stdout.split())
+
+
+def test_a_zip_is_a_submission_too(cli, mini_round, tmp_path):
+    folder = cli.solver("good", "return Solution(zeros(model))")
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"good/{path.name}")
+    (run,) = cli.json("try", "good.zip", "--round", mini_round)
+    assert run["verdict"] == "OK"

@@ -1,0 +1,88 @@
+"""Solver processes end with whoever started them, and several run side by side."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+KIT = Path(__file__).parent / "kit.py"
+SLEEPER = "import time\nclass S:\n    def solve(self, task, model): time.sleep({seconds})"
+
+
+def _descendants(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children] + [n for child in children for n in _descendants(int(child))]
+
+
+def _n_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _wait(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+
+
+def test_solver_dies_with_a_killed_worker():
+    if os.geteuid() != 0:
+        pytest.skip("ROOT MODE NOT TESTED: the tests run as an ordinary user")
+    code = f"import sys; sys.path.insert(0, {str(KIT.parent)!r}); import kit; kit.solve('root', sys.argv[1])"
+    worker = subprocess.Popen([sys.executable, "-c", code, SLEEPER.format(seconds=60)])
+    _wait(lambda: len(_descendants(worker.pid)) == 3)  # bubblewrap, its process 1, the solver
+    family = _descendants(worker.pid)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
+
+
+def test_solvers_in_parallel_threads_do_not_meet(sandbox):
+    if sandbox.mode == "user" and os.geteuid() == 0:
+        pytest.skip("the server process of user mode serves one case at a time")
+    body = "\n        time.sleep(1); print(n); return Solution(GOOD, state={'n': np.array(n)})"
+    source = "import time\nclass S:\n    def __init__(self, n): self.n = n\n    def solve(self, task, model):\n        n = self.n"
+    found = {}
+
+    def run(n):
+        found[n] = sandbox.solve(source + body, params={"n": n})
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {n: (result["log"], result["state"]["n"][1]) for n, result in found.items()} == {
+        n: (f"{n}\n", n) for n in range(4)
+    }
+
+
+def test_solve_leaves_nothing_behind(sandbox):
+    if sandbox.mode == "user" and os.geteuid() == 0:
+        pytest.skip("another process holds what user mode opens")
+    source = "class S:\n    def solve(self, task, model): return Solution(GOOD)"
+    sandbox.solve(source)
+    before = (_n_descriptors(), threading.active_count(), _descendants(os.getpid()))
+    sandbox.solve(source)
+    sandbox.solve("raise ValueError")
+    sandbox.solve("import os; os._exit(1)")
+    assert (
+        _n_descriptors(),
+        threading.active_count(),
+        _descendants(os.getpid()),
+    ) == before
+
+
+def test_worker_with_torch_loaded_runs_solvers(sandbox):
+    import torch
+
+    torch.ones(100, 100) @ torch.ones(100, 100)
+    result = sandbox.solve("class S:\n    def solve(self, task, model): return Solution(GOOD)")
+    assert result["verdict"] == "OK"
+    # The memory of the process that started it is not the solver's.
+    assert result["peak_rss_bytes"] < 100 << 20
