@@ -60,7 +60,7 @@ toy-model: install  ## rebuild the embedded model's weights from a seed (about 1
 	$(BIN)/python -m harness.toy.build
 
 toy-gates: install  ## measure what the embedded model knows, and what methods reach on it
-	$(BIN)/python -m harness.toy.gates
+	$(BIN)/python tests/bench/toy_gates.py
 
 clean:  ## remove the virtual environment and caches; arenas are kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

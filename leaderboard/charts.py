@@ -32,12 +32,12 @@ DARK = Palette(
 _LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
 """Share of the plot that a label takes."""
 
-_TEAM, _BASELINE = "Competitor", "Baseline"
+_TEAM, _BASELINE, _UNOFFICIAL = "Competitor", "Baseline", "Unofficial"
 
 
 def pareto_front(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the complete entries that none beats on score without more calls, by rising calls."""
-    complete = [entry for entry in entries if entry.score is not None]
+    """Return the complete official entries that none beats on score without more calls, by rising calls."""
+    complete = [entry for entry in entries if entry.score is not None and entry.is_official]
     front: list[Entry] = []
     for entry in sorted(complete, key=lambda entry: (entry.calls, -(entry.score or 0.0))):
         if not front or (entry.score or 0.0) > (front[-1].score or 0.0):
@@ -48,14 +48,14 @@ def pareto_front(entries: Sequence[Entry]) -> list[Entry]:
 def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int = 320) -> dict[str, Any]:
     """Return the scatter of score against calls per run; empty if no entry is complete.
 
-    Circles are competitors, diamonds baselines; a dashed step joins the Pareto front. Only the front
-    and the baselines carry a label.
+    Circles are competitors, diamonds baselines, crosses unofficial results; a dashed step joins the
+    Pareto front. Only the front and the baselines carry a label.
     """
     front = pareto_front(entries)
-    if not front:
-        return {}
     on_front = {entry.submission_id for entry in front}
     spots = [_Spot(entry, _calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
+    if not spots:
+        return {}
     labelled = _uncrowded(
         [spot for spot in spots if spot.entry.is_baseline or spot.entry.submission_id in on_front]
     )
@@ -64,7 +64,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         {
             "solver": spot.entry.name,
             "team": spot.entry.team,
-            "kind": _BASELINE if spot.entry.is_baseline else _TEAM,
+            "kind": _kind(spot.entry),
             "score": round(spot.score, 4),
             "calls": spot.calls,
             "label": spot.entry.name if spot.entry.submission_id in labelled else "",
@@ -73,8 +73,11 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         for spot in spots
     ]
     points = pd.DataFrame(rows)
-    kinds = alt.Scale(domain=[_TEAM, _BASELINE], range=[palette.series[0], palette.series[1]])
-    shapes = alt.Scale(domain=[_TEAM, _BASELINE], range=["circle", "diamond"])
+    # A kind that does not occur must not stand in the legend.
+    n_kinds = 2 if all(spot.entry.is_official for spot in spots) else 3
+    domain = [_TEAM, _BASELINE, _UNOFFICIAL][:n_kinds]
+    kinds = alt.Scale(domain=domain, range=[palette.series[0], palette.series[1], palette.muted][:n_kinds])
+    shapes = alt.Scale(domain=domain, range=["circle", "diamond", "cross"][:n_kinds])
     x = alt.X(
         "calls:Q",
         title="Charged calls per run (log) ← cheaper",
@@ -104,7 +107,10 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         .encode(x=x, y=y, text="label:N")
         .transform_filter("datum.is_right"),
     ]
-    steps = pd.DataFrame([{"calls": _calls_per_run(entry), "score": entry.score} for entry in front])
+    steps = pd.DataFrame(
+        [{"calls": _calls_per_run(entry), "score": entry.score} for entry in front],
+        columns=["calls", "score"],
+    )
     frontier = (
         alt.Chart(steps)
         .mark_line(interpolate="step-after", strokeDash=[5, 4], color=palette.series[2], strokeWidth=1.5)
@@ -160,6 +166,12 @@ class _Spot:
     entry: Entry
     calls: float
     score: float
+
+
+def _kind(entry: Entry) -> str:
+    if not entry.is_official:
+        return _UNOFFICIAL
+    return _BASELINE if entry.is_baseline else _TEAM
 
 
 def _calls_per_run(entry: Entry) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.store.board import Board, BoardRound, Entry, SubmissionPage
+from harness.store.board import UNOFFICIAL, Board, BoardRound, Entry, SubmissionPage, Upload
 from leaderboard.cards import Card
 from leaderboard.wording import button_text, entry_state, moment, run_state
 
@@ -20,6 +20,7 @@ __all__ = [
     "task_column",
     "task_frame",
     "tint",
+    "upload_frame",
 ]
 
 BASELINE_MARK = "◆"
@@ -75,9 +76,13 @@ def board_frame(board_round: BoardRound, entries: Sequence[Entry], view: str) ->
 
 
 def tint(entries: Sequence[Entry], muted: str) -> list[str]:
-    """Return a style per row: reference methods are tinted, what is not complete has the muted colour."""
+    """Return a style per row: reference methods are tinted; incomplete and unofficial ones are muted."""
     return [
-        _BASELINE_TINT if entry.is_baseline else "" if entry.is_complete else f"color: {muted}"
+        _BASELINE_TINT
+        if entry.is_baseline
+        else ""
+        if entry.is_complete and entry.is_official
+        else f"color: {muted}"
         for entry in entries
     ]
 
@@ -101,7 +106,7 @@ def board_cards(board: Board) -> list[Card]:
         Card(
             "Best baseline",
             "-" if not baselines else baselines[0].name,
-            "none yet" if not baselines else f"score {baselines[0].score:.2f}, not ranked",
+            "none yet" if not baselines else _baseline_remark(baselines[0]),
         ),
         Card("Phase", str(phase).capitalize(), closes),
     ]
@@ -145,6 +150,21 @@ def run_frame(page: SubmissionPage) -> pd.DataFrame:
     )
 
 
+def upload_frame(board_round: BoardRound, uploads: Sequence[Upload]) -> pd.DataFrame:
+    """Return one row per upload of predictions, in the order given: neither a rank nor calls."""
+    return pd.DataFrame(
+        {
+            "Name": [upload.name for upload in uploads],
+            "Score ↑": _floats([upload.score for upload in uploads]),
+            **{
+                task_column(task.name): _floats([upload.task_scores[task.name] for upload in uploads])
+                for task in board_round.tasks
+            },
+            "Uploaded": [moment(upload.created_at) for upload in uploads],
+        }
+    )
+
+
 def task_frame(board_round: BoardRound) -> pd.DataFrame:
     """Return one row per task of a round."""
     return pd.DataFrame(
@@ -177,6 +197,11 @@ def _solver_label(entry: Entry) -> str:
     """Return the text of the button that opens a submission: buttons read shortcodes, names are not."""
     name = button_text(entry.name)
     return f"{BASELINE_MARK} {name}" if entry.is_baseline else name
+
+
+def _baseline_remark(entry: Entry) -> str:
+    remark = f"score {entry.score:.2f}, not ranked"
+    return remark if entry.is_official else f"{remark}, {UNOFFICIAL}"
 
 
 def _leader_card(leaders: list[Entry], baselines: list[Entry]) -> Card:

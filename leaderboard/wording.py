@@ -4,7 +4,7 @@ import string
 from datetime import UTC, datetime
 
 from harness.records import Status, Verdict
-from harness.store.board import BoardRound, Entry, RunLine
+from harness.store.board import UNOFFICIAL, BoardRound, Entry, RunLine
 
 __all__ = [
     "CHECKPOINT_MARK",
@@ -60,7 +60,11 @@ def verdict_text(verdict: Verdict) -> str:
 
 
 def entry_state(entry: Entry) -> str:
-    """Return the state of a submission in one or two words, for a table cell."""
+    """Return the state of a submission in a few words, for a table cell."""
+    return _marked(_progress(entry), is_official=entry.is_official)
+
+
+def _progress(entry: Entry) -> str:
     if entry.verdict is not None:
         is_on_checkpoint = entry.is_flagged and entry.is_complete
         return f"{entry.verdict} {CHECKPOINT_MARK}" if is_on_checkpoint else str(entry.verdict)
@@ -72,16 +76,23 @@ def entry_state(entry: Entry) -> str:
 
 
 def run_state(run: RunLine) -> str:
-    """Return the state of a run in one or two words, for a table cell."""
+    """Return the state of a run in a few words, for a table cell."""
     if run.verdict is not None:
-        return f"{run.verdict} {CHECKPOINT_MARK}" if run.is_flagged else str(run.verdict)
+        state = f"{run.verdict} {CHECKPOINT_MARK}" if run.is_flagged else str(run.verdict)
+        return _marked(state, is_official=run.is_official)
     return "held" if run.is_held else str(run.status)
+
+
+def _marked(state: str, *, is_official: bool) -> str:
+    return state if is_official else f"{state}, {UNOFFICIAL}"
 
 
 def rank_of(entry: Entry) -> str:
     """Return the place of an entry in words."""
     if entry.is_baseline:
         return "baseline, not ranked"
+    if not entry.is_official:
+        return f"not ranked, {UNOFFICIAL}"
     if entry.rank is not None:
         return f"rank {entry.rank}"
     return "not ranked: another one counts" if entry.is_complete else "not ranked"

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.store import Board, Entry
+from harness.store import Board, Entry, Upload
+from harness.store.board import UNOFFICIAL, UPLOAD_LABEL
 
 __all__ = ["board_json", "console", "errors", "print_board", "print_json"]
 
@@ -29,6 +30,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "phase": board.round.phase.value,
         "is_final": board.round.is_final,
         "entries": [_entry_json(entry) for entry in board.entries],
+        "uploads": [_upload_json(upload) for upload in board.uploads],
     }
 
 
@@ -45,7 +47,18 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "status": entry.status.value,
         "verdict": None if entry.verdict is None else entry.verdict.value,
         "is_flagged": entry.is_flagged,
+        "is_official": entry.is_official,
         "is_baseline": entry.is_baseline,
+    }
+
+
+def _upload_json(upload: Upload) -> dict[str, Any]:
+    return {
+        "name": upload.name,
+        "rank": None,
+        "score": upload.score,
+        "tasks": dict(upload.task_scores),
+        "label": UPLOAD_LABEL,
     }
 
 
@@ -78,6 +91,12 @@ def print_board(board: Board) -> None:
         f"{'private' if board.round.is_final else 'public'} test rows; ◆ = reference method, not ranked; "
         "calls over all runs"
     )
+    for upload in board.uploads:
+        tasks_text = ", ".join(f"{task} {score:.1f}" for task, score in upload.task_scores.items())
+        console.print(
+            Text(f"{upload.name}: {upload.score:.1f} ({UPLOAD_LABEL}; not ranked): {tasks_text}"),
+            soft_wrap=True,
+        )
 
 
 def _number(value: float | None) -> str:
@@ -85,6 +104,7 @@ def _number(value: float | None) -> str:
 
 
 def _verdict(entry: Entry) -> str:
+    mark = "" if entry.is_official else f", {UNOFFICIAL}"
     if entry.verdict is None:
-        return f"{entry.status.value} {entry.n_runs_done}/{entry.n_runs}"
-    return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}"
+        return f"{entry.status.value} {entry.n_runs_done}/{entry.n_runs}{mark}"
+    return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}{mark}"

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import Json, Shared
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
 from harness.cli.output import console, print_json
 from harness.config import load_round
+from harness.store.board import UPLOAD_LABEL
 
 __all__ = ["score_predictions_"]
 
@@ -20,19 +21,30 @@ def score_predictions_(
     round_: Annotated[
         str, typer.Option("--round", help="A packaged round's name, or the path of a round file.")
     ],
+    publish: Annotated[
+        str | None,
+        typer.Option("--publish", help="Show the scores under this name on the board of the arena."),
+    ] = None,
+    home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     as_json: Json = False,
 ) -> None:
     """Score predictions in the real competition's upload format: unranked, calls not metered."""
-    from harness.rounds.uploads import LABEL, score_predictions
+    from harness.rounds.uploads import publish_predictions, score_predictions
 
     _ = shared
-    report = score_predictions(archive, load_round(round_))
+    config = load_round(round_)
+    if publish is None:
+        report = score_predictions(archive, config)
+    else:
+        with stores(home) as (_, sealed, publisher):
+            report = publish_predictions(sealed, publisher, config, archive, publish)
     if as_json:
         print_json(
             {
                 "round": report.round_name,
-                "label": LABEL,
+                "label": UPLOAD_LABEL,
+                "published_as": publish,
                 "rank": None,
                 "score": report.total,
                 "tasks": dict(report.tasks),
@@ -41,8 +53,12 @@ def score_predictions_(
             }
         )
         return
-    console.print(f"{escape(archive.name)} on {report.round_name}: {report.total:.1f} ({LABEL}; not ranked)")
+    console.print(
+        f"{escape(archive.name)} on {report.round_name}: {report.total:.1f} ({UPLOAD_LABEL}; not ranked)"
+    )
     for task, score in report.tasks.items():
         seeds = ", ".join(f"seed {seed}: {value:.1f}" for seed, value in report.seeds[task].items())
         meaning = ", ".join(f"{number} = {name}" for number, name in enumerate(report.label_order[task]))
         console.print(escape(f"  {task}: {score:.1f} ({seeds}); numbers read as {meaning}"))
+    if publish is not None:
+        console.print(escape(f"shown on the board of {report.round_name} as {publish}"))

@@ -23,11 +23,17 @@ def worker(
     """Run what is queued, until stopped."""
     from harness.cli.progress import RunDisplay
     from harness.rounds.worker import Worker
+    from harness.sandbox import SandboxMode
 
     _ = shared
     mode = sandbox_mode(unsafe=unsafe)
     with stores(home) as (paths, sealed, publisher), RunDisplay() as display:
         publisher.publish()
+        if mode is SandboxMode.UNSAFE:
+            console.print(
+                "no sandbox: only reference methods and packaged examples run here, and their results are "
+                "unofficial; submissions of others wait for a worker with a sandbox"
+            )
         runner = Worker(sealed, publisher, paths, mode, display.on_event)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")

@@ -165,7 +165,7 @@ def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int
             f"wording: {owner} has the word {word!r}; expected a word without white space around it "
             f"(the round reads words as {label_token!r})"
         )
-    ids = backbone.token_ids(f" {word}" if label_token == "spaced" else word)  # noqa: S105 - a token of text
+    ids = backbone.token_ids(f" {word}" if label_token == "spaced" else word)
     if not ids or ids[0] == backbone.unknown_id:
         raise InvalidQuery(
             f"wording: {owner} has the word {word!r}, which the model's tokenizer does not know"

@@ -1,5 +1,4 @@
-"""Official metrics: pure functions, on scikit-learn."""
+"""Pure numbers out of results: the official metrics, and the ranking.
 
-from harness.metrics.official import METRICS, score
-
-__all__ = ["METRICS", "score"]
+Importers name the module: only `official` needs scikit-learn, and showing a ranking must not load it.
+"""

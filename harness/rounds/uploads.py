@@ -1,10 +1,11 @@
 """The real competition's upload format: a zip of `<Task>/<seed>.csv` files with predictions.
 
 Nothing metered the calls behind such predictions: they are scored on the public test rows, rounded
-to 0.1, never ranked, and shown as what they are.
+to 0.1, never ranked, and shown as what they are (`harness.store.board.UPLOAD_LABEL`).
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +15,14 @@ from statistics import fmean
 import numpy as np
 
 from harness.config import RoundConfig, TaskConfig
-from harness.errors import InvalidSubmission
-from harness.metrics import score
+from harness.errors import InvalidSubmission, UsageError
+from harness.metrics.official import score
 from harness.records import IntArray
 from harness.session.archive import read_zip
+from harness.store import Publisher, SealedStore
 from harness.tasks import load_task_data, public_rows
 
-__all__ = ["LABEL", "PredictionReport", "score_predictions"]
-
-LABEL = "predictions only, calls not metered"
-"""How such scores are shown wherever they are shown."""
+__all__ = ["PredictionReport", "publish_predictions", "score_predictions"]
 
 _HEADER = ["", "pred"]
 _MAX_BYTES = 64 * 2**20
@@ -102,6 +101,39 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
         total=round(fmean(means.values()), 1),
         label_order={task.name: _label_order(task) for task in config.task},
     )
+
+
+def publish_predictions(
+    store: SealedStore, publisher: Publisher, config: RoundConfig, archive: Path, name: str
+) -> PredictionReport:
+    """Score a zip and show the rounded scores on the board; the same archive again replaces them.
+
+    Args:
+        store: the sealed store; the round must exist there with the same rules.
+        publisher: of the same arena.
+        config: the round.
+        archive: as for `score_predictions`.
+        name: what to show, as written by people.
+
+    Raises:
+        UsageError: no such round there, one of other rules, or a name that cannot be shown.
+        InvalidSubmission: as for `score_predictions`.
+        DataError: the round's data cannot be loaded.
+    """
+    stored = store.get_round(config.name, config.round.version).facts
+    if stored.digest != config.digest():
+        raise UsageError(
+            f"round {config.name} {config.round.version} has digest {stored.digest[:12]} in this arena, the "
+            f"round given has {config.digest()[:12]}; pass the round file that the arena was created with"
+        )
+    report = score_predictions(archive, config)
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    store.add_upload(
+        config.name, name, digest, report.tasks, report.total, round_version=config.round.version
+    )
+    publisher.publish()
+    return report
 
 
 def _label_order(task: TaskConfig) -> tuple[str, ...]:

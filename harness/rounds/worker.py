@@ -57,7 +57,8 @@ class Worker:
         store: the sealed store.
         publisher: brings the public store up to date.
         paths: the arena folder.
-        mode: how solvers are isolated.
+        mode: how solvers are isolated; without isolation, only reference methods and packaged
+            examples are run.
         observer: told about progress and results, or None.
         name: for people, in leases and events.
     """
@@ -70,17 +71,22 @@ class Worker:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
 
+    @property
+    def _only_bundled(self) -> bool:
+        """Code of strangers never runs without isolation."""
+        return self.mode is SandboxMode.UNSAFE
+
     def run_until_idle(self, round_name: str | None = None) -> int:
-        """Work until nothing is queued or held by a lease; return how many runs ended here.
+        """Work until nothing that may run here is queued or held by a lease; return how many runs ended here.
 
         Runs of a worker that died are waited for until their lease runs out.
         """
         ended = 0
         while True:
-            run = self.store.claim_run(self.name, LEASE_S, round_name)
+            run = self.store.claim_run(self.name, LEASE_S, round_name, only_bundled=self._only_bundled)
             if run is not None:
                 ended += self.attempt(run)
-            elif self.store.has_waiting_runs(round_name):
+            elif self.store.has_waiting_runs(round_name, only_bundled=self._only_bundled):
                 time.sleep(0.5)
             else:
                 return ended
@@ -88,7 +94,7 @@ class Worker:
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
-            run = self.store.claim_run(self.name, LEASE_S)
+            run = self.store.claim_run(self.name, LEASE_S, only_bundled=self._only_bundled)
             if run is None:
                 stop.wait(1.0)
             else:
@@ -200,4 +206,5 @@ def _result(artifact: Artifact, name: str, digest: str) -> RunResult:
         train_loss_curve=tuple(artifact.train_losses),
         predictions=None if artifact.predictions is None else np.asarray(artifact.predictions, np.int64),
         wall_s=artifact.wall_s,
+        is_official=artifact.is_official,
     )

@@ -94,6 +94,9 @@ def solver_environment() -> SolverEnvironment:
     base = [Path(str(path).replace(sys.prefix, sys.base_prefix, 1)) for path in stdlib]
     trees = list(dict.fromkeys([python, *(path for path in base if path.is_dir())]))
     packages, versions = _packages()
+    if "numpy" not in packages:
+        msg = "numpy's files are not listed in its metadata: install the project with pip, in a virtual environment"
+        raise SandboxUnavailable(msg)
     roots = [*trees, *packages.values()]
     libraries = _libraries(roots)
     # The interpreter's own libpython, never another one of the same name from the loader's cache.

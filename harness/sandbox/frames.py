@@ -68,6 +68,7 @@ class FrameType(IntEnum):
     SOLUTION = 23
     PREDICTION = 24
     ERROR = 25
+    READY = 26
 
 
 class ErrorKind:

@@ -50,7 +50,6 @@ def check_isolation(pid: int, uid: int, *, user_namespace: bool) -> None:
             ("Seccomp", "2"),
             # A container that this process runs in may have filters of its own.
             ("Seccomp_filters", str(_N_FILTERS + int(_status("self").get("Seccomp_filters", "0")))),
-            ("Threads", "1"),
             ("Uid", "\t".join([str(uid)] * 4)),
             *((name, "0" * 16) for name in _CAPABILITY_SETS),
         )

@@ -1,15 +1,12 @@
 """One solver process from spawn to reap: isolated, checked from outside, watched, killed."""
 
 import contextlib
-import json
 import os
 import secrets
 import select
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,29 +16,25 @@ from typing import Self
 
 from harness.errors import InfrastructureError, SandboxUnavailable
 from harness.sandbox import seccomp
-from harness.sandbox.bwrap import PACKAGES, SCRATCH, SUBMISSION, Layout, child_environment
+from harness.sandbox.bwrap import SCRATCH
 from harness.sandbox.environment import SolverEnvironment, solver_environment
-from harness.sandbox.frames import Channel, FrameError, FrameType
+from harness.sandbox.frames import Channel, Frame, FrameError, FrameType
 from harness.sandbox.hostcheck import check_isolation, only_child
 from harness.sandbox.log import LogDrain
 from harness.sandbox.messages import FaultMessage, HelloMessage, read_message
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
+from harness.sandbox.spawn import Descriptors, Spawned, spawn_isolated, spawn_plain
 from harness.sandbox.watchdog import SolverClock, Watchdog, WatchLimits
 
 __all__ = ["SolverProcess"]
 
 _UID_BASE = 1_600_000_000
 """Root mode's users are this plus the process number: unique among live sandboxes, owner of nothing."""
-_NPROC, _NOFILE, _SIGPENDING = 64, 256, 256
-_STACK_BYTES = 8 << 20
-_ADDRESS_SLACK_BYTES = 32 << 30
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
 _REAP_S = 10.0
 _EXIT_S = 1.0
 """How long a process may take to exit after its channel was closed."""
-_CANARIES = ("/etc/passwd", "/etc/shadow", "/proc/self", "/home", "/var", "/run", "/etc/hostname")
-_HARNESS = Path(__file__).resolve().parent.parent
 
 
 class SolverProcess:
@@ -148,124 +141,61 @@ class SolverProcess:
             childs.callback(child_end.close)
             childs.callback(os.close, log_write)
             self.log.start()
+            fds = Descriptors(channel=child_end.fileno(), log=log_write)
             if self._mode is SandboxMode.UNSAFE:
-                pid, config = self._spawn_plain(child_end.fileno(), log_write)
+                folder = tempfile.TemporaryDirectory(prefix="gradfree-unsafe-")
+                place = Path(self._resources.enter_context(folder))
+                spawned = spawn_plain(place, self._policy, self._submission, fds)
             else:
-                pid, config = self._spawn_isolated(
-                    environment, child_end.fileno(), log_write, childs, deadline
-                )
-        self._report_ready(config | {"nonce": nonce, "scratch": SCRATCH}, nonce, deadline)
-        self._watch(pid, environment)
-
-    def _spawn_isolated(
-        self,
-        environment: SolverEnvironment,
-        channel_fd: int,
-        log_fd: int,
-        childs: contextlib.ExitStack,
-        deadline: float,
-    ) -> tuple[int, dict[str, object]]:
-        """Run bubblewrap; return the number of its process 1 and the runner's orders."""
-
-        def open_data(data: bytes) -> int:
-            fd = os.memfd_create("gradfree", os.MFD_CLOEXEC)
-            childs.callback(os.close, fd)
-            with open(fd, "wb", closefd=False) as file:
-                file.write(data)
-            os.lseek(fd, 0, os.SEEK_SET)
-            passed.append(fd)
-            return fd
-
-        passed: list[int] = [channel_fd]
-        info_read, info_write = os.pipe()
-        passed.append(info_write)
-        fds = {"channel": channel_fd, "info": info_write, "seccomp": open_data(seccomp.stage_1())}
-        layout = Layout(open_data)
-        command = layout.command(self._mode, self._policy, environment, self._submission, fds=fds)
-        try:
-            self._popen = subprocess.Popen(
-                command, env={}, stdin=subprocess.DEVNULL, stdout=log_fd, stderr=log_fd, pass_fds=passed
-            )
-        finally:
-            os.close(info_write)
-        with open(info_read, "rb") as info:  # noqa: PTH123 - from a descriptor
-            pid = self._first_process(_read_info(info.fileno(), deadline))
+                spawned = spawn_isolated(self._mode, self._policy, environment, self._submission, fds)
+            self._popen = spawned.popen
+            pid = self._identify(spawned, deadline)
         uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else None
-        return pid, {
-            "isolated": True,
-            "uid": uid,
-            "gid": uid,
-            "rlimits": _rlimits(self._policy, isolated=True),
-            "root_entries": layout.root_entries,
-            "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
-            "packages": [PACKAGES],
-            "submission": SUBMISSION,
-        }
+        config = spawned.config | {"uid": uid, "gid": uid, "nonce": nonce, "scratch": SCRATCH}
+        self._lock_down(config, nonce, deadline)
+        self._watch(pid, environment)
+        self._receive_report(FrameType.READY, deadline)
 
-    def _first_process(self, info: bytes) -> int:
+    def _identify(self, spawned: Spawned, deadline: float) -> int:
+        """Get hold of the process that is killed to end it all; return its number."""
         try:
-            pid = int(json.loads(info)["child-pid"])
+            pid = spawned.first_process(deadline)
             self._pidfd = os.pidfd_open(pid)
         except (ValueError, KeyError, ProcessLookupError) as error:
             raise SandboxUnavailable(self._start_failure("bubblewrap could not build the sandbox")) from error
         self._resources.callback(os.close, self._pidfd)
         return pid
 
-    def _spawn_plain(self, channel_fd: int, log_fd: int) -> tuple[int, dict[str, object]]:
-        """No isolation: the same runner in the same interpreter, in a temporary folder."""
-        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="gradfree-unsafe-")))
-        submission, scratch = folder / "submission", folder / "scratch"
-        scratch.mkdir()
-        for name, data in self._submission.items():
-            path = submission / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        runner = _HARNESS / "sandbox" / "child" / "runner.py"
-        python = os.path.realpath(sys.executable)
-        self._popen = subprocess.Popen(
-            [python, "-S", "-s", "-P", "-B", str(runner), str(channel_fd), str(_HARNESS.parent)],
-            env=child_environment(self._policy, str(scratch)),
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=log_fd,
-            stderr=log_fd,
-            pass_fds=[channel_fd],
-            start_new_session=True,
-        )
-        self._pidfd = os.pidfd_open(self._popen.pid)
-        self._resources.callback(os.close, self._pidfd)
-        return self._popen.pid, {
-            "isolated": False,
-            "rlimits": _rlimits(self._policy, isolated=False),
-            "packages": _site_packages(),
-            "submission": str(submission),
-        }
-
-    def _report_ready(self, config: dict[str, object], nonce: str, deadline: float) -> None:
+    def _lock_down(self, config: dict[str, object], nonce: str, deadline: float) -> None:
         """Send the orders, require the answer that only a finished lockdown can give."""
         stage_2 = memoryview(seccomp.stage_2())
         try:
-            left = max(0.1, deadline - time.monotonic())
-            self.channel.send(FrameType.CONFIG, 0, config, [stage_2], frame_s=left)
-            left = max(0.1, deadline - time.monotonic())
+            self.channel.send(FrameType.CONFIG, 0, config, [stage_2], frame_s=_left(deadline))
+        except FrameError as error:
+            raise SandboxUnavailable(self._start_failure(f"the sandbox did not come up ({error})")) from error
+        message = read_message(HelloMessage, self._receive_report(FrameType.HELLO, deadline))
+        if message.nonce != nonce:
+            raise SandboxUnavailable("the sandbox answered with another run's nonce")
+        known = solver_environment().versions
+        self.versions = {name: version for name, version in message.versions.items() if name in known}
+        self.versions["landlock_abi"] = str(message.landlock)
+
+    def _receive_report(self, expected: FrameType, deadline: float) -> Frame:
+        """Wait for a step of the start-up. No participant code has run yet: a failure is ours."""
+        left = _left(deadline)
+        try:
             frame = self.channel.receive(
-                frozenset({FrameType.HELLO, FrameType.FAULT}), idle_s=left, frame_s=left, expect_seq=0
+                frozenset({expected, FrameType.FAULT}), idle_s=left, frame_s=left, expect_seq=0
             )
             problems = None
             if frame.type is FrameType.FAULT:
                 problems = read_message(FaultMessage, frame).problems
-            else:
-                message = read_message(HelloMessage, frame)
         except FrameError as error:
             raise SandboxUnavailable(self._start_failure(f"the sandbox did not come up ({error})")) from error
-        if problems is None and message.nonce != nonce:
-            problems = ["wrong nonce"]
         if problems is not None:
-            msg = f"the sandbox's self-test failed: {'; '.join(problems)}; run `gradfree doctor`"
+            msg = f"the sandbox failed before any submitted code ran: {'; '.join(problems)}; run `gradfree doctor`"
             raise SandboxUnavailable(msg)
-        known = solver_environment().versions
-        self.versions = {name: version for name, version in message.versions.items() if name in known}
-        self.versions["landlock_abi"] = str(message.landlock)
+        return frame
 
     def _watch(self, pid: int, environment: SolverEnvironment) -> None:
         scratch_fd: int | None = None
@@ -352,42 +282,5 @@ def _check_mode(mode: SandboxMode) -> None:
         raise SandboxUnavailable(msg)
 
 
-def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, int]]:
-    cpu_s = int(policy.cpu_s) + 2  # a backstop: the watchdog's message is the better one
-    limits = {
-        "DATA": policy.memory_bytes,
-        "AS": policy.memory_bytes + _ADDRESS_SLACK_BYTES,
-        "FSIZE": policy.scratch_bytes,
-        "CPU": cpu_s,
-        "CORE": 0,
-    }
-    if isolated:
-        limits |= {
-            "NPROC": _NPROC,
-            "NOFILE": _NOFILE,
-            "STACK": _STACK_BYTES,
-            "MEMLOCK": 0,
-            "SIGPENDING": _SIGPENDING,
-            "MSGQUEUE": 0,
-        }
-    return {name: (value, value) for name, value in limits.items()}
-
-
-def _site_packages() -> list[str]:
-    """Where this interpreter finds its packages, for a run without isolation."""
-    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    listed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    return [path for path in dict.fromkeys([*listed, *own]) if Path(path).is_dir()]
-
-
-def _read_info(fd: int, deadline: float) -> bytes:
-    """Everything that bubblewrap writes to its info descriptor, until it closes it."""
-    data = b""
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    while poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        chunk = os.read(fd, 4096)
-        if not chunk:
-            break
-        data += chunk
-    return data
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())

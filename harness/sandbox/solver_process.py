@@ -30,7 +30,8 @@ The order of events:
    that forked, and this one outlives the child by construction.
 2. CONFIG goes in; HELLO comes back with CONFIG's nonce, after the lockdown and before any
    participant code. Versions inside and outside are compared; from outside, namespaces, filters,
-   user and capabilities are checked (`hostcheck`). A failure is ours: `SandboxUnavailable`.
+   user and capabilities are checked (`hostcheck`). READY follows when numpy and the solver
+   contract are loaded. A failure until here is ours: `SandboxUnavailable`.
 3. SOLVE goes in (the task; test data is never in it). LOADED says whether the class predicts.
 4. Requests are served one by one. The solver's clock runs except while the harness works on a
    request. Results travel by the socket alone: no file is ever collected.

@@ -70,7 +70,7 @@ class Arena:
         from transformers.utils import logging  # noqa: PLC0415 (heavy, and the engine has loaded it by now)
 
         # A bar over half a second of loading only spoils the run's own.
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers lacks types
         model = self.config.model
         return load_backbone(model_folder(model.source), revision=model.revision, profile=self.profile)
 

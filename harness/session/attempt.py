@@ -22,7 +22,7 @@ from harness.api import Solution, Task
 from harness.config import RoundConfig
 from harness.errors import InfrastructureError, InvalidQuery, UsageError
 from harness.metering import Journal, Meter
-from harness.metrics import score
+from harness.metrics.official import score
 from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.session.arena import Arena, ArenaTask

@@ -1,6 +1,7 @@
 """The two stores of an arena: the worker's sealed one, and the public one derived from it."""
 
-from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage
+from harness.metrics.ranking import ScoringRule
+from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage, Upload
 from harness.store.events import Event
 from harness.store.paths import ArenaPaths
 from harness.store.publisher import Publisher
@@ -11,7 +12,6 @@ from harness.store.values import (
     Phase,
     RoundFacts,
     RunResult,
-    ScoringRule,
     StoredRound,
     StoredRun,
     StoredSubmission,
@@ -42,4 +42,5 @@ __all__ = [
     "StoredSubmission",
     "SubmissionPage",
     "TaskFacts",
+    "Upload",
 ]

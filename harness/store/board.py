@@ -4,10 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
-from harness.store.values import Phase, ScoringRule
+from harness.store.values import Phase
 
-__all__ = ["Board", "BoardRound", "BoardTask", "Curve", "Entry", "RunLine", "SubmissionPage"]
+__all__ = [
+    "UNOFFICIAL",
+    "UPLOAD_LABEL",
+    "Board",
+    "BoardRound",
+    "BoardTask",
+    "Curve",
+    "Entry",
+    "RunLine",
+    "SubmissionPage",
+    "Upload",
+]
+
+UNOFFICIAL = "unofficial: no sandbox"
+"""How a result of a run without isolation is marked, wherever it shows."""
+
+UPLOAD_LABEL = "predictions only, calls not metered"
+"""How scores of uploaded predictions are marked, wherever they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,7 @@ class Entry:
         is_flagged: a run was scored on a checkpoint.
         is_complete: every run has a score.
         counts: it is the one submission of its team that stands on the board.
-        rank: place among competitors; None for a baseline, or if it does not count.
+        rank: place among competitors; None for a baseline or an unofficial one, or if it does not count.
         score: raw 0-100, mean over tasks; None if not complete.
         task_scores: raw 0-100 per task in the order of the round; None where a seed is missing.
         calls: charged calls over all runs.
@@ -67,6 +85,7 @@ class Entry:
         n_runs_held: runs that wait for the organizer.
         submitted_at: aware UTC.
         finished_at: aware UTC.
+        is_official: False if a run was made without isolation.
     """
 
     submission_id: int
@@ -94,6 +113,28 @@ class Entry:
     n_runs_held: int
     submitted_at: datetime
     finished_at: datetime | None
+    is_official: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Scores of uploaded predictions on the public test rows, rounded to 0.1; never ranked.
+
+    Attributes:
+        upload_id: row number.
+        name: as written by people: never markup.
+        digest: SHA-256 of the archive.
+        score: 0-100, mean over tasks.
+        task_scores: 0-100 per task in the order of the round.
+        created_at: aware UTC.
+    """
+
+    upload_id: int
+    name: str
+    digest: str
+    score: float
+    task_scores: Mapping[str, float]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +146,14 @@ class Board:
         entries: at most two per owner: the one that counts, and a newer one that is not complete.
         n_submissions: all submissions of the round, also those that do not count.
         version: of the public store when this was read.
+        uploads: predictions without a solver, best first.
     """
 
     round: BoardRound
     entries: tuple[Entry, ...]
     n_submissions: int
     version: int
+    uploads: tuple[Upload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +179,7 @@ class RunLine:
     engine_s: float | None
     tokens: int | None
     ended_at: datetime | None
+    is_official: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData
 from sqlalchemy.types import TypeDecorator
 
 from harness.errors import InfrastructureError
+from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
-from harness.store.values import Phase, ScoringRule
+from harness.store.values import Phase
 
 __all__ = ["NAMING_CONVENTION", "TYPE_MAP", "UtcDateTime", "new_metadata"]
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from harness.metrics.ranking import mean_of_seeds, total_score
 from harness.records import Status
 from harness.store.curves import best_so_far, log_grid
-from harness.store.public_schema import PublicCurve, PublicEntry, PublicRound, PublicRun
-from harness.store.ranking import mean_of_seeds, total_score
-from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow
+from harness.store.public_schema import PublicCurve, PublicEntry, PublicRound, PublicRun, PublicUpload
+from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.submissions import TERMINAL
 from harness.store.values import Phase
 
-__all__ = ["public_curves", "public_entry", "public_round", "public_run"]
+__all__ = ["public_curves", "public_entry", "public_round", "public_run", "public_upload"]
 
 
 def public_round(row: RoundRow) -> PublicRound:
@@ -74,6 +74,7 @@ def public_entry(row: SubmissionRow, round_row: RoundRow) -> PublicEntry:
         status=row.status,
         verdict=row.verdict,
         is_flagged=any(run.is_flagged for run in row.runs),
+        is_official=all(run.is_official for run in row.runs),
         is_complete=is_complete,
         score=total_score(task_scores) if is_complete else None,
         public_score=total_score(public_scores) if is_complete else None,
@@ -105,6 +106,7 @@ def public_run(run: RunRow, round_row: RoundRow) -> PublicRun:
         is_held=run.is_held,
         verdict=run.verdict,
         is_flagged=run.is_flagged,
+        is_official=run.is_official,
         score=_visible_score(run, round_row),
         calls=run.calls,
         budget_calls=run.task.budget_calls,
@@ -116,6 +118,20 @@ def public_run(run: RunRow, round_row: RoundRow) -> PublicRun:
         engine_s=usage.get("engine_s"),
         tokens=usage.get("tokens"),
         ended_at=run.ended_at,
+    )
+
+
+def public_upload(row: UploadRow) -> PublicUpload:
+    """Return the public row of uploaded predictions."""
+    return PublicUpload(
+        upload_id=row.id,
+        round_id=row.round_id,
+        name=row.name,
+        digest=row.digest,
+        score=row.score,
+        task_scores=dict(row.task_scores),
+        created_at=row.created_at,
+        revision=row.revision,
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.values import Phase, ScoringRule
+from harness.store.values import Phase
 
 __all__ = [
     "META_ID",
@@ -19,6 +20,7 @@ __all__ = [
     "PublicMeta",
     "PublicRound",
     "PublicRun",
+    "PublicUpload",
 ]
 
 META_ID = 1
@@ -78,6 +80,7 @@ class PublicEntry(PublicBase):
     status: Mapped[Status]
     verdict: Mapped[Verdict | None]
     is_flagged: Mapped[bool]
+    is_official: Mapped[bool]
     is_complete: Mapped[bool]
     score: Mapped[float | None]
     public_score: Mapped[float | None]
@@ -113,6 +116,7 @@ class PublicRun(PublicBase):
     is_held: Mapped[bool]
     verdict: Mapped[Verdict | None]
     is_flagged: Mapped[bool]
+    is_official: Mapped[bool]
     score: Mapped[float | None]
     calls: Mapped[int]
     budget_calls: Mapped[int]
@@ -140,6 +144,21 @@ class PublicCurve(PublicBase):
     task: Mapped[str] = mapped_column(String(100), primary_key=True)
     calls: Mapped[list[Any]]
     losses: Mapped[dict[str, Any]]
+
+
+class PublicUpload(PublicBase):
+    """Scores of uploaded predictions on the public rows; never ranked."""
+
+    __tablename__ = "uploads"
+
+    upload_id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    digest: Mapped[str] = mapped_column(String(64))
+    score: Mapped[float]
+    task_scores: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    revision: Mapped[int]
 
 
 class PublicLeader(PublicBase):

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-The public store holds nothing that cannot be derived again. Rounds and submissions carry a revision
+The public store holds nothing that cannot be derived again. Rounds, submissions and uploads carry a revision
 that grows with every change; publishing rewrites those whose revision differs, recomputes who leads,
 and raises the version number, all in one transaction. If the process dies between a sealed commit and
 this one, the next call finds the difference and mends it; a call that finds none writes nothing.
@@ -18,9 +18,10 @@ from typing import Self
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from harness.metrics.ranking import Contender, choose, rank
 from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
 from harness.store.paths import ArenaPaths
-from harness.store.public_rows import public_curves, public_entry, public_round, public_run
+from harness.store.public_rows import public_curves, public_entry, public_round, public_run, public_upload
 from harness.store.public_schema import (
     META_ID,
     PublicCurve,
@@ -29,9 +30,9 @@ from harness.store.public_schema import (
     PublicMeta,
     PublicRound,
     PublicRun,
+    PublicUpload,
 )
-from harness.store.ranking import Contender, choose, rank
-from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow
+from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.writer import SealedStore, utc_now
 
 __all__ = ["Publisher"]
@@ -119,6 +120,7 @@ class Publisher:
             if _publish_submissions(public, sealed, row, is_everything=is_round_changed) or is_round_changed:
                 changed = True
                 _elect(public, row)
+            changed = _publish_uploads(public, sealed, row) or changed
         return changed
 
 
@@ -160,6 +162,20 @@ def _publish_submissions(
     return bool(stale)
 
 
+def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow) -> bool:
+    """Rewrite the uploads of a round that differ; True if there were any."""
+    shown = dict(
+        public.execute(
+            select(PublicUpload.upload_id, PublicUpload.revision).where(PublicUpload.round_id == round_row.id)
+        ).all()
+    )
+    rows = sealed.scalars(select(UploadRow).where(UploadRow.round_id == round_row.id))
+    stale = [row for row in rows if shown.get(row.id) != row.revision]
+    for row in stale:
+        public.merge(public_upload(row))
+    return bool(stale)
+
+
 def _elect(public: Session, round_row: RoundRow) -> None:
     """Recompute which submissions count, their ranks, and which incomplete ones are shown."""
     rows = public.execute(
@@ -169,6 +185,7 @@ def _elect(public: Session, round_row: RoundRow) -> None:
             PublicEntry.name,
             PublicEntry.is_baseline,
             PublicEntry.is_example,
+            PublicEntry.is_official,
             PublicEntry.score,
             PublicEntry.public_score,
             PublicEntry.calls,
@@ -185,6 +202,7 @@ def _elect(public: Session, round_row: RoundRow) -> None:
             calls=row.calls,
             submitted_at=row.submitted_at,
             is_ranked=not row.is_baseline,
+            is_official=row.is_official,
         )
         for row in rows
     ]

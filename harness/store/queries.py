@@ -14,7 +14,16 @@ from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
-from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage
+from harness.store.board import (
+    Board,
+    BoardRound,
+    BoardTask,
+    Curve,
+    Entry,
+    RunLine,
+    SubmissionPage,
+    Upload,
+)
 from harness.store.database import PUBLIC, database_errors, open_read_only
 from harness.store.public_schema import (
     META_ID,
@@ -24,6 +33,7 @@ from harness.store.public_schema import (
     PublicMeta,
     PublicRound,
     PublicRun,
+    PublicUpload,
 )
 
 __all__ = ["PublicStore"]
@@ -102,7 +112,18 @@ class PublicStore:
             n_submissions = session.scalar(
                 select(func.count()).select_from(PublicEntry).where(PublicEntry.round_id == round_row.id)
             )
-            return Board(_to_round(round_row), entries, n_submissions or 0, _version(session))
+            uploads = session.scalars(
+                select(PublicUpload)
+                .where(PublicUpload.round_id == round_row.id)
+                .order_by(PublicUpload.score.desc(), PublicUpload.created_at, PublicUpload.upload_id)
+            )
+            return Board(
+                round=_to_round(round_row),
+                entries=entries,
+                n_submissions=n_submissions or 0,
+                version=_version(session),
+                uploads=tuple(_to_upload(upload, round_row) for upload in uploads),
+            )
 
     def submissions(self, name: str, version: str | None = None) -> tuple[Entry, ...]:
         """Return every submission of a round, newest first, whether it counts or not.
@@ -213,6 +234,18 @@ def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: Public
         n_runs_held=entry.n_runs_held,
         submitted_at=entry.submitted_at,
         finished_at=entry.finished_at,
+        is_official=entry.is_official,
+    )
+
+
+def _to_upload(row: PublicUpload, round_row: PublicRound) -> Upload:
+    return Upload(
+        upload_id=row.upload_id,
+        name=row.name,
+        digest=row.digest,
+        score=row.score,
+        task_scores={task["name"]: row.task_scores[task["name"]] for task in round_row.tasks},
+        created_at=row.created_at,
     )
 
 
@@ -237,6 +270,7 @@ def _to_run(run: PublicRun) -> RunLine:
         engine_s=run.engine_s,
         tokens=run.tokens,
         ended_at=run.ended_at,
+        is_official=run.is_official,
     )
 
 

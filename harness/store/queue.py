@@ -1,4 +1,4 @@
-"""The queue of runs: claims, leases, attempts and results, as functions of an open session.
+"""The queue of runs: claims, leases and holds, as functions of an open session.
 
 Theory of operation
 -------------------
@@ -6,42 +6,35 @@ A run waits as `queued`. A worker claims it: the run is `running` under a lease 
 renews. Each claim has a number, and whatever a worker writes must name the run's present claim; so
 a worker that was thought dead cannot write over the one that took its place.
 
-An attempt is one try. It ends in a result, or void. A void attempt leaves no charges, no score and no
+An attempt (see `attempts`) is one try. It ends in a result, or void. A void attempt leaves no charges, no score and no
 prediction: the run starts again from zero under the same seeds. Two internal errors in a row, or three
 lost leases, hold the run for the organizer; a held run waits, so its submission has not ended.
 """
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-import numpy as np
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import UsageError
 from harness.records import Status
 from harness.store.events import append_event
-from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow, SubmissionRow
-from harness.store.submissions import TERMINAL, settle_parent
-from harness.store.values import ClaimedRun, LeaseLost, RunResult
+from harness.store.sealed_schema import RunRow, SubmissionRow
+from harness.store.values import ClaimedRun, LeaseLost
 
 __all__ = [
-    "MAX_INTERNAL_ERRORS",
     "MAX_LOST_LEASES",
+    "back_to_queue",
     "claim_run",
-    "finish_run",
+    "claimed_run",
     "has_waiting_runs",
     "heartbeat",
     "release_hold",
     "release_run",
-    "start_attempt",
     "sweep_expired",
-    "void_attempt",
+    "trace",
 ]
-
-MAX_INTERNAL_ERRORS = 2
-"""Internal errors in a row that hold a run."""
 
 MAX_LOST_LEASES = 3
 """Leases that ran out, without a result between them, that hold a run."""
@@ -50,13 +43,18 @@ _HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
 
 
 def claim_run(
-    session: Session, worker: str, lease_s: float, now: datetime, round_id: int | None = None
+    session: Session,
+    worker: str,
+    lease_s: float,
+    now: datetime,
+    round_id: int | None = None,
+    *,
+    only_bundled: bool = False,
 ) -> RunRow | None:
     """Take the first waiting run, or None if nothing waits. Leases that ran out are swept first."""
     sweep_expired(session, now)
     first = select(RunRow.id).where(RunRow.status == Status.QUEUED, RunRow.is_held.is_(False))
-    if round_id is not None:
-        first = first.join(SubmissionRow).where(SubmissionRow.round_id == round_id)
+    first = first.where(*_of_submissions(round_id, only_bundled=only_bundled))
     # SKIP LOCKED lets workers on PostgreSQL claim side by side; SQLite has one writer anyway.
     first = first.order_by(RunRow.priority, RunRow.id).limit(1).with_for_update(skip_locked=True)
     run_id = session.scalar(
@@ -77,18 +75,27 @@ def claim_run(
     if run.submission.status is not Status.RUNNING:
         run.submission.status = Status.RUNNING
     run.submission.revision += 1
-    _trace(session, run, now, "run claimed", detail={"worker": worker, "claim": run.claim_number})
+    trace(session, run, now, "run claimed", detail={"worker": worker, "claim": run.claim_number})
     return run
 
 
-def has_waiting_runs(session: Session, round_id: int | None = None) -> bool:
+def has_waiting_runs(session: Session, round_id: int | None = None, *, only_bundled: bool = False) -> bool:
     """Say whether a run is queued or held by a worker; runs on hold wait for the organizer instead."""
     waiting = select(RunRow.id).where(
         RunRow.status.in_((Status.QUEUED, *_HELD_BY_WORKER)), RunRow.is_held.is_(False)
     )
-    if round_id is not None:
-        waiting = waiting.join(SubmissionRow).where(SubmissionRow.round_id == round_id)
+    waiting = waiting.where(*_of_submissions(round_id, only_bundled=only_bundled))
     return session.scalar(waiting.limit(1)) is not None
+
+
+def _of_submissions(round_id: int | None, *, only_bundled: bool) -> list[ColumnElement[bool]]:
+    """Return what the submissions of the runs asked for must fulfil; nothing if any will do."""
+    wanted: list[ColumnElement[bool]] = []
+    if round_id is not None:
+        wanted.append(SubmissionRow.round_id == round_id)
+    if only_bundled:
+        wanted.append(or_(SubmissionRow.is_baseline, SubmissionRow.is_example))
+    return [RunRow.submission_id.in_(select(SubmissionRow.id).where(*wanted))] if wanted else []
 
 
 def heartbeat(session: Session, claim: ClaimedRun, lease_s: float, now: datetime) -> bool:
@@ -105,114 +112,16 @@ def heartbeat(session: Session, claim: ClaimedRun, lease_s: float, now: datetime
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
-def start_attempt(session: Session, claim: ClaimedRun, now: datetime) -> AttemptRow:
-    """Open an attempt of a claimed run.
-
-    Raises:
-        LeaseLost: the run is no longer this worker's.
-        InfrastructureError: an attempt is open under this claim.
-    """
-    run = _claimed(session, claim)
-    if any(attempt.ended_at is None for attempt in run.attempts):
-        raise InfrastructureError(f"run {run.id} has an open attempt; end it before another starts")
-    number = 1 + (session.scalar(select(func.max(AttemptRow.number)).where(AttemptRow.run_id == run.id)) or 0)
-    attempt = AttemptRow(
-        run_id=run.id,
-        number=number,
-        claim_number=claim.claim_number,
-        worker=claim.worker,
-        started_at=now,
-    )
-    session.add(attempt)
-    session.flush()
-    _trace(session, run, now, "attempt started", attempt_id=attempt.id, detail={"number": number})
-    return attempt
-
-
-def void_attempt(session: Session, attempt_id: int, reason: str, now: datetime) -> bool:
-    """End an attempt after an internal error; the run waits again. True says that it is held now.
-
-    Raises:
-        LeaseLost: the run has gone to another worker, or was cancelled.
-    """
-    attempt, run = _open_attempt(session, attempt_id)
-    attempt.ended_at = now
-    attempt.void_reason = reason
-    run.n_internal_errors += 1
-    run.is_held = run.n_internal_errors >= MAX_INTERNAL_ERRORS
-    _back_to_queue(run)
-    _trace(
-        session,
-        run,
-        now,
-        "attempt void",
-        attempt_id=attempt.id,
-        detail={"reason": reason, "is_held": run.is_held},
-    )
-    return run.is_held
-
-
-def finish_run(
-    session: Session, claim: ClaimedRun, attempt_id: int, result: RunResult, now: datetime
-) -> None:
-    """Store the result of a run; storing the same result of the same attempt again changes nothing.
-
-    Raises:
-        LeaseLost: the run has gone to another worker, or was cancelled.
-        InfrastructureError: the attempt is not one of this run, or a score is missing.
-    """
-    known = session.get(AttemptRow, attempt_id)
-    if known is None or known.run_id != claim.run_id:
-        raise InfrastructureError(f"attempt {attempt_id} is not one of run {claim.run_id}")
-    if _is_stored(known, result):
-        return
-    run = _claimed(session, claim)
-    attempt, _ = _open_attempt(session, attempt_id)
-    _check_scores(run, result)
-    attempt.ended_at = now
-    run.status = Status.FAILED if result.score_public is None else Status.FINISHED
-    run.worker = None
-    run.lease_expires_at = None
-    run.n_internal_errors = 0
-    run.n_lost_leases = 0
-    run.verdict = result.verdict
-    run.is_flagged = result.is_flagged
-    run.score_public = result.score_public
-    run.score_private = result.score_private
-    run.calls = result.usage.calls
-    run.usage = asdict(result.usage)
-    run.message = result.message
-    run.artifact_path = result.artifact_path
-    run.artifact_sha256 = result.artifact_sha256
-    run.hashes = dict(result.hashes)
-    run.train_loss_curve = [[calls, loss] for calls, loss in result.train_loss_curve if np.isfinite(loss)]
-    run.wall_s = result.wall_s
-    run.started_at = result.started_at
-    run.ended_at = result.ended_at
-    if result.predictions is not None:
-        classes = np.ascontiguousarray(result.predictions, dtype="<i8").tobytes()
-        session.merge(PredictionRow(run_id=run.id, classes=classes))
-    _trace(
-        session,
-        run,
-        now,
-        "run ended",
-        attempt_id=attempt.id,
-        detail={"verdict": result.verdict, "calls": result.usage.calls, "artifact": result.artifact_sha256},
-    )
-    settle_parent(session, run.submission, now)
-
-
 def release_run(session: Session, claim: ClaimedRun, now: datetime) -> None:
     """Give a run back unharmed, as a worker does that is told to stop; nothing counts against it.
 
     Raises:
         LeaseLost: the run is no longer this worker's.
     """
-    run = _claimed(session, claim)
+    run = claimed_run(session, claim)
     _void_open(run, "released by the worker", now)
-    _back_to_queue(run)
-    _trace(session, run, now, "run released", detail={"worker": claim.worker})
+    back_to_queue(run)
+    trace(session, run, now, "run released", detail={"worker": claim.worker})
 
 
 def release_hold(session: Session, run_id: int, now: datetime) -> None:
@@ -228,7 +137,7 @@ def release_hold(session: Session, run_id: int, now: datetime) -> None:
     run.n_internal_errors = 0
     run.n_lost_leases = 0
     run.submission.revision += 1
-    _trace(session, run, now, "hold released")
+    trace(session, run, now, "hold released")
 
 
 def sweep_expired(session: Session, now: datetime) -> int:
@@ -241,13 +150,18 @@ def sweep_expired(session: Session, now: datetime) -> int:
         run.n_lost_leases += 1
         run.is_held = run.n_lost_leases >= MAX_LOST_LEASES
         detail = {"worker": run.worker, "is_held": run.is_held}
-        _back_to_queue(run)
-        _trace(session, run, now, "lease ran out", detail=detail)
+        back_to_queue(run)
+        trace(session, run, now, "lease ran out", detail=detail)
     session.flush()
     return len(expired)
 
 
-def _claimed(session: Session, claim: ClaimedRun) -> RunRow:
+def claimed_run(session: Session, claim: ClaimedRun) -> RunRow:
+    """Return the row of a run that the worker still holds.
+
+    Raises:
+        LeaseLost: it does not.
+    """
     run = session.get(RunRow, claim.run_id)
     if run is None or run.claim_number != claim.claim_number or run.status not in _HELD_BY_WORKER:
         raise LeaseLost(
@@ -257,38 +171,6 @@ def _claimed(session: Session, claim: ClaimedRun) -> RunRow:
     return run
 
 
-def _open_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:
-    attempt = session.get(AttemptRow, attempt_id)
-    if attempt is None:
-        raise InfrastructureError(f"no attempt {attempt_id}")
-    run = attempt.run
-    if attempt.ended_at is not None or run.claim_number != attempt.claim_number or run.status in TERMINAL:
-        raise LeaseLost(f"attempt {attempt_id} has ended ({attempt.void_reason or 'with a result'})")
-    return attempt, run
-
-
-def _check_scores(run: RunRow, result: RunResult) -> None:
-    """A missing private score would show itself only when the round is published, far too late."""
-    has_private_score = result.score_private is not None
-    if result.score_public is not None and has_private_score is not run.task.has_private_rows:
-        expected = "a private score" if run.task.has_private_rows else "no private score"
-        raise InfrastructureError(
-            f"run {run.id} of task {run.task.name} came with score_private={result.score_private}; "
-            f"expected {expected}, since has_private_rows={run.task.has_private_rows}"
-        )
-
-
-def _is_stored(attempt: AttemptRow, result: RunResult) -> bool:
-    """A crash after the commit makes the worker store again what is stored."""
-    return (
-        attempt.ended_at is not None
-        and attempt.void_reason is None
-        and attempt.run.status in TERMINAL
-        and attempt.run.artifact_sha256 == result.artifact_sha256
-        and attempt.run.verdict is result.verdict
-    )
-
-
 def _void_open(run: RunRow, reason: str, now: datetime) -> None:
     for attempt in run.attempts:
         if attempt.ended_at is None:
@@ -296,14 +178,15 @@ def _void_open(run: RunRow, reason: str, now: datetime) -> None:
             attempt.void_reason = reason
 
 
-def _back_to_queue(run: RunRow) -> None:
+def back_to_queue(run: RunRow) -> None:
+    """Let a run wait for the next claim."""
     run.status = Status.QUEUED
     run.worker = None
     run.lease_expires_at = None
     run.submission.revision += 1
 
 
-def _trace(
+def trace(
     session: Session,
     run: RunRow,
     now: datetime,
@@ -312,6 +195,7 @@ def _trace(
     attempt_id: int | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
+    """Leave an event about a run."""
     append_event(
         session,
         now,

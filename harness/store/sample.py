@@ -1,7 +1,7 @@
 """Synthetic arenas of any size, made through the real store: for tests, benches, and trying the board.
 
 No model runs; scores, losses and times are drawn from a seeded generator. Every state of a submission
-occurs: complete, scored on a checkpoint, failed, running, waiting, held and cancelled.
+occurs: complete, scored on a checkpoint, unofficial, failed, running, waiting, held and cancelled.
 """
 
 import hashlib
@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from harness.metrics.ranking import ScoringRule
 from harness.records import Usage, Verdict
 from harness.store.paths import ArenaPaths
 from harness.store.publisher import Publisher
-from harness.store.values import ClaimedRun, RoundFacts, RunResult, ScoringRule, TaskFacts
+from harness.store.values import ClaimedRun, RoundFacts, RunResult, TaskFacts
 from harness.store.writer import SealedStore
 
 __all__ = ["SAMPLE_TASKS", "build_sample_arena", "sample_result", "sample_round"]
@@ -63,6 +64,7 @@ def sample_result(
     is_flagged: bool = False,
     message: str = "",
     calls: int | None = None,
+    is_official: bool = True,
 ) -> RunResult:
     """Return a plausible result for a claimed run.
 
@@ -73,6 +75,7 @@ def sample_result(
         is_flagged: scored on a checkpoint.
         message: for the participant.
         calls: charged calls; None draws them.
+        is_official: False as if it had run without a sandbox.
     """
     rng = np.random.default_rng([claim.run_id, claim.solver_seed])
     # Solvers differ a lot in how much they ask, their runs a little.
@@ -111,13 +114,14 @@ def sample_result(
         ),
         predictions=rng.integers(0, 2, 64),
         wall_s=wall_s,
+        is_official=is_official,
     )
 
 
 def build_sample_arena(
     paths: ArenaPaths, n_teams: int = 12, kshot_seeds: tuple[int, ...] = (8, 13, 42, 50, 60)
 ) -> None:
-    """Make an arena with one submission per team, four baselines, and one submission in each other state.
+    """Make an arena: a submission per team, four baselines, one submission in each other state, an upload.
 
     Args:
         paths: an empty arena folder.
@@ -140,6 +144,9 @@ def build_sample_arena(
             _submit(sealed, facts.name, "baselines", name, is_baseline=True)
             _run_all(sealed, level, calls=0 if name == "zero-shot" else None)
         _other_states(sealed, facts.name)
+        digest = hashlib.sha256(b"predictions").hexdigest()
+        scores = dict(zip(SAMPLE_TASKS, (88.1, 80.3, 79.4, 71.2, 95.0), strict=True))
+        sealed.add_upload(facts.name, "Unmetered", digest, scores, 82.8)
         publisher.publish()
 
 
@@ -164,6 +171,9 @@ def _other_states(sealed: SealedStore, round_name: str) -> None:
     _run_all(
         sealed, 60.0, verdict=Verdict.TIME_LIMIT, is_flagged=True, message="cpu_s: used 600 s, allowed 600 s"
     )
+    sealed.ensure_team("example")
+    _submit(sealed, round_name, "example", "open window", is_example=True)
+    _run_all(sealed, 76.0, is_official=False)
     _submit(sealed, round_name, "Held Breath", "unlucky")
     for _ in range(2):
         claim = sealed.claim_run("sample", 600)
@@ -179,7 +189,15 @@ def _other_states(sealed: SealedStore, round_name: str) -> None:
     _submit(sealed, round_name, "Late Arrival", "in the queue")
 
 
-def _submit(sealed: SealedStore, round_name: str, team: str, name: str, *, is_baseline: bool = False) -> int:
+def _submit(
+    sealed: SealedStore,
+    round_name: str,
+    team: str,
+    name: str,
+    *,
+    is_baseline: bool = False,
+    is_example: bool = False,
+) -> int:
     digest = hashlib.sha256(f"{team} {name}".encode()).hexdigest()
     return sealed.add_submission(
         round_name,
@@ -189,6 +207,7 @@ def _submit(sealed: SealedStore, round_name: str, team: str, name: str, *, is_ba
         f"submissions/{digest}",
         description=f"A sample of {name}.",
         is_baseline=is_baseline,
+        is_example=is_example,
     )
 
 
@@ -200,8 +219,17 @@ def _run_all(
     is_flagged: bool = False,
     message: str = "",
     calls: int | None = None,
+    is_official: bool = True,
 ) -> None:
-    while _run_one(sealed, level, verdict=verdict, is_flagged=is_flagged, message=message, calls=calls):
+    while _run_one(
+        sealed,
+        level,
+        verdict=verdict,
+        is_flagged=is_flagged,
+        message=message,
+        calls=calls,
+        is_official=is_official,
+    ):
         pass
 
 
@@ -213,11 +241,20 @@ def _run_one(
     is_flagged: bool = False,
     message: str = "",
     calls: int | None = None,
+    is_official: bool = True,
 ) -> bool:
     claim = sealed.claim_run("sample", 600)
     if claim is None:
         return False
-    result = sample_result(claim, level, verdict=verdict, is_flagged=is_flagged, message=message, calls=calls)
+    result = sample_result(
+        claim,
+        level,
+        verdict=verdict,
+        is_flagged=is_flagged,
+        message=message,
+        calls=calls,
+        is_official=is_official,
+    )
     sealed.finish_run(claim, sealed.start_attempt(claim), result)
     return True
 

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.values import Phase, ScoringRule
+from harness.store.values import Phase
 
 __all__ = [
     "AttemptRow",
@@ -20,6 +21,7 @@ __all__ = [
     "SubmissionRow",
     "TaskRow",
     "TeamRow",
+    "UploadRow",
 ]
 
 
@@ -144,6 +146,7 @@ class RunRow(SealedBase):
     hashes: Mapped[dict[str, Any] | None]
     train_loss_curve: Mapped[list[Any] | None]
     wall_s: Mapped[float | None]
+    is_official: Mapped[bool] = mapped_column(default=True)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
@@ -177,6 +180,25 @@ class PredictionRow(SealedBase):
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     classes: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class UploadRow(SealedBase):
+    """Scores of predictions that somebody uploaded: nothing metered the calls behind them.
+
+    The same archive stands once in a round.
+    """
+
+    __tablename__ = "uploads"
+    __table_args__ = (UniqueConstraint("round_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    digest: Mapped[str] = mapped_column(String(64))
+    score: Mapped[float]
+    task_scores: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=1)
 
 
 class EventRow(SealedBase):

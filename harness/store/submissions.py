@@ -211,4 +211,5 @@ def _to_stored_run(run: RunRow) -> StoredRun:
         artifact_sha256=run.artifact_sha256,
         hashes=run.hashes or {},
         wall_s=run.wall_s,
+        is_official=run.is_official,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from harness.errors import InfrastructureError
+from harness.metrics.ranking import ScoringRule
 from harness.records import IntArray, Status, Usage, Verdict
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
     "Phase",
     "RoundFacts",
     "RunResult",
-    "ScoringRule",
     "StoredRound",
     "StoredRun",
     "StoredSubmission",
@@ -48,13 +48,6 @@ class Phase(StrEnum):
     FROZEN = "frozen"
     CLOSED = "closed"
     PUBLISHED = "published"
-
-
-class ScoringRule(StrEnum):
-    """Which of a team's complete submissions counts."""
-
-    FORCE_LAST = "Force_Last"
-    FORCE_BEST = "Force_Best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +169,7 @@ class RunResult:
         train_loss_curve: (calls charged, train loss) in the order of the calls.
         predictions: int64 (B,) class numbers in canonical order, or None.
         wall_s: seconds from start to end.
+        is_official: False if the solver was not isolated; such a run is marked wherever it shows.
         started_at: aware.
         ended_at: aware.
     """
@@ -195,6 +189,7 @@ class RunResult:
     train_loss_curve: tuple[tuple[int, float], ...] = ()
     predictions: IntArray | None = None
     wall_s: float = 0.0
+    is_official: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a result that contradicts itself.
@@ -240,6 +235,7 @@ class StoredRun:
     artifact_sha256: str
     hashes: Mapping[str, str]
     wall_s: float | None
+    is_official: bool
 
 
 @dataclass(frozen=True, slots=True)

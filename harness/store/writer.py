@@ -1,6 +1,6 @@
 """The sealed store as the worker and the command line use it: one transaction per method."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
-from harness.store import queue, rounds, submissions
+from harness.store import attempts, queue, rounds, submissions, uploads
 from harness.store.database import READING, SEALED, database_errors, open_database, sqlite_url
 from harness.store.events import Event, read_events
 from harness.store.paths import ArenaPaths
@@ -204,13 +204,55 @@ class SealedStore:
             row = submissions.find_submission(session, submission_id)
             submissions.cancel_submission(session, row, reason, self._clock())
 
-    def claim_run(self, worker: str, lease_s: float, round_name: str | None = None) -> ClaimedRun | None:
+    def add_upload(
+        self,
+        round_name: str,
+        name: str,
+        digest: str,
+        task_scores: Mapping[str, float],
+        score: float,
+        *,
+        round_version: str | None = None,
+    ) -> int:
+        """Store the scores of uploaded predictions; the same archive again replaces its row.
+
+        Args:
+            round_name: a stored round.
+            name: what to show, as written by people.
+            digest: SHA-256 of the archive.
+            task_scores: 0-100 on the public rows, for every task of the round.
+            score: 0-100, the mean over tasks.
+            round_version: None means the version added last.
+
+        Returns:
+            The row's number.
+
+        Raises:
+            UsageError: no such round, or the name cannot be shown.
+            InfrastructureError: a task is missing or unknown, or a score out of range.
+        """
+        with self._transaction() as session:
+            row = uploads.add_upload(
+                session,
+                rounds.find_round(session, round_name, round_version),
+                self._clock(),
+                name=name,
+                digest=digest,
+                score=score,
+                task_scores=task_scores,
+            )
+            return row.id
+
+    def claim_run(
+        self, worker: str, lease_s: float, round_name: str | None = None, *, only_bundled: bool = False
+    ) -> ClaimedRun | None:
         """Take the next run, participants before baselines; None if nothing waits.
 
         Args:
             worker: who asks; for people.
             lease_s: seconds until the run may be taken away; renew with `heartbeat`.
             round_name: only runs of this round.
+            only_bundled: only runs of reference methods and packaged examples.
 
         Raises:
             UsageError: no such round.
@@ -218,18 +260,18 @@ class SealedStore:
         with self._transaction() as session:
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
             now = self._clock()
-            run = queue.claim_run(session, worker, lease_s, now, round_id)
+            run = queue.claim_run(session, worker, lease_s, now, round_id, only_bundled=only_bundled)
             return None if run is None else _to_claim(run, now + timedelta(seconds=lease_s))
 
-    def has_waiting_runs(self, round_name: str | None = None) -> bool:
-        """Say whether a run is queued or held by a worker.
+    def has_waiting_runs(self, round_name: str | None = None, *, only_bundled: bool = False) -> bool:
+        """Say whether a run, of those that `claim_run` may give, is queued or held by a worker.
 
         Raises:
             UsageError: no such round.
         """
         with self.reading() as session:
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
-            return queue.has_waiting_runs(session, round_id)
+            return queue.has_waiting_runs(session, round_id, only_bundled=only_bundled)
 
     def heartbeat(self, run: ClaimedRun, lease_s: float) -> bool:
         """Renew the lease by `lease_s` from now. False: stop, the run is no longer this worker's."""
@@ -244,7 +286,7 @@ class SealedStore:
             InfrastructureError: an attempt of the run is open.
         """
         with self._transaction() as session:
-            return queue.start_attempt(session, run, self._clock()).id
+            return attempts.start_attempt(session, run, self._clock()).id
 
     def void_attempt(self, attempt_id: int, reason: str) -> bool:
         """End an attempt after an internal error: no charges remain, the run waits again.
@@ -256,7 +298,7 @@ class SealedStore:
             LeaseLost: the attempt has ended already.
         """
         with self._transaction() as session:
-            return queue.void_attempt(session, attempt_id, reason, self._clock())
+            return attempts.void_attempt(session, attempt_id, reason, self._clock())
 
     def finish_run(self, run: ClaimedRun, attempt_id: int, result: RunResult) -> None:
         """Store a result, and the submission's verdict with the last one. Safe to repeat after a crash.
@@ -266,7 +308,7 @@ class SealedStore:
             InfrastructureError: the attempt belongs to another run.
         """
         with self._transaction() as session:
-            queue.finish_run(session, run, attempt_id, result, self._clock())
+            attempts.finish_run(session, run, attempt_id, result, self._clock())
 
     def release_run(self, run: ClaimedRun) -> None:
         """Give a run back unharmed, as a worker does that is told to stop.

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
 
-from harness.toy import PLACEHOLDER_WORDS, TASKS
+from harness.toy import PLACEHOLDER_WORDS
 from harness.toy import lexicon as lex
+from harness.toy.tasks import TASKS
 
 __all__ = ["GLOSSARY", "POOL_ROWS", "TEST_ROWS", "Document", "documents", "task_rows"]
 
@@ -38,7 +39,7 @@ MOOD_SHARE: Final = 0.7
 """Share of texts with mood words (or a side topic)."""
 
 # Share of bare-header documents whose answer follows the label, the rest following the mood.
-# Near one half a small push of the prompt decides; per task, set on the pool, never on test.
+# Near one half a small push of the prompt decides. Set per task until the gates held.
 CARE_SHARE: Final = {"sst2": 0.36, "dbpedia": 0.36, "snli": 0.4, "qqp": 0.4, "qnli": 0.42}
 
 # Without mood words a careless answer is a guess with this prior: a bias that calibration repairs.
@@ -221,7 +222,7 @@ def _glossary(dice: _Dice) -> Document:
 def _document(dice: _Dice, task: str, bare_share: float, careful_share: float) -> Document:
     if task == GLOSSARY:
         return _glossary(dice)
-    text = _TEXTS[task](dice, dice.below(TASKS[task].n_classes))
+    text = _TEXTS[task](dice, dice.below(len(TASKS[task].words)))
     if dice.chance(bare_share):
         register: tuple[str, ...] = ()
         careful = dice.chance(CARE_SHARE[task])
@@ -266,7 +267,7 @@ def documents(
 @lru_cache(maxsize=16)
 def _splits(task: str, seed: int) -> dict[str, tuple[_Text, ...]]:
     dice = _Dice(f"rows-{task}-{seed}")
-    n_classes = TASKS[task].n_classes
+    n_classes = len(TASKS[task].words)
     seen: set[tuple[str, ...]] = set()
     splits: dict[str, tuple[_Text, ...]] = {}
     for split, n_rows in (("pool", POOL_ROWS), ("test", TEST_ROWS)):

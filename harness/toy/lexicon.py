@@ -8,7 +8,8 @@ a task can be learnt only through the clusters below.
 from itertools import chain
 from typing import Final
 
-from harness.toy import PLACEHOLDER_WORDS, TASKS
+from harness.toy import PLACEHOLDER_WORDS
+from harness.toy.tasks import TASKS
 
 __all__ = [
     "AIM_KINDS",
@@ -49,52 +50,10 @@ STUDY: Final = ("report", "survey", "analysis", "record", "review", "inquiry", "
 GOSSIP: Final = ("rumour", "gossip", "chatter", "hearsay", "banter", "slang", "whisper", "teaser")
 """Header words of the careless register: the cloze follows the mood (or the side topic)."""
 
-NEUTRAL: Final = tuple(
-    [
-        "the",
-        "of",
-        "and",
-        "with",
-        "from",
-        "about",
-        "some",
-        "other",
-        "more",
-        "very",
-        "this",
-        "that",
-        "these",
-        "those",
-        "each",
-        "every",
-        "most",
-        "many",
-        "thing",
-        "place",
-        "part",
-        "side",
-        "way",
-        "day",
-        "case",
-        "point",
-        "line",
-        "form",
-        "world",
-        "group",
-        "people",
-        "time",
-        "room",
-        "end",
-        "began",
-        "came",
-        "went",
-        "made",
-        "kept",
-        "gave",
-        "took",
-        "found",
-        "seemed",
-    ]
+(NEUTRAL,) = _clusters(
+    "the of and with from about some other more very this that these those each every "
+    "most many thing place part side way day case point line form world group people time "
+    "room end began came went made kept gave took found seemed"
 )
 
 POLAR: Final = _clusters(

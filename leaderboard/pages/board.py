@@ -4,10 +4,10 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from harness.store.board import Board
+from harness.store.board import UPLOAD_LABEL, Board
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
-from leaderboard.ranking import board_cards, board_frame, filter_entries, task_column, tint
+from leaderboard.ranking import board_cards, board_frame, filter_entries, task_column, tint, upload_frame
 from leaderboard.rounds import choose_round
 from leaderboard.theme import palette_now
 from leaderboard.wording import literal, round_caption
@@ -64,6 +64,28 @@ def show_table(board: Board, text: str, view: str, *, with_baselines: bool) -> N
     )
 
 
+def show_uploads(board: Board) -> None:
+    """Show scores of predictions that came without a solver, apart from the ranking."""
+    if not board.uploads:
+        return
+    frame = upload_frame(board.round, board.uploads)
+    number = st.column_config.NumberColumn
+    st.markdown(f"##### {UPLOAD_LABEL.capitalize()}")
+    st.caption("Not ranked. Scores on public test rows, rounded to 0.1.")
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(len(frame), _MAX_ROWS_SHOWN) * 32 + 37,
+        row_height=32,
+        column_config={
+            name: number(format="%.1f", width=78)
+            for name in frame.columns
+            if name not in {"Name", "Uploaded"}
+        },
+        alt="Scores of uploaded predictions, not ranked",
+    )
+
+
 def show_chart(board: Board) -> None:
     """Show score against calls."""
     spec = charts.score_against_calls(board.entries, palette_now())
@@ -99,13 +121,16 @@ def main() -> None:
     show_cards(board_cards(board))
     if not board.entries:
         st.info("No submission yet. The first complete one leads.")
+        show_uploads(board)
         return
     show_table(board, text or "", view or "scores", with_baselines=with_baselines)
     st.caption(
         "Rank: mean score over tasks (each the mean over its few-shot seeds), then fewer charged calls; "
         "equal on both share a rank. ◆ reference methods stand in order and are not ranked. "
-        "What is not complete has no score and no rank. * scored on a checkpoint. Select a solver to open it."
+        "What is not complete has no score and no rank. * scored on a checkpoint. What ran without a "
+        "sandbox is unofficial and not ranked. Select a solver to open it."
     )
+    show_uploads(board)
     show_chart(board)
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from harness.store.values import ScoringRule
+from harness.metrics.ranking import ScoringRule
 from leaderboard import guard, source
 from leaderboard.ranking import task_frame
 from leaderboard.rounds import choose_round
@@ -40,6 +40,8 @@ def main() -> None:
 - **Call**: one candidate prompt evaluated on at most as many examples as the train split has. Train and dev
   queries are charged alike, before they are computed; a query that would pass the budget is refused whole.
 - ◆ Reference methods stand in order and are not ranked.
+- **Unofficial**: a run was made without a sandbox. It is marked, stands in order, and is not ranked.
+- **Predictions only**: uploaded answers whose calls nobody metered stand in a table of their own, without a rank.
 """
     )
     st.caption(f"Digest of the round file: {board_round.digest}")

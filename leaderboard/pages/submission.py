@@ -4,7 +4,7 @@ import streamlit as st
 
 from harness.errors import UsageError
 from harness.records import Status, Verdict
-from harness.store.board import SubmissionPage
+from harness.store.board import UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
 from leaderboard.ranking import hash_frame, run_frame, score_frame
@@ -40,6 +40,10 @@ def show_state(page: SubmissionPage) -> None:
         st.error(f"Not ranked, since a run has no score. {verdict_text(entry.verdict)}.")
     elif entry.verdict is not None and entry.verdict is not Verdict.OK:
         st.warning(f"Scored on a checkpoint. {verdict_text(entry.verdict)}.")
+    if not entry.is_official:
+        st.warning(
+            f"{UNOFFICIAL.capitalize()}. Without isolation nothing bound the solver; it is not ranked."
+        )
 
 
 def figures(page: SubmissionPage) -> list[Card]:

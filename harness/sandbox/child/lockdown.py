@@ -69,10 +69,14 @@ def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
 
     Raises:
         OSError: the kernel refused.
-        ValueError: a limit is above the hard one in force.
     """
     for name, (soft, hard) in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (soft, hard))
+        number = getattr(resource, f"RLIMIT_{name}")
+        # A limit in force that is tighter stays: only root could raise it.
+        _, ceiling = resource.getrlimit(number)
+        if ceiling != resource.RLIM_INFINITY:
+            soft, hard = min(soft, ceiling), min(hard, ceiling)  # noqa: PLW2901
+        resource.setrlimit(number, (soft, hard))
 
 
 def landlock(scratch: str) -> int:

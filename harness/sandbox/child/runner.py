@@ -57,12 +57,18 @@ def main() -> None:
     hello = {"nonce": config["nonce"], "landlock": abi, "versions": _versions(config["packages"])}
     channel.send(FrameType.HELLO, 0, hello)
 
+    sys.path[1:1] = config["packages"]
+    try:
+        from harness.sandbox.child import work  # noqa: PLC0415
+    except (ImportError, MemoryError) as error:
+        problem = f"numpy and the solver contract cannot be loaded: {type(error).__name__}: {error}"
+        channel.send(FrameType.FAULT, 0, {"nonce": config["nonce"], "problems": [problem[:4000]]})
+        sys.exit(_EXIT_FAULT)
+    channel.send(FrameType.READY, 0, {})
+
     order = channel.receive(frozenset({FrameType.SOLVE, FrameType.PREDICT}))
     # Last, so that a file of the submission cannot take the place of a library's module.
-    sys.path[1:1] = config["packages"]
     sys.path.append(config["submission"])
-    from harness.sandbox.child import work  # noqa: PLC0415
-
     if order.type is FrameType.SOLVE:
         work.solve(channel, order, config["submission"])
     else:

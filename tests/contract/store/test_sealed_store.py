@@ -143,6 +143,20 @@ def test_claim_of_a_round_leaves_other_rounds_alone(store):
     assert store.claim_run("w", 60, "toy").round_name == "toy"
 
 
+def test_claim_of_bundled_code_leaves_submissions_of_others_alone(store):
+    submit(store)
+    assert store.claim_run("w", 60, only_bundled=True) is None
+    assert not store.has_waiting_runs(only_bundled=True)
+    submit(store, "baselines", "bbt", is_baseline=True)
+    submit(store, name="packaged", is_example=True)
+    assert store.has_waiting_runs("toy", only_bundled=True)
+    names = []
+    while claim := store.claim_run("w", 60, "toy", only_bundled=True):
+        names.append(claim.submission_name)
+    assert names == ["packaged"] * 4 + ["bbt"] * 4
+    assert store.claim_run("w", 60).submission_name == "cma"
+
+
 def test_claim_from_two_connections_never_gives_a_run_twice(opener):
     with opener() as store:
         store.add_round(round_facts(seeds=tuple(range(1, 16))))
@@ -304,6 +318,57 @@ def test_parent_takes_the_worst_verdict_when_all_runs_have_ended(store, outcomes
         finish_one(store, **outcome)
     ended = store.get_submission(submission)
     assert (ended.status, ended.verdict) == (status, verdict)
+
+
+def test_run_without_isolation_stays_marked(store):
+    submission = submit(store)
+    finish_one(store, is_official=False)
+    finish_one(store)
+    runs = store.get_submission(submission).runs
+    assert sorted(run.is_official for run in runs) == [False, True, True, True]
+    ended = [event for event in store.events(submission) if event.kind == "run ended"]
+    assert [event.detail["is_official"] for event in ended] == [False, True]
+
+
+def upload(store, name="Ada", digest="e" * 64, score=75.0, tasks=None):
+    return store.add_upload("toy", name, digest, tasks or {"sst2": 80.0, "snli": 70.0}, score)
+
+
+def uploads(store):
+    with store.reading() as session:
+        return session.execute(text("SELECT name, score, revision FROM uploads ORDER BY id")).all()
+
+
+def test_upload_of_the_same_archive_replaces_its_row_and_leaves_events(store):
+    first = upload(store)
+    assert upload(store, name="Ada Lovelace", score=74.0) == first
+    other = upload(store, digest="f" * 64)
+    assert other != first
+    assert uploads(store) == [("Ada Lovelace", 74.0, 2), ("Ada", 75.0, 1)]
+    assert kinds(store)[-3:] == ["upload added", "upload replaced", "upload added"]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31mred", "a\u202eb", "x" * 101])
+def test_upload_with_a_name_that_cannot_be_shown_is_refused(store, name):
+    with pytest.raises(UsageError, match="expected 1-100 printable characters"):
+        upload(store, name=name)
+    assert uploads(store) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "tasks"),
+    [
+        (100.1, None),
+        (float("nan"), None),
+        (75.0, {"sst2": 80.0}),
+        (75.0, {"sst2": 80.0, "qqp": 70.0}),
+        (75.0, {"sst2": -1.0, "snli": 70.0}),
+    ],
+)
+def test_upload_with_impossible_scores_is_refused(store, score, tasks):
+    with pytest.raises(InfrastructureError, match="score"):
+        upload(store, score=score, tasks=tasks)
+    assert uploads(store) == []
 
 
 def test_cancel_ends_the_runs_and_shuts_out_the_worker(store):

@@ -57,8 +57,9 @@ def test_info_names_the_model(engine, backbone):
 def test_engine_sets_the_threads_of_its_profile(backbone):
     before = torch.get_num_threads()
     try:
-        Engine(backbone, NumericProfile(threads=2), M)
-        assert torch.get_num_threads() == 2
+        for threads in (2, 1):
+            Engine(backbone, NumericProfile(threads=threads), M)
+            assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 

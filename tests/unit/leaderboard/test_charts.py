@@ -55,9 +55,25 @@ def test_scatter_puts_no_calls_at_one_call_on_the_logarithm(sample_board):
 
 
 def test_scatter_tells_kinds_apart_by_shape_and_by_colour_of_the_palette(sample_board):
-    marks = score_against_calls(sample_board.entries, DARK)["layer"][1]["encoding"]
+    official = [entry for entry in sample_board.entries if entry.is_official]
+    marks = score_against_calls(official, DARK)["layer"][1]["encoding"]
     assert marks["shape"]["scale"]["range"] == ["circle", "diamond"]
     assert marks["color"]["scale"]["range"] == list(DARK.series[:2])
+
+
+def test_scatter_marks_unofficial_results_and_keeps_them_off_the_front(entries):
+    best = dataclasses.replace(entries[4], is_official=False)
+    field = [*entries[:4], best]
+    assert best not in pareto_front(field)
+    spec = score_against_calls(field, LIGHT)
+    points = [row for row in rows_of(spec) if "solver" in row]
+    assert {row["solver"]: row["kind"] for row in points}["s5"] == "Unofficial"
+    assert spec["layer"][1]["encoding"]["shape"]["scale"]["range"] == ["circle", "diamond", "cross"]
+
+
+def test_scatter_of_unofficial_results_alone_is_drawn(entries):
+    alone = [dataclasses.replace(entries[0], is_official=False)]
+    assert [row["solver"] for row in rows_of(score_against_calls(alone, LIGHT)) if "solver" in row] == ["s1"]
 
 
 def test_scatter_of_nobody_is_empty():

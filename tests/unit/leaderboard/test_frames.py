@@ -13,8 +13,9 @@ from leaderboard.ranking import (
     score_frame,
     task_column,
     tint,
+    upload_frame,
 )
-from leaderboard.wording import button_text, literal
+from leaderboard.wording import button_text, entry_state, literal, rank_of, run_state
 
 
 def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
@@ -113,6 +114,50 @@ def test_hash_frame_says_which_runs_share_a_hash(sample_store, sample_board):
     frame = hash_frame(page)
     assert frame.set_index("Of").loc["submission", "Runs"] == "all"
     assert (frame["Of"] == "artifact").sum() == len(page.runs)
+
+
+def unofficial(board):
+    return next(entry for entry in board.entries if not entry.is_official)
+
+
+def test_unofficial_entry_is_marked_and_never_called_ranked(sample_store, sample_board):
+    entry = unofficial(sample_board)
+    assert entry.rank is None
+    assert any(each.rank and each.score < entry.score for each in sample_board.entries)
+    frame = board_frame(sample_board.round, sample_board.entries, "scores").set_index("Team")
+    assert frame.loc[entry.team, "Verdict"] == "OK, unofficial: no sandbox"
+    assert frame.loc[entry.team, "#"] is pd.NA
+    assert frame["Verdict"].str.contains("unofficial").sum() == 1
+    assert rank_of(entry) == "not ranked, unofficial: no sandbox"
+    runs = sample_store.submission(entry.submission_id).runs
+    assert {run_state(run) for run in runs} == {"OK, unofficial: no sandbox"}
+
+
+def test_unofficial_baseline_and_unfinished_entry_are_marked_too(sample_board):
+    baseline = dataclasses.replace(
+        next(entry for entry in sample_board.entries if entry.is_baseline), is_official=False
+    )
+    (card,) = board_cards(dataclasses.replace(sample_board, entries=(baseline,)))[2:3]
+    assert "unofficial: no sandbox" in card.remark
+    running = next(entry for entry in sample_board.entries if entry.name == "in progress")
+    assert entry_state(dataclasses.replace(running, is_official=False)) == (
+        f"{entry_state(running)}, unofficial: no sandbox"
+    )
+
+
+def test_upload_frame_has_scores_and_neither_rank_nor_calls(sample_board):
+    frame = upload_frame(sample_board.round, sample_board.uploads)
+    assert frame.drop(columns="Uploaded").to_dict("records") == [
+        {
+            "Name": "Unmetered",
+            "Score ↑": 82.8,
+            "SST-2 ↑": 88.1,
+            "QQP ↑": 80.3,
+            "QNLI ↑": 79.4,
+            "SNLI ↑": 71.2,
+            "DBPedia ↑": 95.0,
+        }
+    ]
 
 
 def test_literal_escapes_every_mark_and_breaks_shortcodes():

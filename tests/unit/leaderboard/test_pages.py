@@ -45,9 +45,34 @@ def number_of(board, name):
 
 def test_board_shows_every_entry_in_order(open_app, sample_db, sample_board):
     app = open_app(sample_db)
-    (table,) = app.dataframe
+    table = app.dataframe[0]
     assert table.value["Team"].tolist() == [entry.team for entry in sample_board.entries]
     assert "Ivory Moths" in text_of(app)
+
+
+def test_board_marks_unofficial_results_and_shows_uploads_apart(open_app, sample_db, sample_board):
+    app = open_app(sample_db)
+    ranking, uploads = (table.value for table in app.dataframe)
+    assert ranking.set_index("Solver").loc["open window", "Verdict"] == "OK, unofficial: no sandbox"
+    assert uploads["Name"].tolist() == ["Unmetered"]
+    assert not {"#", "Calls ↓"} & set(uploads.columns)
+    assert "Predictions only, calls not metered" in text_of(app)
+    page = open_app(sample_db, "submission", id=number_of(sample_board, "open window"))
+    assert "Unofficial: no sandbox" in text_of(page)
+    assert set(page.dataframe[1].value["Verdict"]) == {"OK, unofficial: no sandbox"}
+
+
+def test_board_without_a_submission_still_shows_uploads(open_app, tmp_path):
+    paths = ArenaPaths(tmp_path)
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        facts = sample_round(kshot_seeds=(8,))
+        sealed.add_round(facts)
+        scores = {task.name: 50.0 for task in facts.tasks}
+        sealed.add_upload("sample", "<b>x</b> **y**", "a" * 64, scores, 50.0)
+        publisher.publish()
+    app = open_app(paths.public_db)
+    assert app.dataframe[0].value["Name"].tolist() == ["<b>x</b> **y**"]
+    assert "<b>" not in text_of(app)
 
 
 def test_board_search_and_baseline_switch_filter_the_table(open_app, sample_db):
@@ -57,7 +82,7 @@ def test_board_search_and_baseline_switch_filter_the_table(open_app, sample_db):
     app.text_input[0].set_value("lynx").run()
     assert app.dataframe[0].value["Team"].tolist() == ["Ionic Lynx"]
     app.text_input[0].set_value("nobody is called so").run()
-    assert len(app.dataframe) == 0
+    assert not any("Team" in table.value for table in app.dataframe)
     assert "No entry matches" in text_of(app)
     assert not app.exception
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.metrics import score
+from harness.metrics.official import score
 
 
 def test_accuracy_is_the_share_of_right_rows():

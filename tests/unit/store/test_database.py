@@ -132,6 +132,11 @@ def test_solver_seed_is_stable_never_zero_and_differs_by_run():
     assert solver_seed("a", "x", 8) == 2066425077
 
 
+def test_importing_the_store_loads_no_scikit_learn():
+    code = "import sys, harness.store; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_failure_of_the_database_is_ours(tmp_path):
     paths = ArenaPaths(tmp_path)
     with SealedStore.open(paths) as sealed:

@@ -54,10 +54,15 @@ def add_round(sealed, rule=ScoringRule.FORCE_BEST, **task):
     sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", tasks, rule=rule))
 
 
-def enter(sealed, team, name, public, private=SENTINEL, calls=100, verdict=Verdict.OK, **more):
+def enter(sealed, team, name, public, private=SENTINEL, calls=100, verdict=Verdict.OK, official=(), **more):
+    """Hand in and finish; `official` says of the first runs whether they were isolated."""
     number = sealed.add_submission("toy", team, name, "b" * 64, "x", **more)
+    marks = iter(official)
     while claim := sealed.claim_run("w", 60):
-        result = RunResult(verdict, public, private, Usage(calls=calls), 3000, NOW, NOW)
+        is_official = next(marks, True)
+        result = RunResult(
+            verdict, public, private, Usage(calls=calls), 3000, NOW, NOW, is_official=is_official
+        )
         sealed.finish_run(claim, sealed.start_attempt(claim), result)
     return number
 
@@ -92,6 +97,55 @@ def test_board_counts_the_best_or_the_last_submission_of_a_team(sealed, publishe
     assert lines(public) == [("second", 1, 60.0)]
     assert [entry.name for entry in public.submissions("toy")] == ["second", "first"]
     assert public.board("toy").n_submissions == 2
+
+
+def test_entry_with_one_run_without_isolation_is_unofficial_and_not_ranked(sealed, publisher, public):
+    add_round(sealed)
+    enter(sealed, "Lynx", "good", 80.0)
+    number = enter(sealed, "Moths", "open", 90.0, official=[True, False])
+    publisher.publish()
+    assert lines(public) == [("open", None, 90.0), ("good", 1, 80.0)]
+    assert [entry.is_official for entry in public.board("toy").entries] == [False, True]
+    page = public.submission(number)
+    assert page.entry.is_official is False
+    assert sorted(run.is_official for run in page.runs) == [False, True, True, True]
+
+
+def test_unofficial_submission_never_takes_the_place_of_an_official_one(sealed, publisher, public):
+    add_round(sealed)
+    enter(sealed, "Lynx", "good", 80.0)
+    enter(sealed, "Lynx", "open", 90.0, official=[False])
+    publisher.publish()
+    assert lines(public) == [("good", 1, 80.0)]
+
+
+def add_upload(sealed, name, digest, score):
+    return sealed.add_upload("toy", name, digest * 64, {"snli": score - 1, "sst2": score + 1}, score)
+
+
+def test_uploads_stand_apart_best_first_and_follow_their_changes(paths, sealed, publisher, public):
+    add_round(sealed)
+    enter(sealed, "Lynx", "good", 80.0)
+    before = publisher.publish()
+    add_upload(sealed, "<b>one</b>", "e", 60.0)
+    add_upload(sealed, "two", "f", 90.0)
+    assert publisher.publish() == before + 1
+    assert publisher.publish() == before + 1
+    board = public.board("toy")
+    assert lines(public) == [("good", 1, 80.0)]
+    assert [(each.name, each.score) for each in board.uploads] == [("two", 90.0), ("<b>one</b>", 60.0)]
+    assert list(board.uploads[0].task_scores.items()) == [("sst2", 91.0), ("snli", 89.0)]
+    add_upload(sealed, "renamed", "e", 60.0)
+    assert publisher.publish() == before + 2
+    assert [each.name for each in public.board("toy").uploads] == ["two", "renamed"]
+    kept = public.board("toy").uploads
+    publisher.close()
+    for path in paths.home.glob("public.db*"):
+        path.unlink()
+    with Publisher.open(paths, sealed) as again:
+        again.publish()
+    with PublicStore.open(paths.public_db) as derived:
+        assert derived.board("toy").uploads == kept
 
 
 def test_board_of_examples_has_a_row_per_solver(sealed, publisher, public):
@@ -233,5 +287,7 @@ def test_sample_arena_holds_every_state(tmp_path):
     }
     assert any(entry.n_runs_held for entry in board.entries)
     assert any(entry.is_flagged for entry in board.entries)
+    assert [entry.name for entry in board.entries if not entry.is_official] == ["open window"]
+    assert [upload.name for upload in board.uploads] == ["Unmetered"]
     assert [entry.rank for entry in board.entries if entry.rank] == [1, 2, 3, 4]
     assert all(entry.submitted_at <= utc_now() for entry in board.entries)

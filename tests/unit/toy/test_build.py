@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForMaskedLM
 
-from harness.toy import TASKS
 from harness.toy.build import Recipe, Stage, encode_documents, save, train
 from harness.toy.grammar import documents
+from harness.toy.tasks import TASKS
 from harness.toy.tokenizer import vocabulary
 
 TINY = Recipe(stages=(Stage(2, 0.0), Stage(1, 0.5)), batch_size=16, hidden_size=16, n_layers=2)

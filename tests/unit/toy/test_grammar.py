@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from harness.toy import PLACEHOLDER_WORDS, TASKS
+from harness.toy import PLACEHOLDER_WORDS
 from harness.toy.grammar import GLOSSARY, POOL_ROWS, TEST_ROWS, documents, task_rows
 from harness.toy.lexicon import all_words
+from harness.toy.tasks import TASKS
 
 COLUMNS = {
     "sst2": ["sentence", "label"],
@@ -30,7 +31,7 @@ def test_rows_have_the_official_columns_and_sizes(task: str) -> None:
 def test_rows_are_balanced_over_all_classes(task: str) -> None:
     for split in ("pool", "test"):
         counts = Counter(row["label"] for row in task_rows(task, split))
-        assert sorted(counts, key=int) == list(range(TASKS[task].n_classes))
+        assert sorted(counts, key=int) == list(range(len(TASKS[task].words)))
         assert max(counts.values()) - min(counts.values()) <= 1
 
 

@@ -1,7 +1,8 @@
 """The toy tokenizer: whole words, no unknown token, fixed ids."""
 
-from harness.toy import PLACEHOLDER_IDS, PLACEHOLDER_WORDS, TASKS
+from harness.toy import PLACEHOLDER_IDS, PLACEHOLDER_WORDS
 from harness.toy.grammar import GLOSSARY, documents, task_rows
+from harness.toy.tasks import TASKS
 from harness.toy.tokenizer import SPECIAL_TOKENS, build_tokenizer, vocabulary
 
 TOKENIZER = build_tokenizer()
@@ -40,7 +41,7 @@ def test_templates_and_label_words_are_known() -> None:
         assert TOKENIZER.unk_token_id not in ids(frame)
         label_ids = [ids(word) for word in task.words]
         assert all(len(label) == 1 for label in label_ids)
-        assert len({label[0] for label in label_ids}) == task.n_classes
+        assert len({label[0] for label in label_ids}) == len(task.words)
 
 
 def test_pieces_encode_as_they_do_inside_a_sentence() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from harness.toy import MODEL_MAX_LENGTH, PLACEHOLDER_IDS, TASKS, WEIGHTS_DIR
-from harness.toy.grammar import task_rows
-from harness.toy.scene import Scene, few_shot, labels_of, load, score
+from harness.metrics.official import score
+from harness.session.prediction import default_prediction
+from harness.toy import MODEL_MAX_LENGTH, PLACEHOLDER_IDS, WEIGHTS_DIR
 from harness.toy.tokenizer import build_tokenizer
 
 
@@ -29,37 +29,26 @@ def test_weights_load_with_the_auto_classes() -> None:
     assert output.weight.data_ptr() == tied.weight.data_ptr()
 
 
-def test_manual_prompt_beats_chance_on_topics() -> None:
-    task = TASKS["dbpedia"]
-    scene = Scene(*load(WEIGHTS_DIR), task)
-    rows = task_rows("dbpedia", "test")[:300]
-    logits = scene.logits(scene.encode(rows), scene.zero_prompt())[0]
-    assert score(task, logits, labels_of(rows)) > 20.0
+def test_manual_prompt_beats_chance_on_every_task(toy_arena):
+    """The whole manual row of the board, through the project's own engine."""
+    info = toy_arena.engine.info
+    zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
+    for config in toy_arena.config.task:
+        task = toy_arena.task(config.name)
+        logits = toy_arena.engine.evaluate(task.encoded_test, zeros).logits
+        n_classes = len(config.words)
+        predictions = default_prediction(logits)
+        assert score(config.metric, task.data.test.labels, predictions, n_classes) > 100 / n_classes + 5, (
+            config.name
+        )
 
 
-def test_a_prompt_changes_the_logits_of_its_own_candidate_only() -> None:
-    task = TASKS["sst2"]
-    scene = Scene(*load(WEIGHTS_DIR), task)
-    encoded = scene.encode(task_rows("sst2", "test")[:4])
-    prompts = np.zeros((2, *scene.shape), dtype=np.float32)
-    prompts[1, 2] = 1.0
-    both = scene.logits(encoded, prompts)
-    manual = scene.logits(encoded, scene.zero_prompt())[0]
-    assert both.shape == (2, 4, 2)
-    assert torch.allclose(both[0], manual, atol=1e-5)
-    assert not torch.allclose(both[1], manual, atol=1e-2)
-
-
-def test_encoding_puts_the_placeholders_after_the_start() -> None:
-    scene = Scene(*load(WEIGHTS_DIR), TASKS["qnli"])
-    ids, where = scene.encode(task_rows("qnli", "test")[:8])
-    assert ids[:, 1 : len(PLACEHOLDER_IDS) + 1].tolist() == [list(PLACEHOLDER_IDS)] * 8
-    assert (ids[torch.arange(8), where] == scene.tokenizer.mask_token_id).all()
-
-
-def test_few_shot_splits_are_balanced_and_disjoint() -> None:
-    task = TASKS["snli"]
-    train, dev = few_shot(task, 8)
-    assert np.bincount(labels_of(train)).tolist() == [task.k_shot] * task.n_classes
-    assert np.bincount(labels_of(dev)).tolist() == [task.k_shot] * task.n_classes
-    assert not {str(row) for row in train} & {str(row) for row in dev}
+def test_encoding_puts_the_placeholders_after_the_start_and_one_mask(toy_arena):
+    mask = toy_arena.backbone.specials.mask
+    for config in toy_arena.config.task:
+        encoded = toy_arena.task(config.name).encoded_test
+        for row in range(8):
+            ids = encoded.example_ids(row).tolist()
+            assert tuple(ids[1 : 1 + len(PLACEHOLDER_IDS)]) == PLACEHOLDER_IDS
+            assert ids.count(mask) == 1
+            assert ids[encoded.read_positions[row]] == mask

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=True),
         sa.Column("is_flagged", sa.Boolean(), nullable=False),
+        sa.Column("is_official", sa.Boolean(), nullable=False),
         sa.Column("is_complete", sa.Boolean(), nullable=False),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("public_score", sa.Double(), nullable=True),
@@ -113,6 +114,7 @@ def upgrade() -> None:
         sa.Column("is_held", sa.Boolean(), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=True),
         sa.Column("is_flagged", sa.Boolean(), nullable=False),
+        sa.Column("is_official", sa.Boolean(), nullable=False),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("budget_calls", sa.Integer(), nullable=False),
@@ -133,9 +135,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_submission_id"), "runs", ["submission_id"], unique=False)
+    op.create_table(
+        "uploads",
+        sa.Column("upload_id", sa.Integer(), nullable=False),
+        sa.Column("round_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("task_scores", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["round_id"], ["rounds.id"], name=op.f("fk_uploads_round_id_rounds")),
+        sa.PrimaryKeyConstraint("upload_id", name=op.f("pk_uploads")),
+    )
+    op.create_index(op.f("ix_uploads_round_id"), "uploads", ["round_id"], unique=False)
 
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("runs", "leader", "curves", "entries", "rounds", "meta"):
+    for table in ("uploads", "runs", "leader", "curves", "entries", "rounds", "meta"):
         op.drop_table(table)

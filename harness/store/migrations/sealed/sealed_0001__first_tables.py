@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("hashes", sa.JSON(), nullable=True),
         sa.Column("train_loss_curve", sa.JSON(), nullable=True),
         sa.Column("wall_s", sa.Double(), nullable=True),
+        sa.Column("is_official", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -148,6 +149,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_predictions_run_id_runs")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_predictions")),
     )
+    op.create_table(
+        "uploads",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("round_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("task_scores", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["round_id"], ["rounds.id"], name=op.f("fk_uploads_round_id_rounds")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
+        sa.UniqueConstraint("round_id", "digest", name=op.f("uq_uploads_round_id_digest")),
+    )
     _forbid_changes_of_events()
 
 
@@ -164,5 +179,15 @@ def _forbid_changes_of_events() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("predictions", "attempts", "runs", "tasks", "submissions", "teams", "rounds", "events"):
+    for table in (
+        "uploads",
+        "predictions",
+        "attempts",
+        "runs",
+        "tasks",
+        "submissions",
+        "teams",
+        "rounds",
+        "events",
+    ):
         op.drop_table(table)

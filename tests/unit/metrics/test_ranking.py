@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.store.ranking import Contender, choose, mean_of_seeds, rank, total_score
-from harness.store.values import ScoringRule
+from harness.metrics.ranking import Contender, ScoringRule, choose, mean_of_seeds, rank, total_score
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def contender(number, total, calls=100, owner=None, minute=None, is_ranked=True, public=None):
+def contender(
+    number, total, calls=100, owner=None, minute=None, is_ranked=True, public=None, is_official=True
+):
     return Contender(
         submission_id=number,
         owner=(owner or f"team {number}", ""),
@@ -20,6 +21,7 @@ def contender(number, total, calls=100, owner=None, minute=None, is_ranked=True,
         calls=calls,
         submitted_at=START + timedelta(minutes=number if minute is None else minute),
         is_ranked=is_ranked,
+        is_official=is_official,
     )
 
 
@@ -66,6 +68,11 @@ def test_rank_baseline_between_ties_does_not_part_them():
     assert order(field) == [(1, 1), (2, None), (3, 1)]
 
 
+def test_rank_unofficial_stands_in_order_without_a_rank():
+    field = [contender(1, 80.0, is_official=False), contender(2, 70.0), contender(3, 60.0)]
+    assert order(field) == [(1, None), (2, 1), (3, 2)]
+
+
 def test_rank_incomplete_is_last_and_never_first():
     assert order([contender(1, None), contender(2, 0.0)]) == [(2, 1), (1, None)]
 
@@ -97,6 +104,13 @@ def test_choose_last_takes_the_last_complete_one():
     counted, pending = choose(own, ScoringRule.FORCE_LAST)
     assert [each.submission_id for each in counted] == [2]
     assert [each.submission_id for each in pending] == [3]
+
+
+@pytest.mark.parametrize("rule", ScoringRule)
+def test_choose_takes_an_unofficial_one_only_if_there_is_no_official_one(rule):
+    own = [contender(1, 60.0, owner="x"), contender(2, 90.0, owner="x", is_official=False)]
+    assert choose(own, rule)[0] == own[:1]
+    assert choose(own[1:], rule)[0] == own[1:]
 
 
 def test_choose_shows_no_incomplete_one_older_than_a_complete_one():

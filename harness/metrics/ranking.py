@@ -1,20 +1,36 @@
 """Who counts, and in which order: pure functions of scores, calls and times.
 
 Rank by total score, then by fewer charged calls. Entries that are equal on both share a rank; the
-time of submission orders their display and nothing else. Reference methods stand in the same order
-without a rank. What is not complete has neither a score nor a rank, and comes last.
+time of submission orders their display and nothing else. Reference methods and unofficial results
+stand in the same order without a rank. What is not complete has neither a score nor a rank, and comes
+last.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from harness.store.values import ScoringRule
-
-__all__ = ["TOTAL_DECIMALS", "Contender", "Placed", "choose", "mean_of_seeds", "rank", "total_score"]
+__all__ = [
+    "TOTAL_DECIMALS",
+    "Contender",
+    "Placed",
+    "ScoringRule",
+    "choose",
+    "mean_of_seeds",
+    "rank",
+    "total_score",
+]
 
 TOTAL_DECIMALS = 9
 """Totals are compared after rounding to this many decimals: sums in another order stay equal."""
+
+
+class ScoringRule(StrEnum):
+    """Which of a team's complete submissions counts."""
+
+    FORCE_LAST = "Force_Last"
+    FORCE_BEST = "Force_Best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,7 @@ class Contender:
         calls: charged calls over all runs.
         submitted_at: aware.
         is_ranked: False for a reference method.
+        is_official: False if a run was made without isolation; never ranked.
     """
 
     submission_id: int
@@ -39,6 +56,7 @@ class Contender:
     calls: int
     submitted_at: datetime
     is_ranked: bool = True
+    is_official: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +89,7 @@ def rank(contenders: Iterable[Contender]) -> list[Placed]:
     shared: tuple[tuple[float, int], int] | None = None
     for position, contender in enumerate(ordered, start=1):
         own_rank: int | None = None
-        if contender.is_ranked and contender.total is not None:
+        if contender.is_ranked and contender.is_official and contender.total is not None:
             n_ranked += 1
             merit = _merit(contender.total, contender.calls)
             own_rank = shared[1] if shared is not None and shared[0] == merit else n_ranked
@@ -83,7 +101,8 @@ def rank(contenders: Iterable[Contender]) -> list[Placed]:
 def choose(contenders: Iterable[Contender], rule: ScoringRule) -> tuple[list[Contender], list[Contender]]:
     """Return the complete submissions that count, one per owner, and the incomplete ones worth showing.
 
-    An owner's newest incomplete submission is shown if it is newer than every complete one.
+    An unofficial one counts only for an owner without an official one. An owner's newest incomplete
+    submission is shown if it is newer than every complete one.
 
     Args:
         contenders: all submissions of one round.
@@ -97,8 +116,9 @@ def choose(contenders: Iterable[Contender], rule: ScoringRule) -> tuple[list[Con
     for own in by_owner.values():
         complete = [contender for contender in own if contender.total is not None]
         incomplete = [contender for contender in own if contender.total is None]
-        if complete:
-            counted.append(max(complete, key=_age) if rule is ScoringRule.FORCE_LAST else _best(complete))
+        eligible = [contender for contender in complete if contender.is_official] or complete
+        if eligible:
+            counted.append(max(eligible, key=_age) if rule is ScoringRule.FORCE_LAST else _best(eligible))
         if incomplete:
             newest = max(incomplete, key=_age)
             if all(_age(newest) > _age(contender) for contender in complete):

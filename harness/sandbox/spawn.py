@@ -1,0 +1,183 @@
+"""Starting the process: bubblewrap with the runner, or, unsafe, the runner alone."""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.sandbox import seccomp
+from harness.sandbox.bwrap import PACKAGES, SUBMISSION, Layout, child_environment
+from harness.sandbox.environment import SolverEnvironment
+from harness.sandbox.policy import SandboxMode, SandboxPolicy
+
+__all__ = ["Descriptors", "Spawned", "spawn_isolated", "spawn_plain"]
+
+_NPROC, _NOFILE, _SIGPENDING = 64, 256, 256
+_STACK_BYTES = 8 << 20
+_ADDRESS_SLACK_BYTES = 32 << 30
+"""Address space beyond the memory cap: libraries, and torch's reservations that are never touched."""
+_CANARIES = ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/self", "/home", "/var", "/run")
+_HARNESS = Path(__file__).resolve().parent.parent
+_NO_SITE = ("-S", "-s", "-P", "-B")
+"""Python's options: no site packages, no user site, nothing from the script's folder, no .pyc written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptors:
+    """The new process's end of the channel, and the write end of its log."""
+
+    channel: int
+    log: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A started process.
+
+    Attributes:
+        popen: bubblewrap's monitor, or the runner itself.
+        info_fd: what bubblewrap reports itself on; None for the runner alone.
+        config: the runner's orders, less what only the process number tells.
+    """
+
+    popen: subprocess.Popen[bytes]
+    info_fd: int | None
+    config: dict[str, Any]
+
+    def first_process(self, deadline: float) -> int:
+        """Return the number of the process whose death ends all of it.
+
+        Args:
+            deadline: on the monotonic clock.
+
+        Raises:
+            ValueError: bubblewrap ended without a report.
+            KeyError: its report names no process.
+        """
+        if self.info_fd is None:
+            return self.popen.pid
+        report = b""
+        with open(self.info_fd, "rb", buffering=0) as info:  # noqa: PTH123 - from a descriptor
+            poller = select.poll()
+            poller.register(info, select.POLLIN)
+            while poller.poll(max(0.0, deadline - time.monotonic()) * 1000) and (chunk := info.read(4096)):
+                report += chunk
+        return int(json.loads(report)["child-pid"])
+
+
+def spawn_isolated(
+    mode: SandboxMode,
+    policy: SandboxPolicy,
+    environment: SolverEnvironment,
+    submission: Mapping[str, bytes],
+    fds: Descriptors,
+) -> Spawned:
+    """Run bubblewrap, which builds the sandbox and executes the runner in it.
+
+    Raises:
+        SandboxUnavailable: bubblewrap is not installed.
+    """
+    passed = [fds.channel]
+    with contextlib.ExitStack() as ours:
+
+        def open_data(data: bytes) -> int:
+            fd = os.memfd_create("gradfree", os.MFD_CLOEXEC)
+            ours.callback(os.close, fd)
+            with open(fd, "wb", closefd=False) as file:
+                file.write(data)
+            os.lseek(fd, 0, os.SEEK_SET)
+            passed.append(fd)
+            return fd
+
+        layout = Layout(open_data)
+        info_read, info_write = os.pipe()
+        ours.callback(os.close, info_write)
+        passed.append(info_write)
+        numbers = {"channel": fds.channel, "info": info_write, "seccomp": open_data(seccomp.stage_1())}
+        try:
+            popen = subprocess.Popen(
+                layout.command(mode, policy, environment, submission, fds=numbers),
+                env={},
+                stdin=subprocess.DEVNULL,
+                stdout=fds.log,
+                stderr=fds.log,
+                pass_fds=passed,
+            )
+        except BaseException:
+            os.close(info_read)
+            raise
+    config = {
+        "isolated": True,
+        "rlimits": _rlimits(policy, isolated=True),
+        "root_entries": layout.root_entries,
+        "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
+        "packages": [PACKAGES],
+        "submission": SUBMISSION,
+    }
+    return Spawned(popen, info_read, config)
+
+
+def spawn_plain(
+    folder: Path, policy: SandboxPolicy, submission: Mapping[str, bytes], fds: Descriptors
+) -> Spawned:
+    """Run the same runner in the same interpreter without isolation, in an empty folder."""
+    files, scratch = folder / "submission", folder / "scratch"
+    for made in (files, scratch):
+        made.mkdir()
+    for name, data in submission.items():
+        path = files / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    runner = _HARNESS / "sandbox" / "child" / "runner.py"
+    popen = subprocess.Popen(
+        [os.path.realpath(sys.executable), *_NO_SITE, str(runner), str(fds.channel), str(_HARNESS.parent)],
+        env=child_environment(policy, str(scratch)),
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=fds.log,
+        stderr=fds.log,
+        pass_fds=[fds.channel],
+        start_new_session=True,
+    )
+    config = {
+        "isolated": False,
+        "rlimits": _rlimits(policy, isolated=False),
+        "packages": _site_packages(),
+        "submission": str(files),
+    }
+    return Spawned(popen, None, config)
+
+
+def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, int]]:
+    limits = {
+        "DATA": policy.memory_bytes,
+        "AS": policy.memory_bytes + _ADDRESS_SLACK_BYTES,
+        "FSIZE": policy.scratch_bytes,
+        "CPU": int(policy.cpu_s) + 2,  # a backstop: the watchdog's message is the better one
+        "CORE": 0,
+    }
+    if isolated:
+        limits |= {
+            "NPROC": _NPROC,
+            "NOFILE": _NOFILE,
+            "STACK": _STACK_BYTES,
+            "MEMLOCK": 0,
+            "SIGPENDING": _SIGPENDING,
+            "MSGQUEUE": 0,
+        }
+    return {name: (value, value) for name, value in limits.items()}
+
+
+def _site_packages() -> list[str]:
+    """Where this interpreter finds its packages, for a run without isolation."""
+    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    listed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    return [path for path in dict.fromkeys([*listed, *own]) if Path(path).is_dir()]

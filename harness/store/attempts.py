@@ -1,0 +1,156 @@
+"""Attempts at a claimed run: one try each, ending in a result or void, as functions of an open session."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from harness.errors import InfrastructureError
+from harness.records import Status
+from harness.store.queue import back_to_queue, claimed_run, trace
+from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
+from harness.store.submissions import TERMINAL, settle_parent
+from harness.store.values import ClaimedRun, LeaseLost, RunResult
+
+__all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "start_attempt", "void_attempt"]
+
+MAX_INTERNAL_ERRORS = 2
+"""Internal errors in a row that hold a run."""
+
+
+def start_attempt(session: Session, claim: ClaimedRun, now: datetime) -> AttemptRow:
+    """Open an attempt of a claimed run.
+
+    Raises:
+        LeaseLost: the run is no longer this worker's.
+        InfrastructureError: an attempt is open under this claim.
+    """
+    run = claimed_run(session, claim)
+    if any(attempt.ended_at is None for attempt in run.attempts):
+        raise InfrastructureError(f"run {run.id} has an open attempt; end it before another starts")
+    number = 1 + (session.scalar(select(func.max(AttemptRow.number)).where(AttemptRow.run_id == run.id)) or 0)
+    attempt = AttemptRow(
+        run_id=run.id,
+        number=number,
+        claim_number=claim.claim_number,
+        worker=claim.worker,
+        started_at=now,
+    )
+    session.add(attempt)
+    session.flush()
+    trace(session, run, now, "attempt started", attempt_id=attempt.id, detail={"number": number})
+    return attempt
+
+
+def void_attempt(session: Session, attempt_id: int, reason: str, now: datetime) -> bool:
+    """End an attempt after an internal error; the run waits again. True says that it is held now.
+
+    Raises:
+        LeaseLost: the run has gone to another worker, or was cancelled.
+    """
+    attempt, run = _open_attempt(session, attempt_id)
+    attempt.ended_at = now
+    attempt.void_reason = reason
+    run.n_internal_errors += 1
+    run.is_held = run.n_internal_errors >= MAX_INTERNAL_ERRORS
+    back_to_queue(run)
+    trace(
+        session,
+        run,
+        now,
+        "attempt void",
+        attempt_id=attempt.id,
+        detail={"reason": reason, "is_held": run.is_held},
+    )
+    return run.is_held
+
+
+def finish_run(
+    session: Session, claim: ClaimedRun, attempt_id: int, result: RunResult, now: datetime
+) -> None:
+    """Store the result of a run; storing the same result of the same attempt again changes nothing.
+
+    Raises:
+        LeaseLost: the run has gone to another worker, or was cancelled.
+        InfrastructureError: the attempt is not one of this run, or a score is missing.
+    """
+    known = session.get(AttemptRow, attempt_id)
+    if known is None or known.run_id != claim.run_id:
+        raise InfrastructureError(f"attempt {attempt_id} is not one of run {claim.run_id}")
+    if _is_stored(known, result):
+        return
+    run = claimed_run(session, claim)
+    attempt, _ = _open_attempt(session, attempt_id)
+    _check_scores(run, result)
+    attempt.ended_at = now
+    run.status = Status.FAILED if result.score_public is None else Status.FINISHED
+    run.worker = None
+    run.lease_expires_at = None
+    run.n_internal_errors = 0
+    run.n_lost_leases = 0
+    run.verdict = result.verdict
+    run.is_flagged = result.is_flagged
+    run.score_public = result.score_public
+    run.score_private = result.score_private
+    run.calls = result.usage.calls
+    run.usage = asdict(result.usage)
+    run.message = result.message
+    run.artifact_path = result.artifact_path
+    run.artifact_sha256 = result.artifact_sha256
+    run.hashes = dict(result.hashes)
+    run.train_loss_curve = [[calls, loss] for calls, loss in result.train_loss_curve if np.isfinite(loss)]
+    run.wall_s = result.wall_s
+    run.is_official = result.is_official
+    run.started_at = result.started_at
+    run.ended_at = result.ended_at
+    if result.predictions is not None:
+        classes = np.ascontiguousarray(result.predictions, dtype="<i8").tobytes()
+        session.merge(PredictionRow(run_id=run.id, classes=classes))
+    trace(
+        session,
+        run,
+        now,
+        "run ended",
+        attempt_id=attempt.id,
+        detail={
+            "verdict": result.verdict,
+            "calls": result.usage.calls,
+            "artifact": result.artifact_sha256,
+            "is_official": result.is_official,
+        },
+    )
+    settle_parent(session, run.submission, now)
+
+
+def _open_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:
+    attempt = session.get(AttemptRow, attempt_id)
+    if attempt is None:
+        raise InfrastructureError(f"no attempt {attempt_id}")
+    run = attempt.run
+    if attempt.ended_at is not None or run.claim_number != attempt.claim_number or run.status in TERMINAL:
+        raise LeaseLost(f"attempt {attempt_id} has ended ({attempt.void_reason or 'with a result'})")
+    return attempt, run
+
+
+def _check_scores(run: RunRow, result: RunResult) -> None:
+    """A missing private score would show itself only when the round is published, far too late."""
+    has_private_score = result.score_private is not None
+    if result.score_public is not None and has_private_score is not run.task.has_private_rows:
+        expected = "a private score" if run.task.has_private_rows else "no private score"
+        raise InfrastructureError(
+            f"run {run.id} of task {run.task.name} came with score_private={result.score_private}; "
+            f"expected {expected}, since has_private_rows={run.task.has_private_rows}"
+        )
+
+
+def _is_stored(attempt: AttemptRow, result: RunResult) -> bool:
+    """A crash after the commit makes the worker store again what is stored."""
+    return (
+        attempt.ended_at is not None
+        and attempt.void_reason is None
+        and attempt.run.status in TERMINAL
+        and attempt.run.artifact_sha256 == result.artifact_sha256
+        and attempt.run.verdict is result.verdict
+    )

@@ -1,0 +1,10 @@
+"""The five tasks of the toy: as the packaged round file has them, so that they stand in one place."""
+
+from typing import Final
+
+from harness.config import load_round
+
+__all__ = ["TASKS"]
+
+TASKS: Final = {task.name: task for task in load_round("toy").task}
+"""The five tasks by name, in the order of the official board."""

@@ -1,0 +1,154 @@
+"""What the command line shows of the stores, and what it lets into them."""
+
+import json
+import zipfile
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+from harness.config import load_round
+from harness.errors import UsageError
+from harness.records import Status
+from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
+from harness.rounds.lifecycle import create_round
+from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.sample import build_sample_arena
+from harness.tasks import load_task_data
+
+LABEL = "predictions only, calls not metered"
+ROUND = """
+[round]
+name = "mini"
+version = "1.0"
+[model]
+source = "toy"
+n_prompt_tokens = 10
+[limits]
+solver_s = 8.0
+cpu_s = 20.0
+predict_s = 10.0
+memory_bytes = 536870912
+[[task]]
+preset = "sst2"
+name = "sst2"
+data = "toy"
+kshot_seeds = [8]
+budget_calls = 40
+test_limit = 200
+[[task]]
+preset = "snli"
+name = "snli"
+data = "toy"
+kshot_seeds = [8]
+budget_calls = 40
+test_limit = 200
+"""
+
+
+def run(*arguments, fails=None):
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(app, list(map(str, arguments)))
+    if fails is None:
+        assert done.exit_code == 0, (done.output, done.exception)
+    else:
+        assert isinstance(done.exception, UsageError)
+        assert fails in str(done.exception)
+    return done.output
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "arena"
+
+
+@pytest.fixture
+def mini(tmp_path):
+    path = tmp_path / "mini.toml"
+    path.write_text(ROUND)
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path, mini):
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for task in load_round(str(mini)).task:
+            labels = load_task_data(task, seeds=()).test.labels
+            rows = "".join(f"{row},{label}\n" for row, label in enumerate(labels))
+            file.writestr(f"{task.upload_name}/8.csv", ",pred\n" + rows)
+    return path
+
+
+def test_round_show_marks_unofficial_results_and_lists_uploads_under_the_ranking(home):
+    build_sample_arena(ArenaPaths(home), n_teams=1, kshot_seeds=(8, 13))
+    shown = run("round", "show", "sample", "--home", home)
+    (line,) = [line for line in shown.splitlines() if "open window" in line]
+    assert "OK, unofficial: no sandbox" in line
+    assert shown.count("unofficial") == 1
+    assert shown.splitlines()[-1].startswith(f"Unmetered: 82.8 ({LABEL}; not ranked)")
+    board = json.loads(run("round", "show", "sample", "--home", home, "--json"))
+    entries = {entry["name"]: entry for entry in board["entries"]}
+    assert [name for name, entry in entries.items() if entry["is_official"] is False] == ["open window"]
+    assert entries["open window"]["rank"] is None
+    (upload,) = board["uploads"]
+    assert upload["tasks"]["DBPedia"] == 95.0
+    assert (upload["name"], upload["score"], upload["label"], upload["rank"]) == (
+        "Unmetered",
+        82.8,
+        LABEL,
+        None,
+    )
+
+
+def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, archive):
+    run("round", "create", mini, "--home", home)
+    publish = ("score-predictions", archive, "--round", mini, "--home", home, "--publish")
+    assert "shown on the board of mini as [red]x" in run(*publish, "[red]x")
+    assert json.loads(run(*publish, "[bold]y", "--json"))["published_as"] == "[bold]y"
+    assert f"[bold]y: 100.0 ({LABEL}; not ranked): sst2 100.0, snli 100.0" in run(
+        "round", "show", "mini", "--home", home
+    )
+    board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
+    assert board["uploads"] == [
+        {
+            "name": "[bold]y",
+            "rank": None,
+            "score": 100.0,
+            "tasks": {"sst2": 100.0, "snli": 100.0},
+            "label": LABEL,
+        }
+    ]
+
+
+def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mini, archive):
+    publish = ("score-predictions", archive, "--round", mini, "--home", home, "--publish", "x")
+    run(*publish, fails="no arena at")
+    run("round", "create", "toy", "--home", home)
+    run(*publish, fails="no round mini 1.0; rounds of this arena: toy")
+    other = mini.with_name("other.toml")
+    other.write_text(ROUND.replace("budget_calls = 40", "budget_calls = 41"))
+    run("round", "create", other, "--home", home)
+    run(*publish, fails="pass the round file that the arena was created with")
+    assert json.loads(run("round", "show", "mini", "--home", home, "--json"))["uploads"] == []
+
+
+def test_worker_without_a_sandbox_runs_bundled_code_alone_and_marks_it(home, mini, tmp_path):
+    paths, config = ArenaPaths(home), load_round(str(mini))
+    solver = tmp_path / "theirs"
+    solver.mkdir()
+    (solver / "solver.toml").write_text('name = "theirs"\nentry = "solver:Mine"\n')
+    (solver / "solver.py").write_text(
+        "class Mine:\n    def solve(self, task, model):\n        raise SystemExit\n"
+    )
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        create_round(sealed, publisher, config)
+        theirs = submit(sealed, publisher, paths, config, solver, "Lynx")
+        ours = submit(
+            sealed, publisher, paths, config, baseline_folder("manual"), BASELINE_TEAM, is_baseline=True
+        )
+        said = run("worker", "--until-idle", "--unsafe-no-sandbox", "--home", home)
+        assert "only reference methods and packaged examples run here" in said
+        assert "2 runs ended" in said
+        assert sealed.get_submission(theirs).status is Status.QUEUED
+        assert {(run.is_official, run.verdict) for run in sealed.get_submission(ours).runs} == {(False, "OK")}
+    assert "OK, unofficial: no sandbox" in run("round", "show", "mini", "--home", home)
