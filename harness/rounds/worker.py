@@ -26,11 +26,7 @@ from harness.session.blackbox import Progress
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
 
-__all__ = ["LEASE_S", "RunEvent", "Worker"]
-
-LEASE_S = 30.0
-"""Seconds after which a silent worker's run may be taken by another one."""
-
+__all__ = ["RunEvent", "Worker"]
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
@@ -61,6 +57,7 @@ class Worker:
             examples are run.
         observer: told about progress and results, or None.
         name: for people, in leases and events.
+        lease_s: seconds after which a silent worker's run may be taken by another one.
     """
 
     store: SealedStore
@@ -69,6 +66,7 @@ class Worker:
     mode: SandboxMode
     observer: Callable[[RunEvent], None] | None = None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    lease_s: float = 30.0
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
 
     @property
@@ -83,7 +81,7 @@ class Worker:
         """
         ended = 0
         while True:
-            run = self.store.claim_run(self.name, LEASE_S, round_name, only_bundled=self._only_bundled)
+            run = self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
             if run is not None:
                 ended += self.attempt(run)
             elif self.store.has_waiting_runs(round_name, only_bundled=self._only_bundled):
@@ -94,7 +92,7 @@ class Worker:
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
-            run = self.store.claim_run(self.name, LEASE_S, only_bundled=self._only_bundled)
+            run = self.store.claim_run(self.name, self.lease_s, only_bundled=self._only_bundled)
             if run is None:
                 stop.wait(1.0)
             else:
@@ -174,8 +172,8 @@ class Worker:
         done = threading.Event()
 
         def renew() -> None:
-            while not done.wait(LEASE_S / 3):
-                if not self.store.heartbeat(run, LEASE_S):
+            while not done.wait(self.lease_s / 3):
+                if not self.store.heartbeat(run, self.lease_s):
                     return
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)

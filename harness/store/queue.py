@@ -6,7 +6,7 @@ A run waits as `queued`. A worker claims it: the run is `running` under a lease 
 renews. Each claim has a number, and whatever a worker writes must name the run's present claim; so
 a worker that was thought dead cannot write over the one that took its place.
 
-An attempt (see `attempts`) is one try. It ends in a result, or void. A void attempt leaves no charges, no score and no
+An attempt (see `attempts`) ends in a result, or void. A void attempt leaves no charges, no score and no
 prediction: the run starts again from zero under the same seeds. Two internal errors in a row, or three
 lost leases, hold the run for the organizer; a held run waits, so its submission has not ended.
 """

@@ -43,7 +43,9 @@ def test_every_command_is_on_the_readme(repository, commands):
     for path in commands:
         # A command group is on the page with its commands.
         if path and not any(other[: len(path)] == path and other != path for other in commands):
-            assert f"gradfree {' '.join(path)}" in text, f"README.md does not mention `gradfree {' '.join(path)}`"
+            assert f"gradfree {' '.join(path)}" in text, (
+                f"README.md does not mention `gradfree {' '.join(path)}`"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -32,7 +32,13 @@ def test_packaged_round_is_valid_and_holds_the_five_tasks(name):
     config = load_round(name)
     assert [task.name for task in config.task] == ["sst2", "dbpedia", "snli", "qqp", "qnli"]
     assert [len(task.label_names) for task in config.task] == [2, 14, 3, 2, 2]
-    assert [task.metric for task in config.task] == ["accuracy", "f1_macro", "f1_macro", "accuracy", "accuracy"]
+    assert [task.metric for task in config.task] == [
+        "accuracy",
+        "f1_macro",
+        "f1_macro",
+        "accuracy",
+        "accuracy",
+    ]
 
 
 def test_official_round_has_the_competition_budgets_and_seeds():
@@ -41,7 +47,12 @@ def test_official_round_has_the_competition_budgets_and_seeds():
         "sst2": 3000, "dbpedia": 3000, "snli": 8000, "qqp": 8000, "qnli": 8000,
     }  # fmt: skip
     assert tasks["sst2"].kshot_seeds == tasks["snli"].kshot_seeds == (8, 13, 42, 50, 60)
-    assert tasks["dbpedia"].kshot_seeds == tasks["qqp"].kshot_seeds == tasks["qnli"].kshot_seeds == (8, 42, 50, 100, 717)
+    assert (
+        tasks["dbpedia"].kshot_seeds
+        == tasks["qqp"].kshot_seeds
+        == tasks["qnli"].kshot_seeds
+        == (8, 42, 50, 100, 717)
+    )
     assert {name: task.k_shot for name, task in tasks.items()} == {
         "sst2": 16, "dbpedia": 8, "snli": 16, "qqp": 16, "qnli": 16,
     }  # fmt: skip

@@ -68,7 +68,17 @@ def test_bad_submission_says_what_to_change(tmp_path, files, message, maker):
 
 
 @pytest.mark.parametrize(
-    "name", ["../solver.py", "/etc/passwd", "a\\b.py", "a/../../b.py", "weird name.py", "ü.py", "a/b/c/d/e.py", "-rf"]
+    "name",
+    [
+        "../solver.py",
+        "/etc/passwd",
+        "a\\b.py",
+        "a/../../b.py",
+        "weird name.py",
+        "ü.py",
+        "a/b/c/d/e.py",
+        "-rf",
+    ],
 )
 def test_odd_file_names_are_refused(tmp_path, name):
     with pytest.raises(InvalidSubmission):

@@ -61,7 +61,13 @@ def files_task(tmp_path):
         for name, rows in (("pool", pool), ("test", test)):
             lines = "\n".join(json.dumps({"sentence": text, "label": label}) for text, label in rows)
             (tmp_path / f"{name}.jsonl").write_text(lines)
-        update = {"data": f"files:{tmp_path}", "pool": "pool.jsonl", "test": "test.jsonl", "k_shot": 2, "kshot_seeds": (1,)}
+        update = {
+            "data": f"files:{tmp_path}",
+            "pool": "pool.jsonl",
+            "test": "test.jsonl",
+            "k_shot": 2,
+            "kshot_seeds": (1,),
+        }
         return load_round("toy").task[0].model_copy(update=update | changes)
 
     return write
@@ -96,7 +102,9 @@ def test_ready_kshot_rows_that_are_test_rows_are_refused(files_task, tmp_path):
 
 def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
     task = files_task(POOL, [("fine day", 1), ("sad day", 0)])
-    (tmp_path / "train.tsv").write_text('he said ""hi""\tpositive\n"quoted\tpositive\nNA\tnegative\nnull\tnegative\n')
+    (tmp_path / "train.tsv").write_text(
+        'he said ""hi""\tpositive\n"quoted\tpositive\nNA\tnegative\nnull\tnegative\n'
+    )
     (tmp_path / "dev.tsv").write_text("e\tpositive\nf\tpositive\ng\tnegative\nh\tnegative\n")
     ready = task.model_copy(update={"kshot_data": f"files:{tmp_path}/{{split}}.tsv"})
     train, _ = load_task_data(ready).kshot[1]
