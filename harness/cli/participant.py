@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
 from harness.rounds.lifecycle import stored_config
 from harness.store import ArenaPaths, PublicStore
+from harness.store.board import UNOFFICIAL
 
 __all__ = ["check", "new", "status", "submit_"]
 
@@ -97,9 +98,19 @@ def status(
         for run in page.runs
     ]
     if as_json:
-        print_json({"submission": number, "name": entry.name, "status": entry.status.value, "runs": runs})
+        print_json(
+            {
+                "submission": number,
+                "name": entry.name,
+                "status": entry.status.value,
+                "verdict": None if entry.verdict is None else entry.verdict.value,
+                "is_official": entry.is_official,
+                "runs": runs,
+            }
+        )
         return
     verdict = "" if entry.verdict is None else f", verdict {entry.verdict.value}"
+    verdict += "" if entry.is_official else f" ({UNOFFICIAL})"
     console.print(
         escape(
             f"{entry.name} of {entry.team}: {entry.status.value}{verdict}, {entry.n_runs_done} of {entry.n_runs} runs"

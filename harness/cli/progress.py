@@ -10,6 +10,7 @@ from harness.cli.output import console
 from harness.rounds.worker import RunEvent
 from harness.session.artifact import Artifact
 from harness.session.blackbox import Progress as RunProgress
+from harness.store.board import UNOFFICIAL
 
 __all__ = ["RunDisplay", "run_line"]
 
@@ -76,6 +77,7 @@ class RunDisplay:
 def run_line(title: str, artifact: Artifact) -> str:
     """Say in one line how a run ended."""
     scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
+    scored += "" if artifact.is_official else f" ({UNOFFICIAL})"
     note = f" ({artifact.message.splitlines()[-1]})" if artifact.message else ""
     return (
         f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls, "

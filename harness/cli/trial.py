@@ -82,8 +82,6 @@ def try_(
                 console.print(escape(run_line(title, artifact)))
                 if show_log and artifact.log:
                     console.print(escape(artifact.log.rstrip()))
-                if not artifact.is_official:
-                    console.print("  unofficial: ran without a sandbox")
     if as_json:
         print_json([_run_json(artifact) for artifact in artifacts])
     if any(artifact.verdict is not Verdict.OK for artifact in artifacts):

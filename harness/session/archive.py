@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmission
 
-__all__ = ["read_zip"]
+__all__ = ["read_zip", "without_wrapper"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MAX_ARCHIVE_BYTES = 64 * 2**20
 
 
 def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
-    """Return the archive's files; a single wrapping folder is taken off.
+    """Return the archive's files by name.
 
     Args:
         path: the archive.
@@ -52,7 +52,7 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
                 files[info.filename] = content
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise InvalidSubmission(f"{path.name}: not a readable zip: {error}") from error
-    return _without_wrapper(files)
+    return files
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:
@@ -84,7 +84,7 @@ def _check_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
             raise InvalidSubmission(f"{path.name}: members overlap")
 
 
-def _without_wrapper(files: dict[str, bytes]) -> dict[str, bytes]:
+def without_wrapper(files: dict[str, bytes]) -> dict[str, bytes]:
     """Take off the folder that many archivers put around everything."""
     tops = {name.partition("/")[0] for name in files}
     if len(tops) != 1 or any("/" not in name for name in files):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from harness.api import API_VERSION
 from harness.errors import InvalidSubmission, UsageError
-from harness.session.archive import read_zip
+from harness.session.archive import read_zip, without_wrapper
 
 __all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
 
@@ -91,7 +91,7 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
     if path.is_dir():
         files = _read_folder(path, max_bytes)
     elif path.is_file():
-        files = read_zip(path, max_files=MAX_FILES, max_bytes=max_bytes)
+        files = without_wrapper(read_zip(path, max_files=MAX_FILES, max_bytes=max_bytes))
     else:
         raise UsageError(f"{path}: no such folder or zip")
     _check_names(files)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from harness.store.sample import build_sample_arena
+from harness.store.sample import SAMPLE_TASKS, build_sample_arena
 from leaderboard.launch import streamlit_command
 
 CHROMIUM = "/usr/bin/chromium"
@@ -28,14 +28,20 @@ HOSTILE = "<img src=http://example.test/x onerror=alert(1)> **b** :material/home
 
 @pytest.fixture(scope="session")
 def arena(tmp_path_factory):
-    """A sample arena, and one team whose name is markup."""
+    """A sample arena, and one team and one upload whose names are markup."""
     paths = ArenaPaths(tmp_path_factory.mktemp("arena"))
     build_sample_arena(paths, n_teams=3, kshot_seeds=(8, 13))
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         sealed.ensure_team(HOSTILE)
         sealed.add_submission("sample", HOSTILE, HOSTILE, "a" * 64, "x", description=HOSTILE)
+        sealed.add_upload("sample", HOSTILE, "f" * 64, dict.fromkeys(SAMPLE_TASKS, 50.0), 50.0)
         publisher.publish()
     return paths
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    return HOSTILE
 
 
 @pytest.fixture(scope="session")

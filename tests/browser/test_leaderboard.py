@@ -46,9 +46,20 @@ def test_search_narrows_the_table_and_stays_in_the_address(visit):
     box.press("Enter")
     visitor.page.wait_for_url(re.compile("q=ivory"))
     visitor.page.wait_for_function(
-        "document.querySelectorAll('[data-testid=stDataFrame] canvas tbody tr').length == 1"
+        "document.querySelector('[data-testid=stDataFrame]').querySelectorAll('canvas tbody tr').length == 1"
     )
     assert visitor.rows()[0][3] == "Ivory Moths"
+
+
+def test_uploads_and_unofficial_results_are_marked_where_they_stand(visit, board, hostile):
+    visitor = visit()
+    visitor.open()
+    visitor.page.get_by_role("heading", name="Predictions only, calls not metered").wait_for()
+    ranking, uploads = visitor.rows(0), visitor.rows(1)
+    (marked,) = [row for row in ranking if row[-1] == "OK, unofficial: no sandbox"]
+    assert (marked[0], marked[3]) == ("", "example")
+    assert [row[0] for row in uploads] == [upload.name for upload in board.uploads] == ["Unmetered", hostile]
+    assert visitor.page.locator("img[src*='example.test'], a[href*='example.test']").count() == 0
 
 
 def test_private_scores_never_reach_the_browser(visit, board, private_scores):
