@@ -240,8 +240,10 @@ class SolverProcess:
         if self._pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        elif self._popen is not None:
-            self._popen.kill()
+        elif self._popen is not None and self.exit_status is None:
+            # Not Popen.kill: that would reap it, and its figures with it. Unreaped, its number is its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._popen.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         """Wait for the end, with the CPU time of all descendants."""

@@ -119,6 +119,7 @@ def spawn_isolated(
         "rlimits": _rlimits(policy, isolated=True),
         "root_entries": layout.root_entries,
         "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
+        "read_only": ["/", "/dev", PACKAGES, *map(str, (*environment.trees, *environment.hidden))],
         "packages": [PACKAGES],
         "submission": SUBMISSION,
     }
