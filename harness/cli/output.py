@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +12,8 @@ from harness.store import Board, Entry, Upload
 from harness.store.board import UNOFFICIAL, UPLOAD_LABEL
 
 __all__ = ["board_json", "console", "errors", "print_board", "print_json"]
+
+_WIDE_COLUMNS = 100
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -65,21 +68,26 @@ def _upload_json(upload: Upload) -> dict[str, Any]:
 def print_board(board: Board) -> None:
     """Print the ranking as a table. Names are text of strangers: never markup."""
     tasks = [task.name for task in board.round.tasks]
-    table = Table(title=f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})")
+    # Teams are the first to go where the window is narrow: scores must never be cut.
+    has_teams = console.width >= _WIDE_COLUMNS
+    table = Table(
+        title=f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("#", justify="right")
-    table.add_column("solver")
-    table.add_column("team")
-    table.add_column("score ↑", justify="right")
-    for name in tasks:
-        table.add_column(name, justify="right")
-    table.add_column("calls ↓", justify="right")
-    table.add_column("verdict")
+    table.add_column("solver", overflow="fold")
+    if has_teams:
+        table.add_column("team", overflow="fold")
+    for name in ("score ↑", *tasks, "calls ↓"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
     for entry in board.entries:
         mark = "◆ " if entry.is_baseline else ""
         table.add_row(
             "" if entry.rank is None else str(entry.rank),
             Text(f"{mark}{entry.name}"),
-            Text(entry.team),
+            *([Text(entry.team)] if has_teams else []),
             _number(entry.score),
             *(_number(entry.task_scores.get(name)) for name in tasks),
             str(entry.calls),

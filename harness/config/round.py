@@ -86,7 +86,7 @@ class NumericConfig(_Frozen):
     device: Literal["cpu"] = "cpu"
     dtype: Literal["fp32"] = "fp32"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    chunk_tokens: Annotated[int, Field(ge=256, le=10_000_000)] = 16384
+    chunk_tokens: Annotated[int, Field(ge=256, le=10_000_000)] = 4096
 
 
 class LimitsConfig(_Frozen):

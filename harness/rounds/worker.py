@@ -28,6 +28,7 @@ from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResul
 
 __all__ = ["RunEvent", "Worker"]
 
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """What a watcher is told.
