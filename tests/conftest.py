@@ -32,3 +32,29 @@ def toy_arena():
     from harness.session.arena import Arena
 
     return Arena(load_round("toy"))
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Builders of small random models with their own tokenizers."""
+    import small_models
+
+    return small_models
+
+
+@pytest.fixture(scope="session")
+def folders(small, tmp_path_factory):
+    """A model folder per family, as transformers saves it."""
+    return {
+        family: small.save_model(family, tmp_path_factory.mktemp("models") / family)
+        for family in small.FAMILIES
+    }
+
+
+@pytest.fixture(scope="session")
+def backbones(folders):
+    """A loaded small model per family."""
+    from harness.engine import NumericProfile, load_backbone
+
+    profile = NumericProfile()
+    return {family: load_backbone(str(folder), profile=profile) for family, folder in folders.items()}

@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from sample_arena import SAMPLE_TASKS, build_sample_arena
 
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from harness.store.sample import SAMPLE_TASKS, build_sample_arena
 from leaderboard.launch import streamlit_command
 
 CHROMIUM = "/usr/bin/chromium"

@@ -4,8 +4,10 @@ import json
 import zipfile
 
 import pytest
+from sample_arena import build_sample_arena
 from typer.testing import CliRunner
 
+from harness.cli import output
 from harness.cli.main import app
 from harness.config import load_round
 from harness.errors import UsageError
@@ -13,7 +15,6 @@ from harness.records import Status
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
 from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.sample import build_sample_arena
 from harness.tasks import load_task_data
 
 LABEL = "predictions only, calls not metered"
@@ -47,13 +48,18 @@ test_limit = 200
 
 
 def run(*arguments, fails=None):
-    done = CliRunner(env={"COLUMNS": "250"}).invoke(app, list(map(str, arguments)))
+    done = CliRunner().invoke(app, list(map(str, arguments)))
     if fails is None:
         assert done.exit_code == 0, (done.output, done.exception)
     else:
         assert isinstance(done.exception, UsageError)
         assert fails in str(done.exception)
     return done.output
+
+
+@pytest.fixture(autouse=True)
+def _wide_window(monkeypatch):
+    monkeypatch.setattr(output.console, "width", 250)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
+from sample_arena import build_sample_arena
 
 from harness.store import ArenaPaths, PublicStore
-from harness.store.sample import build_sample_arena
 
 
 @pytest.fixture(scope="session")

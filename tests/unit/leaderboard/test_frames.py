@@ -2,8 +2,8 @@ import dataclasses
 
 import pandas as pd
 import pytest
+from sample_arena import SAMPLE_TASKS
 
-from harness.store.sample import SAMPLE_TASKS
 from leaderboard.ranking import (
     board_cards,
     board_frame,

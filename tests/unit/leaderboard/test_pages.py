@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_arena import sample_round
 from streamlit.testing.v1 import AppTest
 
 import leaderboard
 from harness.records import Status
 from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.sample import sample_round
 from leaderboard.launch import PUBLIC_DB_VARIABLE, streamlit_command
 
 APP = str(Path(leaderboard.__file__).parent / "app.py")

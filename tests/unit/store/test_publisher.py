@@ -2,6 +2,7 @@ import struct
 from datetime import UTC, datetime
 
 import pytest
+from sample_arena import build_sample_arena, sample_round
 
 from harness.errors import UsageError
 from harness.records import Status, Usage, Verdict
@@ -16,7 +17,6 @@ from harness.store import (
     SealedStore,
     TaskFacts,
 )
-from harness.store.sample import build_sample_arena, sample_round
 from harness.store.writer import utc_now
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
