@@ -30,11 +30,13 @@ class BlackBox(Protocol):
     def place(self, prompt: FloatArray) -> Base:
         """Keep a deep prompt on the server, so that a one-layer search sends only that layer.
 
+        A round keeps a number of them (`limits.max_bases`); a newer one takes the oldest one's place.
+
         Args:
             prompt: float32 (L, M, D), finite, |value| <= 1e4.
 
         Raises:
-            InvalidQuery: wrong shape or values, or too many bases are held.
+            InvalidQuery: wrong shape or values.
         """
         ...
 
@@ -63,7 +65,8 @@ class BlackBox(Protocol):
 
         Raises:
             BudgetExhausted: the query would pass the budget; nothing was charged.
-            InvalidQuery: the query is malformed; nothing was charged.
+            InvalidQuery: the query is malformed; nothing was charged. The one exception: prompts that
+                overflow the model's arithmetic are found by computing, and stay charged.
         """
         ...
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from harness.cli import board, demo, doctor, participant, predictions, rounds, trial, worker
 from harness.cli.output import errors
-from harness.errors import GradfreeError
+from harness.errors import GradfreeError, InfrastructureError
 
 __all__ = ["app", "main"]
 
@@ -37,3 +37,7 @@ def main() -> None:
     except GradfreeError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a bug of ours exits with 3, as documented)
+        errors.print_exception()
+        errors.print(f"[bold red]error:[/] a fault of ours: {escape(repr(error))}", soft_wrap=True)
+        sys.exit(InfrastructureError.exit_code)

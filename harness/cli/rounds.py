@@ -47,6 +47,25 @@ def baselines(
             console.print(f"{baseline}: submission {number} is queued")
 
 
+@rounds.command("release")
+def release(
+    name: Annotated[str, typer.Argument(help="A round of this arena.")], home: Home = DEFAULT_ARENA
+) -> None:
+    """Queue again what is held after faults of ours; mend the cause first."""
+    with stores(home) as (_, sealed, publisher):
+        held = [
+            (submission, run)
+            for submission in sealed.list_submissions(name)
+            for run in submission.runs
+            if run.is_held
+        ]
+        for submission, run in held:
+            sealed.release_hold(run.run_id)
+            console.print(escape(f"{submission.name}: {run.task} seed {run.kshot_seed} is queued again"))
+        publisher.publish()
+    console.print(f"{len(held)} runs released")
+
+
 @rounds.command("list")
 def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """List the rounds of an arena."""

@@ -93,7 +93,7 @@ class LimitsConfig(_Frozen):
     """`[limits]`: what one attempt may use. The defaults suit RoBERTa-large."""
 
     solver_s: Seconds = 300.0
-    """Wall-clock seconds from a response sent to the solver's next request."""
+    """Wall-clock seconds of the solver in an attempt: between a response sent and the next request, summed."""
     cpu_s: Seconds = 3600.0
     predict_s: Seconds = 300.0
     memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
@@ -111,7 +111,7 @@ class OutputsConfig(_Frozen):
     """`[outputs]`: what a query may return; by default all of `harness.records.OUTPUTS`."""
 
     allowed: tuple[Literal["logits", "features", "layer_std", "word_logits"], ...] = Field(
-        default=("logits", "features", "layer_std", "word_logits"), strict=False
+        default=("logits", "features", "layer_std", "word_logits"), min_length=1, strict=False
     )
 
 

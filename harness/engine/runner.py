@@ -133,6 +133,8 @@ class Engine:
         Raises:
             InvalidQuery: see `check`.
         """
+        # Another engine of this process may have set its own: threads are part of the profile.
+        torch.set_num_threads(self._profile.threads)
         prompts, chosen = self.check(encoded, values, layer=layer, base=base, rows=rows, outputs=outputs)
         plan = plan_query(encoded.lengths[chosen], len(values), self._profile.chunk_tokens)
         batches = [

@@ -50,6 +50,22 @@ class Meter:
         """Calls that may still be charged."""
         return self._budget - self._usage.calls
 
+    def require(self, n_candidates: int, n_rows: int) -> int:
+        """Return what a query would cost in calls, charging nothing.
+
+        Raises:
+            BudgetExhausted: it would pass the budget.
+        """
+        cost = call_cost(n_candidates, n_rows, self._n_train)
+        if cost > self.calls_left:
+            used = self._usage
+            self._usage = replace(used, refused_queries=used.refused_queries + 1)
+            raise BudgetExhausted(
+                f"this query costs {cost} calls ({n_candidates} candidates on {n_rows} rows, "
+                f"{self._n_train} rows per call), {self.calls_left} of {self._budget} are left; nothing was charged"
+            )
+        return cost
+
     def reserve(self, n_candidates: int, n_rows: int, request_digest: str) -> int:
         """Charge a query before it is computed and return its cost in calls.
 
@@ -57,14 +73,8 @@ class Meter:
             BudgetExhausted: the query would pass the budget; nothing was charged.
             InfrastructureError: the journal could not be written; nothing was charged.
         """
-        cost = call_cost(n_candidates, n_rows, self._n_train)
+        cost = self.require(n_candidates, n_rows)
         used = self._usage
-        if cost > self.calls_left:
-            self._usage = replace(used, refused_queries=used.refused_queries + 1)
-            raise BudgetExhausted(
-                f"this query costs {cost} calls ({n_candidates} candidates on {n_rows} rows, "
-                f"{self._n_train} rows per call), {self.calls_left} of {self._budget} are left; nothing was charged"
-            )
         self._journal.append(JournalEntry(used.queries + 1, cost, used.calls + cost, request_digest))
         self._usage = replace(
             used,
@@ -84,10 +94,6 @@ class Meter:
         self._usage = replace(
             self._usage, tokens=self._usage.tokens + tokens, engine_s=self._usage.engine_s + engine_s
         )
-
-    def note_invalid(self) -> None:
-        """Count a malformed query; it is charged nothing."""
-        self._usage = replace(self._usage, invalid_queries=self._usage.invalid_queries + 1)
 
     def note_test(self, examples: int) -> None:
         """Record examples of the test phase: never charged."""

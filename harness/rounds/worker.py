@@ -4,7 +4,9 @@ A run is claimed under a lease that a thread renews. If this process dies, the l
 the attempt is void and the run starts from zero under the same seeds, here or elsewhere.
 """
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import threading
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
 from harness.rounds.lifecycle import stored_config
@@ -27,6 +30,12 @@ from harness.session.submission import read_submission
 from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
 
 __all__ = ["RunEvent", "Worker"]
+
+_PAUSE_S = 0.5
+"""Between looks at an empty queue."""
+
+_STORE_FAULTS = (InfrastructureError, SQLAlchemyError)
+"""What a store out of order raises (locked, full disk): waited out, never the worker's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +91,20 @@ class Worker:
         """
         ended = 0
         while True:
-            run = self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
+            run = self._claim(round_name)
             if run is not None:
                 ended += self.attempt(run)
-            elif self.store.has_waiting_runs(round_name, only_bundled=self._only_bundled):
-                time.sleep(0.5)
+            elif self._is_anything_left(round_name):
+                time.sleep(_PAUSE_S)
             else:
                 return ended
 
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
-            run = self.store.claim_run(self.name, self.lease_s, only_bundled=self._only_bundled)
+            run = self._claim(None)
             if run is None:
-                stop.wait(1.0)
+                stop.wait(_PAUSE_S)
             else:
                 self.attempt(run)
 
@@ -106,9 +115,11 @@ class Worker:
         """
         try:
             attempt = self.store.start_attempt(run)
-        except LeaseLost:
+        except _STORE_FAULTS:
+            # Not ours any more, or a store out of order: the lease runs out by itself.
             return False
-        folder = self.paths.attempts / f"{run.run_id}-{attempt}"
+        # The token keeps apart what a restored database would number again.
+        folder = self.paths.attempts / f"{run.run_id}-{attempt}-{secrets.token_hex(4)}"
         try:
             with self._lease(run):
                 folder.mkdir()
@@ -116,6 +127,11 @@ class Worker:
                 path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
                 digest = write_artifact(artifact, path)
                 self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
+        except KeyboardInterrupt:
+            # Told to stop at once: nothing counts against the run.
+            with contextlib.suppress(*_STORE_FAULTS):
+                self.store.release_run(run)
+            raise
         except LeaseLost:
             # Another worker has the run, or it was cancelled; its outcome is the one that counts.
             return False
@@ -126,7 +142,9 @@ class Worker:
             return False
         finally:
             shutil.rmtree(folder / "submission", ignore_errors=True)
-            self.publisher.publish()
+            # What fails to be published now is published with the next result, or at the next start.
+            with contextlib.suppress(*_STORE_FAULTS):
+                self.publisher.publish()
         self._tell(RunEvent(run, artifact=artifact))
         return True
 
@@ -157,11 +175,23 @@ class Worker:
             self._arenas[run.round_digest] = Arena(stored_config(stored))
         return self._arenas[run.round_digest]
 
-    def _void(self, attempt: int, reason: str) -> None:
+    def _claim(self, round_name: str | None) -> ClaimedRun | None:
+        """Take the next run; None if there is none, or if the store is out of order for now."""
         try:
+            return self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
+        except _STORE_FAULTS:
+            return None
+
+    def _is_anything_left(self, round_name: str | None) -> bool:
+        try:
+            return self.store.has_waiting_runs(round_name, only_bundled=self._only_bundled)
+        except _STORE_FAULTS:
+            return True
+
+    def _void(self, attempt: int, reason: str) -> None:
+        # Where even this fails the lease runs out, and the sweep voids the attempt.
+        with contextlib.suppress(*_STORE_FAULTS):
             self.store.void_attempt(attempt, reason)
-        except LeaseLost:
-            return
 
     def _tell(self, event: RunEvent) -> None:
         if self.observer is not None:
@@ -174,8 +204,10 @@ class Worker:
 
         def renew() -> None:
             while not done.wait(self.lease_s / 3):
-                if not self.store.heartbeat(run, self.lease_s):
-                    return
+                # A busy database costs one beat of three, not the lease.
+                with contextlib.suppress(*_STORE_FAULTS):
+                    if not self.store.heartbeat(run, self.lease_s):
+                        return
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -204,6 +236,6 @@ def _result(artifact: Artifact, name: str, digest: str) -> RunResult:
         hashes=artifact.hashes,
         train_loss_curve=tuple(artifact.train_losses),
         predictions=None if artifact.predictions is None else np.asarray(artifact.predictions, np.int64),
-        wall_s=artifact.wall_s,
+        wall_s=round(artifact.solve_s, 3),
         is_official=artifact.is_official,
     )

@@ -138,18 +138,19 @@ class RequestServer:
         message = read_message(QueryMessage, frame)
         arrays = arrays_of(message, frame, {"values": "<f4"}, {"rows": "<i8"})
         rows = arrays.get("rows")
+        if rows is not None and (rows.ndim != 1 or rows.size > self._rows.get(message.split, 0)):
+            # Before anything is made of them: millions of numbers would cost the harness seconds.
+            msg = f"rows has shape {rows.shape}, expected (n,), n <= the rows of split {message.split!r}, each once"
+            raise InvalidQuery(msg)
         request = QueryRequest(
             values=arrays["values"],
             layer=message.layer,
             base=message.base,
             split=message.split,
-            rows=None if rows is None else tuple(rows.reshape(-1).tolist()),
+            rows=None if rows is None else tuple(rows.tolist()),
             wording=message.wording,
             outputs=tuple(message.outputs),
         )
-        if rows is not None and rows.ndim != 1:
-            msg = f"rows has shape {rows.shape}, expected one dimension"
-            raise InvalidQuery(msg)
         self._check_answer_fits(request)
         return {}, response_arrays(self._service.query(request))
 
@@ -231,4 +232,9 @@ def ended_by_error(message: ErrorMessage) -> Ended:
         ErrorKind.SOLUTION: ("solve() returned no usable solution: ", Verdict.RUNTIME_ERROR),
         ErrorKind.LOAD: ("the submission cannot be loaded: ", Verdict.RUNTIME_ERROR),
     }.get(message.kind, ("", Verdict.RUNTIME_ERROR))
-    return Ended(verdict, prefix + message.message)
+    return Ended(verdict, prefix + printable(message.message[:_MESSAGE_CHARS]))
+
+
+def printable(text: str) -> str:
+    """Return a participant's text with what could act on a terminal or a database made visible."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)

@@ -32,7 +32,7 @@ class BlackBoxService(Protocol):
         """Keep a deep prompt, float32 of any three dimensions; return its handle.
 
         Raises:
-            InvalidQuery: wrong shape or values, or too many bases are held.
+            InvalidQuery: wrong shape or values.
         """
         ...
 

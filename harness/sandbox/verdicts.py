@@ -2,6 +2,7 @@
 
 import signal
 
+from harness.errors import InfrastructureError
 from harness.records import Verdict
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import SolverProcess
@@ -17,11 +18,17 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
     """Reap a process that has closed its channel and handed nothing in, and say why it ended.
 
     The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
+
+    Raises:
+        InfrastructureError: the watchdog failed, so no limit held.
     """
     is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
     used = max(watchdog.peak.data_bytes, watchdog.peak.unreclaimable_bytes)
     cap = policy.memory_bytes
+    if watchdog.fault is not None:
+        msg = f"the watchdog could not read the solver's figures: {watchdog.fault}"
+        raise InfrastructureError(msg)
     how = f"by signal {by_signal}" if by_signal is not None else f"with exit status {process.exit_status}"
     causes = (
         (

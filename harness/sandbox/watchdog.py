@@ -142,12 +142,19 @@ class Watchdog(threading.Thread):
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.breach: Breach | None = None
+        self.fault: OSError | None = None
         self.peak = Sample()
 
     def run(self) -> None:
         """Look until stopped or until a limit is passed."""
         while not self._over.wait(_PERIOD_S):
-            if self.look() is not None:
+            try:
+                if self.look() is not None:
+                    return
+            except OSError as error:
+                # Blind is not safe: without a watchdog no limit holds.
+                self.fault = error
+                self._kill()
                 return
 
     def look(self) -> Breach | None:

@@ -107,6 +107,12 @@ class Arena:
                 known = ", ".join(task.name for task in self.config.task)
                 raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
             data = load_task_data(config)
+            is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
+            if config.public_fraction < 1 and is_public.all():
+                raise DataError(
+                    f"task {name!r}: public_fraction {config.public_fraction} leaves no private row of "
+                    f"{len(data.test)}; use 1.0, or less"
+                )
             try:
                 wording = self.compile(config, config.template, tuple((word,) for word in config.words))
             except InvalidQuery as error:
@@ -116,7 +122,7 @@ class Arena:
                 data=data,
                 wording=wording,
                 encoded_test=self.encode(wording, data.test),
-                is_public=public_rows(data.test.labels, config.public_fraction, self.config.round.seed),
+                is_public=is_public,
             )
         return self._tasks[name]
 

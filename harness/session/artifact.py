@@ -45,13 +45,19 @@ class Artifact(_Frozen):
     metric: str
     kshot_seed: int
     solver_seed: int
+    predict_seed: int
+    """Draws the order of rows that `predict` gets and the sample that is predicted again."""
     hashes: dict[str, str]
     """SHA-256 (hex) of submission, round, data, model, tokenizer, code and packages."""
+    test_digest: str
+    """SHA-256 (hex) of the test rows with their labels: sealed, unlike `hashes`."""
     packages: dict[str, str]
     profile: dict[str, str | int | dict[str, str]]
     sandbox_mode: str
     started_at: AwareDatetime
     ended_at: AwareDatetime
+    solve_s: float
+    """Seconds until `solve` had ended. This is what is published: the test phase could signal by its length."""
     wall_s: float
     peak_rss_bytes: int
     cpu_s: float

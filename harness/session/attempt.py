@@ -9,6 +9,7 @@ Every fault of the participant ends in an artifact with a verdict. A fault of ou
 artifact, and the attempt is void.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -111,6 +112,8 @@ def run_attempt(
         )
     train, dev = loaded.data.kshot[spec.kshot_seed]
     manifest = spec.submission.manifest
+    # From the operating system, so that nobody can know it before; recorded, so that it can be repeated.
+    predict_seed = secrets.randbits(62)
     source = SubmissionSource(
         path=spec.submission.write_to(folder / "submission"), entry=manifest.entry, params=spec.params
     )
@@ -129,7 +132,8 @@ def run_attempt(
             dev=dev,
         )
         outcome = run_solve(source, task, blackbox, arena.policy, mode)
-        ending = _conclude(arena, loaded, blackbox, meter, source, outcome, mode)
+        solve_s = time.perf_counter() - clock
+        ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed)
     return Artifact(
         round_name=arena.config.name,
         round_version=arena.config.round.version,
@@ -139,6 +143,7 @@ def run_attempt(
         metric=loaded.config.metric,
         kshot_seed=spec.kshot_seed,
         solver_seed=spec.solver_seed,
+        predict_seed=predict_seed,
         hashes={
             "submission": spec.submission.digest,
             "round": arena.config.digest(),
@@ -148,16 +153,18 @@ def run_attempt(
             "code": code_digest(),
             "packages": packages_digest(),
         },
+        test_digest=loaded.data.test_digest,
         packages=package_versions(),
         profile=arena.profile.as_dict(),
         sandbox_mode=mode.value,
         started_at=started,
         ended_at=datetime.now(UTC),
+        solve_s=solve_s,
         wall_s=time.perf_counter() - clock,
         peak_rss_bytes=outcome.peak_rss_bytes,
         cpu_s=outcome.cpu_s,
         budget_calls=loaded.config.budget_calls,
-        usage=replace(meter.usage, solver_s=outcome.solver_s),
+        usage=replace(meter.usage, solver_s=outcome.solver_s, invalid_queries=outcome.invalid_queries),
         verdict=ending.verdict,
         message=ending.message,
         is_flagged=ending.is_flagged,
@@ -173,10 +180,10 @@ def _conclude(
     arena: Arena,
     loaded: ArenaTask,
     blackbox: MeteredBlackBox,
-    meter: Meter,
     source: SubmissionSource,
     outcome: SolveOutcome,
     mode: SandboxMode,
+    predict_seed: int,
 ) -> _Ending:
     """Find the solution that counts, test it and score it."""
     if outcome.verdict is Verdict.INTERNAL_ERROR:
@@ -190,12 +197,11 @@ def _conclude(
         except InvalidQuery as error:
             return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
     try:
-        predictions = _predictions(arena, loaded, blackbox, source, outcome, solution, mode)
+        predictions = _predictions(arena, loaded, blackbox, source, outcome, solution, mode, predict_seed)
     except PredictFailure as failure:
         return _Ending(failure.verdict, failure.reason)
     except InvalidQuery as error:
         return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
-    meter.note_test(len(solution.prompts) * len(loaded.data.test))
     return _Ending(verdict, message, is_flagged, predictions, _scores(loaded, predictions))
 
 
@@ -227,6 +233,7 @@ def _predictions(
     outcome: SolveOutcome,
     solution: Solution,
     mode: SandboxMode,
+    predict_seed: int,
 ) -> IntArray:
     """Return the class numbers of the test rows (B,) in canonical order."""
     if not outcome.has_predict:
@@ -242,6 +249,7 @@ def _predictions(
         len(loaded.config.label_names),
         arena.policy,
         mode,
+        predict_seed,
     )
 
 

@@ -5,8 +5,7 @@ wrong with it is found first (nothing charged), then it is charged and journalle
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,7 +81,8 @@ class MeteredBlackBox:
         self._meter = meter
         self._observer = observer
         self._info = arena.model_info(task.config)
-        self._bases: list[FloatArray] = []
+        self._bases: dict[int, FloatArray] = {}
+        self._n_placed = 0
         self._wordings = _Wordings([task.wording])
         self._best_loss: float | None = None
         self.trace: list[TraceEntry] = []
@@ -118,19 +118,17 @@ class MeteredBlackBox:
             InvalidQuery: wrong shape or values.
         """
         info = self._info
-        with self._counting_invalid():
-            check_prompt(
-                prompt,
-                n_layers=info.n_layers,
-                n_prompt_tokens=info.n_prompt_tokens,
-                hidden_size=info.hidden_size,
-            )
-        self._bases.append(np.array(prompt, dtype=np.float32))
-        stale = len(self._bases) - 1 - self._arena.config.limits.max_bases
-        if stale >= 0:
-            # The handle stays a number that was given out; only its memory goes.
-            self._bases[stale] = np.empty(0, dtype=np.float32)
-        return len(self._bases) - 1
+        check_prompt(
+            prompt,
+            n_layers=info.n_layers,
+            n_prompt_tokens=info.n_prompt_tokens,
+            hidden_size=info.hidden_size,
+        )
+        handle = self._n_placed
+        self._n_placed += 1
+        self._bases[handle] = np.array(prompt, dtype=np.float32)
+        self._bases.pop(handle - self._arena.config.limits.max_bases, None)
+        return handle
 
     def wording(self, request: WordingRequest) -> int:
         """Keep another wording.
@@ -138,25 +136,22 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
         """
-        with self._counting_invalid():
-            limit = self._arena.config.limits.max_wordings
-            if len(self._wordings.compiled) > limit:
-                raise InvalidQuery(
-                    f"this attempt holds {limit} wordings already, the most that the round allows"
-                )
-            if len(request.words) != len(self._task.config.label_names):
-                raise InvalidQuery(
-                    f"words has {len(request.words)} entries, the task has "
-                    f"{len(self._task.config.label_names)} classes"
-                )
-            compiled = self._arena.compile(
-                self._task.config,
-                request.template,
-                request.words,
-                placeholder=request.placeholder,
-                mode=request.mode,
-                probe_words=request.probe_words,
+        limit = self._arena.config.limits.max_wordings
+        if len(self._wordings.compiled) > limit:
+            raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
+        if len(request.words) != len(self._task.config.label_names):
+            raise InvalidQuery(
+                f"words has {len(request.words)} entries, the task has "
+                f"{len(self._task.config.label_names)} classes"
             )
+        compiled = self._arena.compile(
+            self._task.config,
+            request.template,
+            request.words,
+            placeholder=request.placeholder,
+            mode=request.mode,
+            probe_words=request.probe_words,
+        )
         self._wordings.compiled.append(compiled)
         return len(self._wordings.compiled) - 1
 
@@ -164,12 +159,13 @@ class MeteredBlackBox:
         """Check, charge, compute and trace a query.
 
         Raises:
-            InvalidQuery: malformed; nothing was charged. An overflow of the model's arithmetic is
-                found only by computing: then the calls stay charged, and the message says so.
+            InvalidQuery: malformed; nothing was charged. The exception is an overflow of the model's arithmetic,
+                found only by computing: its calls stay charged, and the message says so.
             BudgetExhausted: it would pass the budget; nothing was charged.
         """
-        with self._counting_invalid():
-            encoded, base, rows = self._resolve(request)
+        encoded, base, rows = self._resolve(request)
+        # Before the digest: a refused query must not cost the harness a look at its bytes.
+        self._meter.require(len(request.values), len(rows))
         digest = request_digest(request)
         cost = self._meter.reserve(len(request.values), len(rows), digest)
         started = time.perf_counter()
@@ -188,14 +184,17 @@ class MeteredBlackBox:
         self._watch(request, rows, response)
         return response
 
+    def note_test(self, examples: int) -> None:
+        """Record work of the test phase; it is never charged."""
+        self._meter.note_test(examples)
+
     def checkpoint(self, solution: Solution) -> None:
         """Keep the incumbent.
 
         Raises:
             InvalidQuery: the solution's wordings or values cannot be used.
         """
-        with self._counting_invalid():
-            self.check_solution(solution)
+        self.check_solution(solution)
         self.incumbent = Checkpoint(self._meter.usage.calls, solution)
 
     def check_solution(self, solution: Solution) -> None:
@@ -219,14 +218,6 @@ class MeteredBlackBox:
                 outputs=solution.outputs,
             )
 
-    @contextmanager
-    def _counting_invalid(self) -> Iterator[None]:
-        try:
-            yield
-        except InvalidQuery:
-            self._meter.note_invalid()
-            raise
-
     def _resolve(self, request: QueryRequest) -> tuple[EncodedSplit, FloatArray | None, IntArray]:
         """Turn handles into arrays, refusing what is wrong."""
         if request.split not in self._splits:
@@ -234,7 +225,7 @@ class MeteredBlackBox:
         self._refuse_outputs(request.outputs)
         base = None
         if request.base is not None:
-            if not 0 <= request.base < len(self._bases) or self._bases[request.base].size == 0:
+            if request.base not in self._bases:
                 raise InvalidQuery(
                     f"base {request.base} is not held: it was never placed, or it is older than the last "
                     f"{self._arena.config.limits.max_bases}"

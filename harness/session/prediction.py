@@ -4,8 +4,6 @@ The solver is gone when this starts. `predict` runs in a fresh process per call 
 an order secret to the attempt, and a sample of rows once more, each alone: it must be row-wise.
 """
 
-import secrets
-
 import numpy as np
 
 from harness.api import Response, Solution
@@ -59,6 +57,7 @@ def test_outputs(
         else:
             encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
         members.append(arena.engine.evaluate(encoded, solution.prompts[member : member + 1], outputs=outputs))
+        blackbox.note_test(len(task.data.test))
     try:
         combined = {
             name: np.concatenate([getattr(response, name) for response in members]) for name in outputs
@@ -98,6 +97,7 @@ def submitted_prediction(
     n_classes: int,
     policy: SandboxPolicy,
     mode: SandboxMode,
+    seed: int,
 ) -> IntArray:
     """Run the submission's `predict` on all test rows.
 
@@ -108,6 +108,7 @@ def submitted_prediction(
         n_classes: C.
         policy: limits.
         mode: how the process is isolated.
+        seed: draws the order of rows and the sample; secret until the attempt has ended.
 
     Returns:
         int64 (B,) in canonical order.
@@ -116,8 +117,7 @@ def submitted_prediction(
         PredictFailure: the process failed, predicted out of range, or was not row-wise.
     """
     n_rows = _n_rows(outputs)
-    # Seeded by the operating system: neither the solver nor its author can know the order.
-    generator = np.random.default_rng(secrets.randbits(128))
+    generator = np.random.default_rng(seed)
     order = generator.permutation(n_rows)
     batches = [order[start : start + BATCH_ROWS] for start in range(0, n_rows, BATCH_ROWS)]
     predictions = np.empty(n_rows, dtype=np.int64)

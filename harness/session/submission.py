@@ -1,16 +1,19 @@
 """A submission: `solver.toml` and Python files, from a folder or a zip, never imported here."""
 
 import hashlib
+import math
 import os
 import re
+import reprlib
 import stat
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from harness.api import API_VERSION
 from harness.errors import InvalidSubmission, UsageError
@@ -22,7 +25,35 @@ MANIFEST = "solver.toml"
 MAX_FILES = 200
 MAX_DEPTH = 4
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_IGNORED = frozenset({"__pycache__", "node_modules"})
+_IGNORED = frozenset({"__pycache__", "__MACOSX", "node_modules"})
+_MAX_PARAMS_DEPTH = 16
+
+
+def _check_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Accept what JSON can carry to the sandbox and into the artifact, and nothing deeper or larger."""
+    problem = _problem_with(params, "", 0)
+    if problem:
+        raise ValueError(problem)
+    return params
+
+
+def _problem_with(value: Any, where: str, depth: int) -> str:
+    """Say what is wrong with a parameter, or nothing."""
+    if depth > _MAX_PARAMS_DEPTH:
+        return f"{where.split('.', maxsplit=1)[0]} is nested deeper than {_MAX_PARAMS_DEPTH} levels"
+    if isinstance(value, dict | list):
+        entries = (
+            value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value))
+        )
+        problems = (_problem_with(entry, f"{where}.{key}".lstrip("."), depth + 1) for key, entry in entries)
+        return next(filter(None, problems), "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{where} is {value}; expected a finite number"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{where} does not fit into 64 bits"
+    if not isinstance(value, str | int | float):
+        return f"{where} is a {type(value).__name__}; expected text, number, boolean, list or table"
+    return ""
 
 
 class Manifest(BaseModel):
@@ -33,7 +64,7 @@ class Manifest(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$")]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
     description: Annotated[str, StringConstraints(max_length=500)] = ""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], AfterValidator(_check_params)] = Field(default_factory=dict)
     api: str = API_VERSION
 
 
@@ -61,19 +92,20 @@ class Submission:
         if target.is_dir():
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        staging = folder / f".{self.digest}.{os.getpid()}"
-        for name, content in self.files.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
-            with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
-                file.write(content)
-        try:
-            staging.rename(target)
-        except OSError:
-            # Another process wrote the same content first: then ours is superfluous.
-            if not target.is_dir():
-                raise
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder) as staging:
+            whole = Path(staging) / self.digest
+            for name, content in self.files.items():
+                path = whole / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+                with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+                    file.write(content)
+            try:
+                whole.rename(target)
+            except OSError:
+                # Another process wrote the same content first: then ours is superfluous.
+                if not target.is_dir():
+                    raise
         return target
 
 
@@ -91,7 +123,8 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
     if path.is_dir():
         files = _read_folder(path, max_bytes)
     elif path.is_file():
-        files = without_wrapper(read_zip(path, max_files=MAX_FILES, max_bytes=max_bytes))
+        packed = read_zip(path, max_files=MAX_FILES, max_bytes=max_bytes)
+        files = without_wrapper({name: content for name, content in packed.items() if _is_kept(name)})
     else:
         raise UsageError(f"{path}: no such folder or zip")
     _check_names(files)
@@ -107,16 +140,21 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
     return Submission(manifest, files, digest.hexdigest())
 
 
+def _is_kept(name: str) -> bool:
+    """Say whether a file is part of a submission: hidden ones and caches are not, in folder and zip."""
+    return not any(part in _IGNORED or part.startswith(".") for part in name.split("/") if part != "..")
+
+
 def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
     """Return the folder's files; hidden ones and caches are left out, links refused."""
     files: dict[str, bytes] = {}
     total = 0
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _IGNORED and not name.startswith("."))
+        folders[:] = sorted(filter(_is_kept, folders))
         for name in sorted(names):
             path = Path(folder) / name
             relative = path.relative_to(root).as_posix()
-            if name.startswith("."):
+            if not _is_kept(relative):
                 continue
             status = path.lstat()
             if not stat.S_ISREG(status.st_mode):
@@ -142,6 +180,12 @@ def _check_names(files: Mapping[str, bytes]) -> None:
         other = folded.setdefault(name.lower(), name)
         if other != name:
             raise InvalidSubmission(f"{name!r} and {other!r} differ in case alone")
+    for name in files:
+        for parent in PurePosixPath(name.lower()).parents:
+            if str(parent) in folded:
+                raise InvalidSubmission(
+                    f"{folded[str(parent)]!r} is a file and the folder of {name!r} at once"
+                )
 
 
 def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
@@ -152,14 +196,15 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         raise InvalidSubmission(f"no {MANIFEST} at the top{hint}. `gradfree new NAME` writes a template")
     try:
         content = tomllib.loads(files[MANIFEST].decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # Beside TOML's own errors: numbers too long for `int`, and brackets nested too deep.
+    except (ValueError, RecursionError) as error:
         raise InvalidSubmission(f"{MANIFEST}: not valid TOML: {error}") from error
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            + ("" if problem["type"] == "missing" else f", got {problem['input']!r}")
+            + ("" if problem["type"] == "missing" else f", got {reprlib.repr(problem['input'])}")
             for problem in error.errors()
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error

@@ -18,7 +18,9 @@ import numpy as np
 from harness.api import Split
 from harness.config import TaskConfig, shared_folder
 from harness.errors import DataError
+from harness.records import IntArray
 from harness.tasks.kshot import draw_kshot
+from harness.tasks.split import stratified_rows
 
 __all__ = ["TaskData", "load_task_data"]
 
@@ -32,12 +34,15 @@ class TaskData:
     Attributes:
         test: the test rows in canonical order.
         kshot: k-shot seed -> (train, dev).
-        digest: SHA-256 over test rows and k-shot rows, for the artifact.
+        digest: SHA-256 over the test texts and the k-shot rows. It is public, so the test labels
+            are not in it: a hash of them would confirm guesses.
+        test_digest: SHA-256 over the test rows with their labels, for the sealed artifact alone.
     """
 
     test: Split
     kshot: Mapping[int, tuple[Split, Split]]
     digest: str
+    test_digest: str
 
 
 def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> TaskData:
@@ -52,7 +57,10 @@ def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> Task
     """
     test = _load_split(task, task.test)
     if task.test_limit is not None and len(test) > task.test_limit:
-        test = Split(test.texts[: task.test_limit], test.labels[: task.test_limit])
+        test = _take(test, stratified_rows(test.labels, task.test_limit))
+    absent = set(range(len(task.label_names))) - set(test.labels.tolist())
+    if absent:
+        raise DataError(f"task {task.name!r}: the test rows hold no row of class {min(absent)}")
     wanted = tuple(task.kshot_seeds if seeds is None else seeds)
     if task.kshot_data:
         kshot = {seed: _load_kshot_files(task, seed) for seed in wanted}
@@ -60,7 +68,9 @@ def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> Task
         pool = _without(_load_split(task, task.pool), test)
         kshot = {seed: draw_kshot(pool, len(task.label_names), task.k_shot, seed) for seed in wanted}
     _refuse_leaks(task, test, kshot)
-    return TaskData(test, kshot, _digest(test, kshot))
+    splits = [part for seed in sorted(kshot) for part in kshot[seed]]
+    unlabelled = Split(test.texts, np.zeros(0, dtype=np.int64))
+    return TaskData(test, kshot, _digest([unlabelled, *splits]), _digest([test]))
 
 
 def _load_split(task: TaskConfig, split: str) -> Split:
@@ -94,7 +104,7 @@ def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[s
             "and the connection, or run `gradfree data fetch` where the hub can be reached"
         ) from error
     # Rows without a gold label carry -1 (SNLI); they are no test of anything.
-    return [row for row in dataset if row[task.label] != -1]
+    return [row for row in dataset if row.get(task.label) != -1]
 
 
 def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iterable[Mapping[str, Any]]:
@@ -169,8 +179,8 @@ def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -
             return label_texts.index(value)
         raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
     try:
-        label = int(value)
-    except (TypeError, ValueError):
+        label = int(value) if float(value).is_integer() else -1
+    except (TypeError, ValueError, OverflowError):
         label = -1
     if not 0 <= label < n_classes:
         raise DataError(f"{where}: label {value!r}, expected a class number 0..{n_classes - 1}")
@@ -178,15 +188,26 @@ def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -
 
 
 def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Texts that differ in case, spacing or punctuation alone are the same row."""
-    return tuple(re.sub(r"[\W_]+", "", text.lower()) for text in texts)
+    """Texts that differ in case, spacing or punctuation alone are the same row.
+
+    A text without a word of three letters or digits keeps its signs: "C++" is not "C#".
+    """
+    bare = [re.sub(r"[\W_]+", "", text.lower()) for text in texts]
+    return tuple(
+        short if len(short) >= 3 else " ".join(text.lower().split())
+        for short, text in zip(bare, texts, strict=True)
+    )
 
 
 def _without(pool: Split, test: Split) -> Split:
     """Drop pool rows that stand in the test set too (some public data sets overlap)."""
     held = {_fingerprint(texts) for texts in test.texts}
     rows = [row for row, texts in enumerate(pool.texts) if _fingerprint(texts) not in held]
-    return Split(tuple(pool.texts[row] for row in rows), pool.labels[rows])
+    return _take(pool, np.asarray(rows, dtype=np.int64))
+
+
+def _take(split: Split, rows: IntArray) -> Split:
+    return Split(tuple(split.texts[row] for row in rows), split.labels[rows])
 
 
 def _refuse_leaks(task: TaskConfig, test: Split, kshot: Mapping[int, tuple[Split, Split]]) -> None:
@@ -202,10 +223,10 @@ def _refuse_leaks(task: TaskConfig, test: Split, kshot: Mapping[int, tuple[Split
                     )
 
 
-def _digest(test: Split, kshot: Mapping[int, tuple[Split, Split]]) -> str:
-    """Return the SHA-256 (hex) over all rows and labels."""
+def _digest(splits: Iterable[Split]) -> str:
+    """Return the SHA-256 (hex) over texts and labels."""
     digest = hashlib.sha256()
-    for split in (test, *(part for seed in sorted(kshot) for part in kshot[seed])):
+    for split in splits:
         digest.update(json.dumps([split.texts, split.labels.tolist()], separators=(",", ":")).encode())
         digest.update(b"\n")
     return digest.hexdigest()

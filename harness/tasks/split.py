@@ -4,7 +4,29 @@ import numpy as np
 
 from harness.records import Array, IntArray
 
-__all__ = ["public_rows"]
+__all__ = ["public_rows", "stratified_rows"]
+
+_LIMIT_SEED = 20230601
+"""The rows that a limit keeps are the same in every round."""
+
+
+def stratified_rows(labels: IntArray, limit: int) -> IntArray:
+    """Return at most `limit` rows, ascending, with the classes in the proportions of all rows.
+
+    Never simply the first rows: public data sets come sorted by class.
+
+    Args:
+        labels: int64 (B,).
+        limit: rows to keep, 1 <= limit <= B.
+    """
+    generator = np.random.default_rng(_LIMIT_SEED)
+    place = np.empty(labels.shape)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        # A row's place within its class, between 0 and 1: the classes then thin out alike.
+        place[generator.permutation(rows)] = (np.arange(rows.size) + 0.5) / rows.size
+    kept: IntArray = np.sort(np.argsort(place, kind="stable")[:limit]).astype(np.int64)
+    return kept
 
 
 def public_rows(labels: IntArray, fraction: float, seed: int) -> Array:

@@ -9,6 +9,7 @@ from harness.session.submission import read_submission
 MANIFEST = 'name = "mine"\nentry = "solver:Mine"\n'
 FILES = {"solver.toml": MANIFEST, "solver.py": "class Mine: ...\n"}
 LIMIT = 65536
+MANIFEST_NAME = r"solver\.toml"
 
 
 def make_folder(path, files=FILES):
@@ -140,3 +141,42 @@ def test_written_submission_reads_back_the_same(tmp_path):
     assert kept.name == submission.digest
     assert read_submission(kept, LIMIT) == submission
     assert submission.write_to(tmp_path / "kept") == kept
+
+
+@pytest.mark.parametrize(
+    "value", ["2020-01-01", "inf", "nan", "9" * 5000, "[" * 20000, str(2**63), "{a = {b = nan}}"]
+)
+def test_params_that_cannot_travel_are_refused(tmp_path, value):
+    files = FILES | {"solver.toml": f"{MANIFEST}[params]\nx = {value}\n"}
+    with pytest.raises(InvalidSubmission, match=MANIFEST_NAME):
+        read_submission(make_folder(tmp_path, files), LIMIT)
+
+
+@pytest.mark.parametrize("depth", [17, 200, 3000])
+def test_params_nested_too_deep_are_refused(tmp_path, depth):
+    files = FILES | {"solver.toml": f"{MANIFEST}[params]\n{'a.' * depth}a = 1\n"}
+    with pytest.raises(InvalidSubmission, match=MANIFEST_NAME):
+        read_submission(make_folder(tmp_path, files), LIMIT)
+
+
+def test_a_zip_with_caches_and_hidden_files_is_the_same_submission_as_its_folder(tmp_path):
+    litter = {
+        "__pycache__/solver.cpython-311.pyc": "x",
+        ".DS_Store": "x",
+        "__MACOSX/._solver.py": "x",
+    }
+    archive = make_zip(tmp_path / "a.zip", {f"top/{name}": text for name, text in FILES.items()} | litter)
+    submission = read_submission(archive, LIMIT)
+    assert set(submission.files) == set(FILES)
+    assert read_submission(submission.write_to(tmp_path / "kept"), LIMIT).digest == submission.digest
+
+
+def test_a_file_that_is_also_a_folder_is_refused(tmp_path):
+    with pytest.raises(InvalidSubmission, match="at once"):
+        read_submission(make_zip(tmp_path / "s.zip", FILES | {"a": "x", "a/b": "x"}), LIMIT)
+
+
+def test_writing_leaves_no_staging_behind(tmp_path):
+    submission = read_submission(make_folder(tmp_path / "a"), LIMIT)
+    submission.write_to(tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [submission.digest]

@@ -8,6 +8,7 @@ from harness.api import Split
 from harness.config import load_round
 from harness.errors import DataError
 from harness.tasks import draw_kshot, load_task_data, public_rows
+from harness.tasks.split import stratified_rows
 
 
 def make_pool(n_per_class, n_classes=3):
@@ -116,6 +117,7 @@ def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
     [
         ([("x", 2)], r"row 1: label 2, expected a class number 0\.\.1"),
         ([("x", "great")], r"label 'great'"),
+        ([("x", 1.7)], r"label 1\.7"),
         ([("x", 1), (None, 0)], r"row 2: .* must be text"),
     ],
 )
@@ -136,9 +138,10 @@ def test_missing_column_names_those_that_exist(files_task):
 
 
 def test_digest_follows_the_rows(files_task):
-    first = load_task_data(files_task(POOL, [("fine day", 1)])).digest
-    assert load_task_data(files_task(POOL, [("fine day", 1)])).digest == first
-    assert load_task_data(files_task(POOL, [("fine day", 0)])).digest != first
+    rows = [("fine day", 1), ("sad day", 0)]
+    first = load_task_data(files_task(POOL, rows)).digest
+    assert load_task_data(files_task(POOL, rows)).digest == first
+    assert load_task_data(files_task(POOL, [*rows, ("odd day", 0)])).digest != first
 
 
 def test_hub_data_load_from_the_local_cache_of_the_hub(tmp_path):
@@ -172,3 +175,30 @@ print(len(data.test), data.test.texts[0], len(data.kshot[1][0]))
         capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     assert done.stdout.split("\n")[0] == "12 ('validation 0',) 4", done.stderr[-2000:]
+
+
+def test_a_limit_keeps_the_classes_in_proportion_even_of_sorted_data():
+    labels = np.repeat([0, 1], [300, 100])
+    rows = stratified_rows(labels, 40)
+    assert np.bincount(labels[rows]).tolist() == [30, 10]
+    assert (np.diff(rows) > 0).all()
+    assert stratified_rows(labels, 400).tolist() == list(range(400))
+
+
+def test_a_test_set_without_a_class_is_refused(files_task):
+    with pytest.raises(DataError, match="no row of class 0"):
+        load_task_data(files_task(POOL, [("fine day", 1)]))
+
+
+def test_texts_of_signs_alone_are_told_apart(files_task):
+    data = load_task_data(files_task([*POOL[4:], ("C++", 1), ("!!!", 1)], [("C#", 1), ("???", 0)]))
+    assert len(data.kshot[1][0]) == 4
+
+
+def test_the_public_digest_holds_no_test_label(files_task):
+    first, second = (
+        load_task_data(files_task(POOL, [("a fine day", label), ("a sad day", 1 - label)]))
+        for label in (0, 1)
+    )
+    assert first.digest == second.digest
+    assert first.test_digest != second.test_digest

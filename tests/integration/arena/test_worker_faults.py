@@ -1,0 +1,129 @@
+"""Faults of ours: a store out of order, two rounds in one worker, what a participant may send to cause them."""
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from harness.cli.options import stores
+from harness.config import load_round
+from harness.records import Verdict
+from harness.rounds.intake import submit
+from harness.rounds.lifecycle import create_round
+from harness.rounds.worker import Worker
+from harness.sandbox import require_mode
+from harness.session.arena import Arena
+
+
+@pytest.fixture
+def arena_with(tmp_path, mini_round):
+    """Open an arena with one submission queued, and a worker for it."""
+
+    def opened(path, *, lease_s=30.0):
+        context = stores(tmp_path / "arena", must_exist=False)
+        paths, sealed, publisher = context.__enter__()
+        config = load_round(str(mini_round))
+        create_round(sealed, publisher, config)
+        number = submit(sealed, publisher, paths, config, path, "us")
+        events = []
+        worker = Worker(sealed, publisher, paths, require_mode(), events.append, lease_s=lease_s)
+        contexts.append(context)
+        return worker, sealed, number, events
+
+    contexts = []
+    yield opened
+    for context in contexts:
+        context.__exit__(None, None, None)
+
+
+def locked(*_arguments, **_options):
+    raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+
+def test_a_failed_publication_loses_no_result_and_the_next_one_mends_it(cli, arena_with, monkeypatch):
+    worker, sealed, number, _ = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    publish = worker.publisher.publish
+    monkeypatch.setattr(worker.publisher, "publish", locked)
+    assert worker.run_until_idle() == 1
+    monkeypatch.setattr(worker.publisher, "publish", publish)
+    assert sealed.get_submission(number).verdict is Verdict.OK
+    worker.publisher.publish()
+    assert cli.json("status", number)["verdict"] == "OK"
+
+
+def test_a_failed_heartbeat_does_not_lose_the_lease(cli, arena_with, monkeypatch):
+    solver = cli.solver("slow", "time.sleep(5)\nreturn Solution(zeros(model))")
+    worker, sealed, number, events = arena_with(solver, lease_s=3.0)
+    heartbeat, beats = sealed.heartbeat, []
+
+    def first_fails(run, lease_s):
+        beats.append(run)
+        return locked() if len(beats) == 1 else heartbeat(run, lease_s)
+
+    monkeypatch.setattr(sealed, "heartbeat", first_fails)
+    assert worker.run_until_idle() == 1
+    assert len(beats) >= 2
+    (run,) = sealed.get_submission(number).runs
+    assert (run.verdict, run.n_attempts) == (Verdict.OK, 1)
+    assert not any(event.fault for event in events)
+
+
+def test_two_faults_of_ours_hold_the_run_and_release_queues_it_again(cli, arena_with, monkeypatch):
+    worker, sealed, number, events = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    execute = worker._execute
+
+    def broken(*_arguments):
+        raise MemoryError("the model does not fit")
+
+    monkeypatch.setattr(worker, "_execute", broken)
+    assert worker.run_until_idle() == 0
+    assert [event.fault for event in events] == ["MemoryError: the model does not fit"] * 2
+    (run,) = sealed.get_submission(number).runs
+    assert (run.is_held, run.calls, run.verdict) == (True, 0, None)
+    monkeypatch.setattr(worker, "_execute", execute)
+    assert "1 runs released" in cli.run("round", "release", "mini").stdout
+    assert worker.run_until_idle() == 1
+    assert sealed.get_submission(number).verdict is Verdict.OK
+
+
+def test_two_rounds_in_one_process_do_not_change_each_others_bits(mini_round):
+    config = load_round(str(mini_round))
+
+    def answer(arena):
+        task = arena.task("sst2")
+        info = arena.engine.info
+        values = np.full((3, info.n_layers, info.n_prompt_tokens, info.hidden_size), 0.01, np.float32)
+        return arena.engine.evaluate(arena.encode(task.wording, task.data.kshot[8][0]), values).logits
+
+    one = Arena(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 1})}))
+    two = Arena(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 2})}))
+    alone = answer(one)
+    answer(two)
+    np.testing.assert_array_equal(answer(one), alone)
+
+
+def test_millions_of_row_numbers_are_refused_before_they_cost_anything(cli, mini_round):
+    code = """
+try:
+    model.query(zeros(model), rows=np.zeros(5_000_000, np.int64))
+except InvalidQuery as error:
+    print(error)
+return Solution(zeros(model))
+"""
+    (run,) = cli.json("try", cli.solver("flood", code), "--round", mini_round)
+    assert run["verdict"] == "OK"
+    assert "rows has shape (5000000,)" in run["log"]
+    assert run["calls"] == 0
+
+
+def test_an_error_text_cannot_act_on_a_terminal_and_has_an_end(cli, mini_round):
+    (run,) = cli.json(
+        "try",
+        cli.solver("loud", "raise ValueError('\\x1bc\\x00' + 'x' * 100_000)"),
+        "--round",
+        mini_round,
+        expect=1,
+    )
+    assert run["verdict"] == "RTE"
+    assert "\x1b" not in run["message"]
+    assert "\x00" not in run["message"]
+    assert len(run["message"]) < 10_000
