@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.markup import escape
 
 from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
-from harness.cli.output import board_json, console, print_board, print_json
-from harness.config import load_round
+from harness.cli.output import board_json, console, errors, print_board, print_json
+from harness.config import RoundConfig, load_round
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import PublicStore
+from harness.store import ArenaPaths, PublicStore
 
 __all__ = ["demo"]
 
@@ -27,6 +27,7 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
     started = time.monotonic()
     mode = sandbox_mode(unsafe=unsafe)
     config = load_round("toy")
+    _set_older_rules_aside(home, config)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
         entered = {item.name for item in sealed.list_submissions(config.name)}
@@ -60,3 +61,15 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
         f"database:  {escape(str(paths.sealed_db.resolve()))} (sealed), {escape(paths.public_db.name)} (public)"
     )
     console.print(f"the board: gradfree board --home {escape(shlex.quote(str(home)))}   (or: make board)")
+
+
+def _set_older_rules_aside(home: Path, config: RoundConfig) -> None:
+    """Rename the arena of a demo under other rules: its scores stay, and are not compared with new ones."""
+    if not ArenaPaths(home).sealed_db.exists():
+        return
+    with stores(home) as (_, sealed, _):
+        digests = {stored.facts.digest for stored in sealed.list_rounds() if stored.facts.name == config.name}
+    if digests and config.digest() not in digests:
+        aside = home.with_name(f"{home.name}-{min(digests)[:8]}")
+        home.rename(aside)
+        errors.print(escape(f"the toy round's rules have changed: the earlier demo is kept in {aside}"))
