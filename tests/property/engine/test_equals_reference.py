@@ -64,9 +64,11 @@ def test_engine_any_query_equals_reference(query, backbones, small):
     engine = Engine(backbone, NumericProfile(chunk_tokens=query["chunk_tokens"]), M)
     response = engine.evaluate(split, values, outputs=OUTPUTS, **where)
     expected = evaluate_reference(backbone, split, values, **where)
+    # Prompts ten times as large as the states make states, and so their rounding, as much larger.
+    tolerance = 1e-5 * max(1.0, query["scale"])
     for name in OUTPUTS:
         np.testing.assert_allclose(
-            getattr(response, name), getattr(expected, name), rtol=0, atol=1e-5, err_msg=name
+            getattr(response, name), getattr(expected, name), rtol=0, atol=tolerance, err_msg=name
         )
     again = engine.evaluate(split, values, outputs=("logits",), **where)
     assert again.logits.tobytes() == response.logits.tobytes()
