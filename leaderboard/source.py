@@ -60,7 +60,9 @@ def _stamp() -> tuple[str, int]:
     try:
         return str(path), path.stat().st_ino
     except OSError as error:
-        raise UsageError(f"no board at {path}: the file is missing; publish a round first") from error
+        raise UsageError(
+            f"no board at {path}: the file is missing; create a round first (`gradfree round create toy`)"
+        ) from error
 
 
 def _store() -> PublicStore:

@@ -1,7 +1,7 @@
 """`gradfree board`: the leaderboard in the browser."""
 
 import os
-import subprocess
+import sys
 from typing import Annotated
 
 import typer
@@ -24,4 +24,6 @@ def board(
     command = streamlit_command(ArenaPaths(home).public_db, host, port)
     # An environment without the arena's variables: the web process knows of the public store only.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADFREE_")}
-    raise typer.Exit(subprocess.run(command, check=False, env=environment).returncode)
+    # This process becomes the server: a signal that ends it ends the server.
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)  # noqa: S606 (no shell is wanted)

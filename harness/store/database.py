@@ -115,7 +115,9 @@ def open_read_only(schema: Schema, path: Path) -> Engine:
         UsageError: the file is missing, not a database, or of another version than this code.
     """
     if not path.is_file():
-        raise UsageError(f"no {schema.name} store at {path}: the file is missing; publish a round first")
+        raise UsageError(
+            f"no {schema.name} store at {path}: the file is missing; create a round first (`gradfree round create toy`)"
+        )
     engine = create_engine(
         f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true", poolclass=NullPool
     )

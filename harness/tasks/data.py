@@ -101,7 +101,7 @@ def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[s
     except (OSError, ValueError, ConnectionError) as error:
         raise DataError(
             f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error}. Check the name "
-            "and the connection, or run `gradfree data fetch` where the hub can be reached"
+            "and the connection; a data set loaded once stays in the local cache"
         ) from error
     # Rows without a gold label carry -1 (SNLI); they are no test of anything.
     return [row for row in dataset if row.get(task.label) != -1]
