@@ -83,8 +83,8 @@ class ModelConfig(_Frozen):
 class NumericConfig(_Frozen):
     """`[numeric]`: the numeric profile; results are comparable bit for bit only within one."""
 
-    device: Literal["cpu"] = "cpu"
-    dtype: Literal["fp32"] = "fp32"
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["fp32", "bf16"] = "fp32"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     chunk_tokens: Annotated[int, Field(ge=256, le=10_000_000)] = 4096
 

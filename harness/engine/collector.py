@@ -9,8 +9,8 @@ import torch
 from harness.api.types import Response
 from harness.engine.families import Family
 from harness.engine.info import EngineInfo
+from harness.engine.packing import Packing
 from harness.engine.wording import CompiledWording
-from harness.records import IntArray
 
 __all__ = ["Collector"]
 
@@ -52,25 +52,25 @@ class Collector:
         )
         return cls(wording, response)
 
-    def read(self, family: Family, features: torch.Tensor, group: slice, members: IntArray) -> None:
-        """Fill in what follows from the features of a batch.
+    def read(self, family: Family, features: torch.Tensor, packing: Packing, first: int) -> None:
+        """Fill in what follows from the features of some inputs.
 
         Args:
             family: scores tokens.
-            features: (G * n, D), candidate-major, the final hidden states at the read positions.
-            group: the G candidates.
-            members: int64 (n,), positions within the query's rows.
+            features: (inputs, D), the final hidden states at the read positions.
+            packing: whose inputs they are.
+            first: the first of the packing's candidates within the query.
         """
-        shape = (group.stop - group.start, len(members), -1)
+        at = (packing.candidates + first, packing.members)
         if self.response.features is not None:
-            self.response.features[group, members] = features.view(shape).cpu().numpy()
+            self.response.features[at] = features.float().cpu().numpy()
         # Label words and probe words are scored apart, so that asking for one cannot move the other.
         if self.response.logits is not None:
             classes = self.wording.class_ids
             scores = family.columns(family.head(features), [token for ids in classes for token in ids])
             per_class = torch.split(scores, [len(ids) for ids in classes], dim=1)
             means = torch.stack([part.mean(dim=1) for part in per_class], dim=1)
-            self.response.logits[group, members] = means.view(shape).cpu().numpy()
+            self.response.logits[at] = means.cpu().numpy()
         if self.response.word_logits is not None:
             scores = family.columns(family.head(features), self.wording.probe_ids)
-            self.response.word_logits[group, members] = scores.view(shape).cpu().numpy()
+            self.response.word_logits[at] = scores.cpu().numpy()

@@ -1,67 +1,64 @@
 """The execution plan of a query: a pure function of lengths, candidates and the profile."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from harness.records import IntArray
 
-__all__ = ["BUCKET_TOKENS", "Block", "Plan", "plan_query"]
-
-BUCKET_TOKENS = 32
-"""Examples share a block only if their lengths fall into the same bucket of this width."""
+__all__ = ["Plan", "Wave", "plan_query"]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Examples that are padded to one length.
+class Wave:
+    """Examples that run together, neighbours in the order of lengths.
 
     Attributes:
         members: int64 (n,), positions within the query's rows.
-        width: length of the longest member: T of the block.
+        tokens: where these examples lie when all of the query's examples lie one after the
+            other, shortest first.
     """
 
     members: IntArray
-    width: int
+    tokens: slice
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which examples and which candidates run together.
+    """Which examples and which candidates run together: every wave runs for every group.
 
     Attributes:
-        blocks: every example of the query in exactly one block.
-        groups: consecutive slices of the candidates; a group runs through all blocks, layer by
-            layer, before the next one starts.
+        waves: every example of the query in exactly one.
+        groups: consecutive slices of the candidates, as even as possible.
     """
 
-    blocks: tuple[Block, ...]
+    waves: tuple[Wave, ...]
     groups: tuple[slice, ...]
 
 
 def plan_query(lengths: IntArray, n_candidates: int, chunk_tokens: int) -> Plan:
-    """Plan a query so that neither a step nor a group holds more than `chunk_tokens` tokens.
+    """Plan a query so that no forward step holds more than `chunk_tokens` tokens.
 
-    Only a single example that is longer, or a single candidate on many examples, exceeds it:
-    the first as a block of its own, the second as a group of one.
+    As many candidates as possible run together, then as many examples as fit beside each other.
+    Only a single example of one candidate that is longer exceeds the bound.
 
     Args:
-        lengths: int64 (B,), real tokens of the query's rows.
+        lengths: int64 (B,), tokens of the query's rows.
         n_candidates: P.
         chunk_tokens: the profile's.
     """
     order = np.argsort(lengths, kind="stable")
-    blocks: list[Block] = []
-    start = 0
-    for stop in range(1, len(order) + 1):
-        if stop < len(order):
-            width = int(lengths[order[stop]])
-            same_bucket = (width - 1) // BUCKET_TOKENS == (int(lengths[order[start]]) - 1) // BUCKET_TOKENS
-            if same_bucket and width * (stop + 1 - start) <= chunk_tokens:
-                continue
-        blocks.append(Block(order[start:stop], int(lengths[order[stop - 1]])))
-        start = stop
-    padded = sum(block.width * len(block.members) for block in blocks)
-    size = max(1, chunk_tokens // padded)
-    groups = tuple(slice(first, min(first + size, n_candidates)) for first in range(0, n_candidates, size))
-    return Plan(tuple(blocks), groups)
+    most = max(1, chunk_tokens // int(lengths.max()))
+    n_groups = -(-n_candidates // most)
+    edges = [n_candidates * number // n_groups for number in range(n_groups + 1)]
+    groups = tuple(slice(first, last) for first, last in pairwise(edges))
+    room = chunk_tokens // max(group.stop - group.start for group in groups)
+    waves: list[Wave] = []
+    ends = np.cumsum(lengths[order])
+    start, before = 0, 0
+    while start < len(order):
+        stop = max(start + 1, int(np.searchsorted(ends, before + room, side="right")))
+        waves.append(Wave(order[start:stop], slice(before, int(ends[stop - 1]))))
+        start, before = stop, int(ends[stop - 1])
+    return Plan(tuple(waves), groups)

@@ -13,10 +13,10 @@ from harness.errors import UsageError
 
 __all__ = ["DEVICES", "DTYPES", "NumericProfile", "runtime_versions"]
 
-DEVICES = ("cpu",)
+DEVICES = ("cpu", "cuda")
 """Device kinds that the engine runs on."""
 
-DTYPES = {"fp32": torch.float32}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Names of the element types that the engine computes in."""
 
 
@@ -38,8 +38,7 @@ class NumericProfile:
         device: one of `DEVICES`.
         dtype: one of `DTYPES`.
         threads: threads of one forward pass, >= 1.
-        chunk_tokens: most tokens, padding included, in one forward step, >= 1. A single
-            example that is longer runs alone.
+        chunk_tokens: most tokens in one forward step, >= 1. A single example that is longer runs alone.
         versions: what is installed here; recorded, and part of the digest.
 
     Raises:
@@ -56,6 +55,11 @@ class NumericProfile:
         """Refuse what this engine cannot honour; a profile is pinned, never guessed."""
         if self.device not in DEVICES:
             raise UsageError(f"numeric.device is {self.device!r}; expected one of {', '.join(DEVICES)}")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UsageError(
+                "numeric.device is 'cuda', and torch finds no CUDA device here; run on a machine with one, or "
+                'make a round with device = "cpu"'
+            )
         if self.dtype not in DTYPES:
             raise UsageError(f"numeric.dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
         if self.threads < 1:

@@ -1,5 +1,6 @@
 """Deep prompts: what a query's values must look like, and what each layer receives."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,13 @@ class DeepPrompts:
         if layer == self.layer:
             return self.values[candidates]
         return None if self.base is None else self.base[None, layer]
+
+    def shared_digest(self, layers: int) -> bytes:
+        """Return a SHA-256 over the common prompts of the first `layers` layers."""
+        total = hashlib.sha256()
+        if self.base is not None and layers:
+            total.update(self.base[:layers].tobytes())
+        return total.digest()
 
 
 def check_values(

@@ -10,7 +10,7 @@ from harness.engine.backbone import Backbone
 from harness.engine.encode import EncodedSplit
 from harness.records import Array, FloatArray, IntArray
 
-__all__ = ["evaluate_reference"]
+__all__ = ["evaluate_reference", "reference_logits"]
 
 
 @torch.no_grad()
@@ -38,9 +38,7 @@ def evaluate_reference(
         hidden, vocabulary, inputs = _forward(backbone, ids, mask, prompt, wording.mode)
         at_read = (torch.arange(len(chosen)), torch.tensor(encoded.read_positions[chosen]))
         scores = vocabulary[at_read]  # (B, vocabulary)
-        logits.append(
-            torch.stack([scores[:, list(ids)].mean(dim=1) for ids in wording.class_ids], dim=1).numpy()
-        )
+        logits.append(_class_logits(scores, encoded))
         word_logits.append(scores[:, list(wording.probe_ids)].numpy())
         features.append(hidden[at_read].numpy())
         spread = [np.std(backbone.model.get_input_embeddings().weight.numpy().astype(np.float64))]
@@ -52,6 +50,68 @@ def evaluate_reference(
         layer_std=np.array(spreads, dtype=np.float64),
         word_logits=np.stack(word_logits),
     )
+
+
+@torch.no_grad()
+def reference_logits(
+    backbone: Backbone,
+    encoded: EncodedSplit,
+    values: FloatArray,
+    *,
+    layer: int | None = None,
+    base: FloatArray | None = None,
+) -> FloatArray:
+    """Compute the class logits (P, B, C) alone, as the authors' code does: what speed is compared with.
+
+    One padded forward per candidate with the whole LM head; nothing else is kept. The arguments
+    are those of `evaluate_reference`.
+    """
+    chosen = encoded.select(None)
+    deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
+    ids, mask = _pad(backbone, encoded, chosen)
+    at_read = (torch.arange(len(chosen)), torch.tensor(encoded.read_positions))
+    logits = []
+    for prompt in deep:  # (L, M, D)
+        handles = _add_prompts(backbone, prompt)
+        try:
+            scores = backbone.model(input_ids=ids, attention_mask=mask).logits[at_read]
+        finally:
+            for handle in handles:
+                handle.remove()
+        logits.append(_class_logits(scores, encoded))
+    return np.stack(logits)
+
+
+def _class_logits(scores: torch.Tensor, encoded: EncodedSplit) -> FloatArray:
+    """Average the words of each class: (B, vocabulary) to (B, C)."""
+    per_class = [scores[:, list(ids)].mean(dim=1) for ids in encoded.wording.class_ids]
+    return torch.stack(per_class, dim=1).float().numpy()
+
+
+def _add_prompts(
+    backbone: Backbone, prompt: FloatArray, inputs: list[torch.Tensor] | None = None
+) -> list[Any]:
+    """Hook every layer: add its prompt (M, D) to its input; `inputs` receives what came in.
+
+    Returns:
+        Handles, to be removed.
+    """
+    end = 1 + prompt.shape[1]
+
+    def add_before(number: int) -> Any:
+        added = torch.tensor(prompt[number])
+
+        def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            states = args[0].clone()
+            states[:, 1:end] += added
+            if inputs is not None:
+                inputs.append(args[0].clone())
+            return (states, *args[1:])
+
+        return hook
+
+    modules = backbone.family.layer_modules()
+    return [module.register_forward_pre_hook(add_before(number)) for number, module in enumerate(modules)]
 
 
 def _whole_prompts(
@@ -84,29 +144,15 @@ def _forward(
 ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
     """Run transformers once; last hidden states, vocabulary logits, input of each layer before its prompt."""
     model = backbone.model
-    end = 1 + prompt.shape[1]
     inputs: list[torch.Tensor] = []
-
-    def add_before(number: int) -> Any:
-        def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            inputs.append(args[0].clone())
-            states = args[0].clone()
-            if mode == "add":
-                states[:, 1:end] += torch.tensor(prompt[number])
-            return (states, *args[1:])
-
-        return hook
-
-    handles = [
-        module.register_forward_pre_hook(add_before(number))
-        for number, module in enumerate(backbone.family.layer_modules())
-    ]
+    # In mode "cat" the prompt stands in the input; the hooks then only watch.
+    handles = _add_prompts(backbone, prompt if mode == "add" else np.zeros_like(prompt), inputs)
     try:
         if mode == "add":
             output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
         else:
             words = model.get_input_embeddings()(ids)
-            words[:, 1:end] = torch.tensor(prompt[0])
+            words[:, 1 : 1 + prompt.shape[1]] = torch.tensor(prompt[0])
             output = model(inputs_embeds=words, attention_mask=mask, output_hidden_states=True)
     finally:
         for handle in handles:

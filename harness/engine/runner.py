@@ -8,21 +8,26 @@ that layer is *added* to the states at the prompt positions, over the placeholde
 accumulates through the residual stream (wordings of mode "add"). In mode "cat" the prompt of layer
 0 stands in place of the word vectors there, and no layer adds anything.
 
-`plan_query` sorts the examples by length into blocks and the candidates into groups. A group of G
-candidates runs through a block of n examples as one batch of G * n inputs, candidate-major. What is
-saved, with equal results up to rounding:
+`plan_query` sorts the examples by length into waves and the candidates into groups. A group of G
+candidates runs through a wave as one `Packing`: inputs of all lengths lie one after the other in a
+flat array of tokens. What is saved, with equal results up to rounding:
 
 1. In a one-layer search the states before that layer are the same for all candidates. They are
-   computed once per query, for one candidate, and copied to each group (`_run_shared`).
-2. The last layer runs for the read position alone.
-3. The LM head scores the label words (and probe words) alone, at the read position.
-4. There is little padding, and none where lengths are equal.
+   computed for one candidate, kept for the next query (`cache`), and copied to each group.
+2. There is no padding at all: linear maps and norms run over the flat array, attention runs over
+   each length for itself.
+3. The last layer runs for the read position alone, without keys and values of the others
+   (`families.attention.attend_at_read`).
+4. The LM head scores the label words (and probe words) alone, at the read position.
+5. Queries, keys and values are one map, attention is one fused kernel, and weights lie as the
+   machine's matrix units read them (`families.linear`).
 
 Determinism. The plan depends on the profile and on the query's candidates, rows and layer, and on
-nothing else: not on load, memory or the outputs that are asked. An output is computed beside the
-others, never instead of them, so asking for more does not change a bit of the rest. Under one
-profile a query has one answer, bit for bit. The same example in another query may share a block
-with others, where equality holds within rounding.
+nothing else: not on load, memory or the outputs that are asked. The common part is planned by the
+rows alone and computed layer by layer, so that it has the same bits wherever it starts. An output
+is computed beside the others, never instead of them, so asking for more does not change a bit of
+the rest. Under one profile a query has one answer, bit for bit. The same example in another query
+may share a wave with others, where equality holds within rounding.
 
 Overflow. Values are bounded, so the inputs are finite; where a model still overflows, the outputs
 hold infinities or NaN and are returned as they are. Whose fault that is, the session decides.
@@ -30,28 +35,36 @@ hold infinities or NaN and are returned as they are. Whose fault that is, the se
 `reference.py` computes the same with plain transformers calls; every path here is tested against it.
 """
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Generator, Hashable
 
 import torch
 
 from harness.api.types import Response
 from harness.engine.backbone import Backbone
-from harness.engine.batch import Batch, load_batch
+from harness.engine.cache import Frontier, LayerCache
 from harness.engine.collector import Collector
 from harness.engine.encode import EncodedSplit
 from harness.engine.info import EngineInfo
 from harness.engine.layer_std import winsorised_std
-from harness.engine.plan import plan_query
+from harness.engine.packing import Packing, pack
+from harness.engine.plan import Wave, plan_query
 from harness.engine.profile import NumericProfile
 from harness.engine.prompts import DeepPrompts, check_values
 from harness.errors import InvalidQuery
 from harness.records import OUTPUTS, Array, FloatArray, IntArray
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Steps"]
+
+Steps = Generator[int, None, Response]
+"""A query being computed: yields the token-layers of each step before it runs, returns the response."""
+
+CACHE_BYTES = 1 << 30
+"""Default bound of the layer cache."""
 
 
 class Engine:
-    """Evaluates deep prompts on encoded examples. Holds no state between queries.
+    """Evaluates deep prompts on encoded examples.
 
     Sets the number of threads of this process to the profile's.
 
@@ -59,13 +72,21 @@ class Engine:
         backbone: the model.
         profile: the numeric profile it was loaded under.
         n_prompt_tokens: M, >= 1.
+        cache_bytes: bound of the layer cache; it never changes a result.
     """
 
-    def __init__(self, backbone: Backbone, profile: NumericProfile, n_prompt_tokens: int) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        profile: NumericProfile,
+        n_prompt_tokens: int,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         """Fix threads; nothing is computed yet."""
         torch.set_num_threads(profile.threads)
+        self.cache = LayerCache(cache_bytes)
         self._family = backbone.family
-        self._pad_id = backbone.specials.pad
         self._profile = profile
         self.info = EngineInfo(
             family=backbone.family.name,
@@ -118,6 +139,7 @@ class Engine:
         base: FloatArray | None = None,
         rows: IntArray | None = None,
         outputs: Collection[str] = ("logits",),
+        cache_key: Hashable = None,
     ) -> Response:
         """Evaluate P candidates on rows of a split; results stand in the order of `rows`.
 
@@ -128,61 +150,126 @@ class Engine:
             base: float32 (L, M, D), the other layers; None means zeros.
             rows: int64, unique row numbers; None means all.
             outputs: fields of the response to fill. `layer_std` counts prompt, template and
-                special tokens as real tokens, and no padding.
+                special tokens as real tokens, and there is no padding.
+            cache_key: (attempt, split) whose states before `layer` are kept for its next query;
+                None keeps nothing.
 
         Raises:
-            InvalidQuery: see `check`.
+            InvalidQuery: what `check` finds.
         """
-        # Another engine of this process may have set its own: threads are part of the profile.
-        torch.set_num_threads(self._profile.threads)
+        steps = self.steps(
+            encoded, values, layer=layer, base=base, rows=rows, outputs=outputs, cache_key=cache_key
+        )
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                response: Response = done.value
+                return response
+
+    def steps(
+        self,
+        encoded: EncodedSplit,
+        values: FloatArray,
+        *,
+        layer: int | None = None,
+        base: FloatArray | None = None,
+        rows: IntArray | None = None,
+        outputs: Collection[str] = ("logits",),
+        cache_key: Hashable = None,
+    ) -> Steps:
+        """Compute `evaluate` step by step, so that queries of several runs can take turns.
+
+        Yields:
+            The cost of each step before it runs: tokens times layers.
+
+        Raises:
+            InvalidQuery: what `check` finds.
+        """
         prompts, chosen = self.check(encoded, values, layer=layer, base=base, rows=rows, outputs=outputs)
         plan = plan_query(encoded.lengths[chosen], len(values), self._profile.chunk_tokens)
-        batches = [
-            load_batch(encoded, chosen, block, pad_id=self._pad_id, device=self._profile.device)
-            for block in plan.blocks
-        ]
         result = Collector.allocate(encoded.wording, self.info, len(values), len(chosen), outputs)
-        # `layer_std` looks at all examples of a candidate at once; without it a block at a time is
+        shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)
+        first = 0 if prompts.mode == "cat" else prompts.n_shared_layers
+        # `layer_std` looks at all examples of a candidate at once; without it a wave at a time is
         # held. Only the order of the steps differs, so the bits do not.
-        waves = [batches] if result.response.layer_std is not None else [[batch] for batch in batches]
-        for wave in waves:
-            self._run_wave(wave, plan.groups, prompts, result)
+        waves = [plan.waves] if result.response.layer_std is not None else [(wave,) for wave in plan.waves]
+        packings: dict[tuple[int, int], Packing] = {}
+        for group in plan.groups:
+            size = group.stop - group.start
+            for number, together in enumerate(waves):
+                if (number, size) not in packings:
+                    packings.update(
+                        {
+                            (number + offset, size): self._pack(encoded, chosen, wave, size)
+                            for offset, wave in enumerate(together)
+                        }
+                    )
+                own = [packings[number + offset, size] for offset in range(len(together))]
+                yield sum(packing.n_tokens for packing in own) * (self.info.n_layers - first)
+                states = [
+                    packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)
+                ]
+                if prompts.mode == "cat":
+                    states = [
+                        self._insert(part, packing, prompts, group)
+                        for part, packing in zip(states, own, strict=True)
+                    ]
+                self._run_group(own, states, first, prompts, group, result)
         return result.response
 
-    def _run_wave(
-        self, batches: list[Batch], groups: tuple[slice, ...], prompts: DeepPrompts, result: Collector
-    ) -> None:
-        """Run all candidates on some batches."""
-        is_cat = prompts.mode == "cat"
-        first = 0 if is_cat else prompts.n_shared_layers
-        if is_cat:
-            shared = [self._family.words(batch.ids) for batch in batches]
-        else:
-            shared = self._run_shared(batches, prompts, result.response.layer_std)
-        for group in groups:
-            size = group.stop - group.start
-            states = [part.repeat(size, 1, 1) for part in shared]
-            if is_cat:
-                states = [self._family.begin(self._insert(part, prompts, group)) for part in states]
-            self._run_group(batches, states, first, prompts, group, result)
+    def _pack(self, encoded: EncodedSplit, chosen: IntArray, wave: Wave, n_candidates: int) -> Packing:
+        """Pack a wave of the query for some candidates."""
+        return pack(encoded, chosen, wave.members, n_candidates, self._profile.device)
 
     def _run_shared(
-        self, batches: list[Batch], prompts: DeepPrompts, layer_std: Array | None
-    ) -> list[torch.Tensor]:
-        """Run what all candidates have in common; per batch the input of their first own layer."""
-        states = [self._family.begin(self._family.words(batch.ids)) for batch in batches]
+        self,
+        encoded: EncodedSplit,
+        chosen: IntArray,
+        prompts: DeepPrompts,
+        layer_std: Array | None,
+        cache_key: Hashable,
+    ) -> Generator[int, None, torch.Tensor]:
+        """Run what all candidates have in common.
+
+        Yields:
+            As `steps`.
+
+        Returns:
+            (S, D), all rows' tokens, shortest example first: word vectors in mode "cat", else the
+            input of the first layer that differs.
+        """
+        waves = plan_query(encoded.lengths[chosen], 1, self._profile.chunk_tokens).waves
+        packings = [self._pack(encoded, chosen, wave, 1) for wave in waves]
+        if prompts.mode == "cat":
+            return torch.cat([self._family.words(packing.ids) for packing in packings])
+        is_kept = cache_key is not None and prompts.n_shared_layers > 0
+        rows_digest = hashlib.sha256(chosen.tobytes()).digest() if is_kept else b""
+        # The spreads of the layers before a frontier were not kept with it.
+        frontier = self.cache.find(cache_key, rows_digest, prompts) if is_kept and layer_std is None else None
+        if frontier is None:
+            first = 0
+            states = [self._family.begin(self._family.words(packing.ids), packing) for packing in packings]
+        else:
+            first = frontier.layer
+            states = [frontier.states[wave.tokens].clone() for wave in waves]
         everyone = slice(0, 1)
-        for layer in range(prompts.n_shared_layers):
-            for number, batch in enumerate(batches):
-                self._add(states[number], prompts, layer, everyone)
-                states[number] = self._family.step(layer, states[number], batch.mask(1))
+        for layer in range(first, prompts.n_shared_layers):
+            for number, packing in enumerate(packings):
+                yield packing.n_tokens
+                self._add(states[number], packing, prompts, layer, everyone)
+                states[number] = self._family.step(layer, states[number], packing)
             if layer_std is not None:
-                layer_std[:, layer + 1] = _spread(batches, states, 0, 1)
-        return states
+                layer_std[:, layer + 1] = winsorised_std(torch.cat(states))
+        shared = torch.cat(states)
+        if is_kept and (frontier is None or frontier.layer < prompts.n_shared_layers):
+            reached = prompts.n_shared_layers
+            self.cache.keep(cache_key, Frontier(reached, prompts.shared_digest(reached), rows_digest, shared))
+        return shared
 
     def _run_group(
         self,
-        batches: list[Batch],
+        packings: list[Packing],
         states: list[torch.Tensor],
         first: int,
         prompts: DeepPrompts,
@@ -190,52 +277,44 @@ class Engine:
         result: Collector,
     ) -> None:
         """Run a group of candidates from the input of layer `first` to its outputs."""
-        size = group.stop - group.start
-        masks = [batch.mask(size) for batch in batches]
         last = self.info.n_layers - 1
         for layer in range(first, last):
-            for number, mask in enumerate(masks):
-                self._add(states[number], prompts, layer, group)
-                states[number] = self._family.step(layer, states[number], mask)
+            for number, packing in enumerate(packings):
+                self._add(states[number], packing, prompts, layer, group)
+                states[number] = self._family.step(layer, states[number], packing)
             if result.response.layer_std is not None:
                 result.response.layer_std[group, layer + 1] = [
-                    _spread(batches, states, candidate, size) for candidate in range(size)
+                    _spread(packings, states, candidate) for candidate in range(group.stop - group.start)
                 ]
-        for part, batch, mask in zip(states, batches, masks, strict=True):
-            self._add(part, prompts, last, group)
-            features = self._family.finish(part, mask, batch.read.repeat(size))  # (G * n, D)
-            result.read(self._family, features, group, batch.members)
+        for part, packing in zip(states, packings, strict=True):
+            self._add(part, packing, prompts, last, group)
+            result.read(self._family, self._family.finish(part, packing), packing, group.start)
 
-    def _prompt_positions(self, states: torch.Tensor, n_candidates: int) -> torch.Tensor:
-        """Return a view of the prompt positions: (G * n, T, D) to (G, n, M, D)."""
-        start = self._family.prompt_start
-        return states.view(n_candidates, -1, *states.shape[1:])[
-            :, :, start : start + self.info.n_prompt_tokens
-        ]
-
-    def _add(self, states: torch.Tensor, prompts: DeepPrompts, layer: int, group: slice) -> None:
+    def _add(
+        self, states: torch.Tensor, packing: Packing, prompts: DeepPrompts, layer: int, group: slice
+    ) -> None:
         """Add the prompts of a layer to its input, in place. In mode "cat" they are all zero."""
         prompt = prompts.at(layer, group)
         if prompt is not None and prompts.mode == "add":
-            window = self._prompt_positions(states, group.stop - group.start)
-            window += self._tensor(prompt).unsqueeze(1)
+            added = self._tensor(prompt, states).unsqueeze(1)  # (G, 1, M, D)
+            for window in packing.windows(states, self._family.prompt_start, self.info.n_prompt_tokens):
+                window.add_(added)
 
-    def _insert(self, words: torch.Tensor, prompts: DeepPrompts, group: slice) -> torch.Tensor:
-        """Put the prompts of layer 0 in place of the word vectors there."""
+    def _insert(
+        self, words: torch.Tensor, packing: Packing, prompts: DeepPrompts, group: slice
+    ) -> torch.Tensor:
+        """Put the prompts of layer 0 in place of the word vectors there; returns layer 0's input."""
         prompt = prompts.at(0, group)
-        window = self._prompt_positions(words, group.stop - group.start)
-        window[:] = 0 if prompt is None else self._tensor(prompt).unsqueeze(1)
-        return words
+        for window in packing.windows(words, self._family.prompt_start, self.info.n_prompt_tokens):
+            window[:] = 0 if prompt is None else self._tensor(prompt, words).unsqueeze(1)
+        return self._family.begin(words, packing)
 
-    def _tensor(self, values: FloatArray) -> torch.Tensor:
-        """Copy an array to the device; it may be read-only, as arrays from the wire are."""
-        return torch.tensor(values, device=self._profile.device)
+    def _tensor(self, values: FloatArray, like: torch.Tensor) -> torch.Tensor:
+        """Copy an array to the states' device and type; it may be read-only, as arrays from the wire are."""
+        return torch.tensor(values, device=like.device, dtype=like.dtype)
 
 
-def _spread(batches: list[Batch], states: list[torch.Tensor], candidate: int, n_candidates: int) -> float:
-    """Return one candidate's `winsorised_std` over the real tokens of all batches."""
-    real = [
-        part.view(n_candidates, *batch.real.shape, -1)[candidate][batch.real]
-        for part, batch in zip(states, batches, strict=True)
-    ]
-    return winsorised_std(torch.cat(real))
+def _spread(packings: list[Packing], states: list[torch.Tensor], candidate: int) -> float:
+    """Return one candidate's `winsorised_std` over the tokens of all packings."""
+    own = [packing.of_candidate(part, candidate) for packing, part in zip(packings, states, strict=True)]
+    return winsorised_std(torch.cat(own))

@@ -7,18 +7,14 @@ from harness.engine.families.encoder import EncoderLayer, PostNormEncoder
 __all__ = ["adapt_bert", "encoder_layer"]
 
 
-def encoder_layer(module: Any) -> EncoderLayer:
-    """Name the parts of a `BertLayer` or `RobertaLayer`."""
-    return EncoderLayer(
-        query=module.attention.self.query,
-        key=module.attention.self.key,
-        value=module.attention.self.value,
-        attention_out=module.attention.output.dense,
-        attention_norm=module.attention.output.LayerNorm,
-        up=module.intermediate.dense,
-        activation=module.intermediate.intermediate_act_fn,
-        down=module.output.dense,
-        output_norm=module.output.LayerNorm,
+def encoder_layer(module: Any, n_heads: int) -> EncoderLayer:
+    """Lay out a `BertLayer` or `RobertaLayer`."""
+    inner, output = module.intermediate, module.output
+    return EncoderLayer.adapt(
+        module.attention.self,
+        module.attention.output,
+        n_heads,
+        (inner.dense, inner.intermediate_act_fn, output.dense, output.LayerNorm),
     )
 
 
@@ -29,16 +25,17 @@ def adapt_bert(model: Any) -> PostNormEncoder:
     """
     embeddings = model.bert.embeddings
     predictions = model.cls.predictions
+    n_heads = model.config.num_attention_heads
     return PostNormEncoder(
         name="bert",
-        n_heads=model.config.num_attention_heads,
+        n_heads=n_heads,
         max_tokens=model.config.max_position_embeddings,
         position_offset=0,
         word_embeddings=embeddings.word_embeddings.weight,
         position_embeddings=embeddings.position_embeddings.weight,
         segment=embeddings.token_type_embeddings.weight[0],
         embedding_norm=embeddings.LayerNorm,
-        layers=tuple(encoder_layer(module) for module in model.bert.encoder.layer),
+        layers=tuple(encoder_layer(module, n_heads) for module in model.bert.encoder.layer),
         modules=tuple(model.bert.encoder.layer),
         transform=predictions.transform,
         output_weight=predictions.decoder.weight,

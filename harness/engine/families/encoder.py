@@ -6,6 +6,11 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+from transformers.activations import GELUActivation
+
+from harness.engine.families.attention import attend, attend_at_read
+from harness.engine.families.linear import Linear
+from harness.engine.packing import Packing
 
 __all__ = ["EncoderLayer", "PostNormEncoder"]
 
@@ -14,25 +19,71 @@ Transform = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class EncoderLayer:
-    """The parts of one post-norm layer, in the order in which they run."""
+    """The parts of one post-norm layer, in the order in which they run.
 
-    query: Transform
-    key: Transform
-    value: Transform
-    attention_out: Transform
+    Attributes:
+        qkv: queries, keys and values in one map, (D) to (3D).
+        attention_out: (D) to (D).
+        attention_norm: LayerNorm.
+        up: (D) to the inner size.
+        activation: of the inner states; None is the exact GELU, which `Linear` can fuse.
+        down: back to (D).
+        output_norm: LayerNorm.
+        read_query: the map of the queries alone.
+        read_weights: keys' and values' weights by head, each (heads, D / heads, D).
+        value_bias: (D,).
+    """
+
+    qkv: Linear
+    attention_out: Linear
     attention_norm: Transform
-    up: Transform
-    activation: Transform
-    down: Transform
+    up: Linear
+    activation: Transform | None
+    down: Linear
     output_norm: Transform
+    read_query: Linear
+    read_weights: tuple[torch.Tensor, torch.Tensor]
+    value_bias: torch.Tensor
+
+    @classmethod
+    def adapt(
+        cls, attention: Any, output: Any, n_heads: int, feed_forward: tuple[Any, Any, Any, Any]
+    ) -> "EncoderLayer":
+        """Lay out the weights of a layer.
+
+        Args:
+            attention: holds `query`, `key` and `value`.
+            output: holds `dense` and `LayerNorm`, which follow the attention.
+            n_heads: attention heads.
+            feed_forward: up, activation, down, norm.
+        """
+        query, key, value = attention.query, attention.key, attention.value
+        up, activation, down, norm = feed_forward
+        by_head = (n_heads, -1, query.weight.shape[1])
+        return cls(
+            qkv=Linear(
+                torch.cat([query.weight, key.weight, value.weight]),
+                torch.cat([query.bias, key.bias, value.bias]),
+            ),
+            attention_out=Linear(output.dense.weight, output.dense.bias),
+            attention_norm=output.LayerNorm,
+            up=Linear(up.weight, up.bias),
+            activation=None if isinstance(activation, GELUActivation) else activation,
+            down=Linear(down.weight, down.bias),
+            output_norm=norm,
+            read_query=Linear(query.weight, query.bias),
+            read_weights=(key.weight.detach().view(by_head), value.weight.detach().view(by_head)),
+            value_bias=value.bias.detach(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PostNormEncoder:
     """A `Family` for encoders with learnt positions, LayerNorm after each sublayer and a masked-LM head.
 
-    It runs the parts of a transformers model itself, because the engine stops between layers,
-    shares the states before a layer among candidates and needs the last layer at one position only.
+    It runs the parts of a transformers model itself, because the engine packs inputs without
+    padding, stops between layers, shares the states before a layer among candidates and needs the
+    last layer at one position only.
 
     Attributes:
         name: the family.
@@ -80,20 +131,25 @@ class PostNormEncoder:
         """Look up word vectors; see `Family.words`."""
         return functional.embedding(ids, self.word_embeddings)
 
-    def begin(self, words: torch.Tensor) -> torch.Tensor:
+    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
         """Add segment and position vectors and normalise; see `Family.begin`."""
-        first = self.position_offset
-        positions = self.position_embeddings[first : first + words.shape[1]]
-        return self.embedding_norm(words + self.segment + positions)
+        states = words + self.segment
+        for run in packing.runs:
+            positions = self.position_embeddings[self.position_offset : self.position_offset + run.length]
+            states[run.tokens].view(run.n_inputs, run.length, -1).add_(positions)
+        return self.embedding_norm(states)
 
-    def step(self, layer: int, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
         """Run one layer at every position; see `Family.step`."""
-        return self._run(self.layers[layer], states, states, mask)
+        parts = self.layers[layer]
+        return self._conclude(parts, attend(parts.qkv(states), packing, self.n_heads), states)
 
-    def finish(self, states: torch.Tensor, mask: torch.Tensor | None, read: torch.Tensor) -> torch.Tensor:
-        """Run the last layer at the read position, which attends to all; see `Family.finish`."""
-        at_read = states[torch.arange(len(read), device=read.device), read].unsqueeze(1)  # (N, 1, D)
-        return self._run(self.layers[-1], at_read, states, mask).squeeze(1)
+    def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Run the last layer at the read positions, which attend to all; see `Family.finish`."""
+        parts = self.layers[-1]
+        at_read = states[packing.read]
+        attended = attend_at_read(parts.read_query(at_read), states, packing, *parts.read_weights)
+        return self._conclude(parts, attended + parts.value_bias, at_read)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Transform features for `columns`; see `Family.head`."""
@@ -102,27 +158,15 @@ class PostNormEncoder:
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
         """Score single tokens; see `Family.columns`."""
         ids = torch.tensor(token_ids, device=transformed.device)
-        return functional.linear(transformed, self.output_weight[ids], self.output_bias[ids])
+        weight, bias = self.output_weight[ids].float(), self.output_bias[ids].float()
+        return functional.linear(transformed.float(), weight, bias)
 
     def layer_modules(self) -> Sequence[Any]:
         """Return the transformers modules of the layers."""
         return self.modules
 
-    def _run(
-        self, layer: EncoderLayer, asking: torch.Tensor, states: torch.Tensor, mask: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Run `layer` for the positions in `asking` (N, Q, D), which attend to `states` (N, T, D)."""
-        heads = functional.scaled_dot_product_attention(
-            self._split(layer.query(asking)),
-            self._split(layer.key(states)),
-            self._split(layer.value(states)),
-            attn_mask=mask,
-        )  # (N, heads, Q, D / heads)
-        attended = layer.attention_out(heads.transpose(1, 2).flatten(2))
-        middle = layer.attention_norm(attended + asking)
-        return layer.output_norm(layer.down(layer.activation(layer.up(middle))) + middle)
-
-    def _split(self, states: torch.Tensor) -> torch.Tensor:
-        """Split the hidden axis into heads: (N, T, D) to (N, heads, T, D / heads)."""
-        n, length, size = states.shape
-        return states.view(n, length, self.n_heads, size // self.n_heads).transpose(1, 2)
+    def _conclude(self, parts: EncoderLayer, attended: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        """Run what follows the attention, token by token; all (N, D)."""
+        middle = parts.attention_norm(parts.attention_out.plus(attended, states))
+        inner = parts.up.gelu(middle) if parts.activation is None else parts.activation(parts.up(middle))
+        return parts.output_norm(parts.down.plus(inner, middle))

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import torch
 
+from harness.engine.packing import Packing
+
 __all__ = ["Family", "SpecialIds"]
 
 
@@ -34,7 +36,7 @@ class Family(Protocol):
     ``finish(...)`` runs: the last layer and whatever else leads to the read position.
     ``head`` and ``columns`` turn that state into logits of single tokens.
 
-    N stands for P * B or B, whichever is being run.
+    N stands for the tokens of a `Packing`. All states are in the type of the weights.
     """
 
     @property
@@ -68,33 +70,33 @@ class Family(Protocol):
         ...
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Look up word vectors: int64 (N, T) to (N, T, D)."""
+        """Look up word vectors: int64 (N,) to (N, D)."""
         ...
 
-    def begin(self, words: torch.Tensor) -> torch.Tensor:
-        """Turn word vectors into the input of layer 0, both (N, T, D)."""
+    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Turn word vectors into the input of layer 0, both (N, D)."""
         ...
 
-    def step(self, layer: int, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Run one layer, (N, T, D) to (N, T, D).
+    def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Run one layer, (N, D) to (N, D).
 
         Args:
             layer: 0 <= layer < L - 1.
             states: the layer's input, its prompt already added.
-            mask: bool (N, 1, 1, T), True at real tokens; None when there is no padding.
+            packing: where the inputs lie.
         """
         ...
 
-    def finish(self, states: torch.Tensor, mask: torch.Tensor | None, read: torch.Tensor) -> torch.Tensor:
-        """Run the last layer for one position per input: (N, T, D) and int64 (N,) to (N, D)."""
+    def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Run the last layer for the read position of each input: (N, D) to (inputs, D)."""
         ...
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Transform features (N, D) as the LM head does before it scores the vocabulary."""
+        """Transform features (inputs, D) as the LM head does before it scores the vocabulary."""
         ...
 
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
-        """Score single tokens: the output of `head` (N, D) to logits (N, len(token_ids))."""
+        """Score single tokens: the output of `head` to float32 logits (inputs, len(token_ids))."""
         ...
 
     def layer_modules(self) -> Sequence[Any]:

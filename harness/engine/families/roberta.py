@@ -18,16 +18,17 @@ def adapt_roberta(model: Any) -> PostNormEncoder:
     """
     embeddings = model.roberta.embeddings
     offset = embeddings.padding_idx + 1
+    n_heads = model.config.num_attention_heads
     return PostNormEncoder(
         name="roberta",
-        n_heads=model.config.num_attention_heads,
+        n_heads=n_heads,
         max_tokens=model.config.max_position_embeddings - offset,
         position_offset=offset,
         word_embeddings=embeddings.word_embeddings.weight,
         position_embeddings=embeddings.position_embeddings.weight,
         segment=embeddings.token_type_embeddings.weight[0],
         embedding_norm=embeddings.LayerNorm,
-        layers=tuple(encoder_layer(module) for module in model.roberta.encoder.layer),
+        layers=tuple(encoder_layer(module, n_heads) for module in model.roberta.encoder.layer),
         modules=tuple(model.roberta.encoder.layer),
         transform=_head(model.lm_head),
         output_weight=model.lm_head.decoder.weight,

@@ -1,0 +1,89 @@
+"""States before a layer, kept for the next query of a one-layer search."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import torch
+
+from harness.engine.prompts import DeepPrompts
+
+__all__ = ["Frontier", "LayerCache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """How far the common part of a search has been computed.
+
+    Attributes:
+        layer: `states` are the input of this layer, before its prompt.
+        prompts_digest: over the prompts of the layers below.
+        rows_digest: over the query's rows, in their order.
+        states: (S, D), all rows' tokens, one example after the other, shortest first.
+    """
+
+    layer: int
+    prompts_digest: bytes
+    rows_digest: bytes
+    states: torch.Tensor
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the states."""
+        return self.states.numel() * self.states.element_size()
+
+
+class LayerCache:
+    """One frontier per attempt and split, the least recently used dropped beyond a bound.
+
+    Layers are computed one at a time, with shapes that depend on the rows alone. So the states
+    before a layer have the same bits whether they continue a frontier or start from the words:
+    dropping one costs time and never changes a result.
+
+    Args:
+        max_bytes: bound over all frontiers; 0 turns the cache off.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Start empty."""
+        self.max_bytes = max_bytes
+        self.n_bytes = 0
+        self.hits = 0
+        self.misses = 0
+        self._frontiers: OrderedDict[Hashable, Frontier] = OrderedDict()
+
+    def find(self, key: Hashable, rows_digest: bytes, prompts: DeepPrompts) -> Frontier | None:
+        """Return the key's frontier if the query's common part passes through it."""
+        frontier = self._frontiers.get(key)
+        if (
+            frontier is None
+            or frontier.rows_digest != rows_digest
+            or frontier.layer > prompts.n_shared_layers
+            or frontier.prompts_digest != prompts.shared_digest(frontier.layer)
+        ):
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._frontiers.move_to_end(key)
+        return frontier
+
+    def keep(self, key: Hashable, frontier: Frontier) -> None:
+        """Replace the key's frontier, if the new one is not larger than the whole cache."""
+        self.drop(key)
+        if frontier.n_bytes > self.max_bytes:
+            return
+        self._frontiers[key] = frontier
+        self.n_bytes += frontier.n_bytes
+        while self.n_bytes > self.max_bytes:
+            self.drop(next(iter(self._frontiers)))
+
+    def drop(self, key: Hashable) -> None:
+        """Forget the key's frontier, if there is one."""
+        frontier = self._frontiers.pop(key, None)
+        if frontier is not None:
+            self.n_bytes -= frontier.n_bytes
+
+    def drop_owner(self, owner: Hashable) -> None:
+        """Forget the frontiers of an attempt: keys are (attempt, split)."""
+        for key in [key for key in self._frontiers if isinstance(key, tuple) and key[0] == owner]:
+            self.drop(key)

@@ -1,0 +1,107 @@
+"""Self-attention over packed inputs."""
+
+import torch
+from torch.nn import functional
+
+from harness.engine.packing import Packing, Run
+
+__all__ = ["attend", "attend_at_read"]
+
+_KEY_MULTIPLE = 16
+"""In bf16 on a CPU the kernel takes half the time where the number of keys is a multiple of this."""
+
+
+def attend(qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool = False) -> torch.Tensor:
+    """Attend within each input.
+
+    Args:
+        qkv: (N, 3D), queries, keys and values side by side.
+        packing: where the inputs lie.
+        n_heads: heads; D is a multiple of it.
+        is_causal: a token sees itself and those before it.
+
+    Returns:
+        (N, D), the heads' outputs side by side.
+    """
+    size = qkv.shape[1] // 3
+    attended = qkv.new_empty((len(qkv), size))
+    is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and not is_causal
+    for run in packing.runs:
+        view = attended[run.tokens].view(run.n_inputs, run.length, n_heads, -1)
+        n_aligned = _n_aligned(qkv, run) if is_aligned else 0
+        if n_aligned:
+            view[:n_aligned] = _attend_aligned(qkv, run, n_aligned, n_heads)
+        if n_aligned < run.n_inputs:
+            heads = qkv[run.tokens].view(run.n_inputs, run.length, 3, n_heads, -1)[n_aligned:]
+            query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, heads, T, D / heads)
+            outcome = functional.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+            view[n_aligned:] = outcome.transpose(1, 2)
+    return attended
+
+
+def _n_aligned(qkv: torch.Tensor, run: Run) -> int:
+    """Count the inputs of a run behind which enough tokens follow to read past their end."""
+    extra = -run.length % _KEY_MULTIPLE
+    if extra == 0:
+        return 0
+    return max(0, min(run.n_inputs, (len(qkv) - run.first - extra) // run.length))
+
+
+def _attend_aligned(qkv: torch.Tensor, run: Run, n_inputs: int, n_heads: int) -> torch.Tensor:
+    """Attend with a round number of keys; returns (n_inputs, T, heads, D / heads).
+
+    The keys past an input's end are those of the next one: they are read where they lie, and masked.
+    Their weight is exactly zero.
+    """
+    wide = -(-run.length // _KEY_MULTIPLE) * _KEY_MULTIPLE
+    row = qkv.shape[1]
+    head = row // 3 // n_heads
+    first = qkv.storage_offset() + run.first * row
+
+    def part(number: int, length: int) -> torch.Tensor:
+        strides = (run.length * row, head, row, 1)
+        return qkv.as_strided((n_inputs, n_heads, length, head), strides, first + number * (row // 3))
+
+    own = torch.arange(wide, device=qkv.device) < run.length
+    outcome = functional.scaled_dot_product_attention(
+        part(0, run.length), part(1, wide), part(2, wide), attn_mask=own.view(1, 1, 1, wide)
+    )
+    return outcome.transpose(1, 2)
+
+
+def attend_at_read(
+    query: torch.Tensor,
+    states: torch.Tensor,
+    packing: Packing,
+    key_weight: torch.Tensor,
+    value_weight: torch.Tensor,
+) -> torch.Tensor:
+    """Attend from one position of each input, without keys or values of the others.
+
+    ``q . (W_k x)`` is ``(W_k^T q) . x``, and ``sum p (W_v x)`` is ``W_v (sum p x)``: two maps per
+    input in place of two per token. What a key bias adds is the same for all keys and cancels.
+    Computed in float32: it is little, and the sums over D are long.
+
+    Args:
+        query: (inputs, D), query projections at the read positions.
+        states: (N, D), the layer's input.
+        packing: where the inputs lie.
+        key_weight: (heads, D / heads, D).
+        value_weight: the same shape. The value bias is left to the caller: the weights p sum to 1.
+
+    Returns:
+        (inputs, D) in the type of `query`, the heads' outputs side by side.
+    """
+    n_heads, head, _ = key_weight.shape
+    split = query.view(-1, n_heads, head).transpose(0, 1)  # (heads, inputs, D / heads)
+    asked = torch.bmm(split, key_weight).transpose(0, 1).float() * head**-0.5  # (inputs, heads, D)
+    seen = torch.empty_like(asked)
+    done = 0
+    for run in packing.runs:
+        own = slice(done, done + run.n_inputs)
+        tokens = states[run.tokens].view(run.n_inputs, run.length, -1).float()
+        weights = torch.softmax(torch.bmm(asked[own], tokens.transpose(1, 2)), dim=-1)  # (n, heads, T)
+        torch.bmm(weights, tokens, out=seen[own])
+        done = own.stop
+    heads = torch.bmm(seen.transpose(0, 1).to(query.dtype), value_weight.transpose(1, 2))
+    return heads.transpose(0, 1).reshape(len(query), -1)
