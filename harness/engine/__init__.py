@@ -8,7 +8,7 @@ from harness.engine.encode import EncodedSplit, encode
 from harness.engine.info import EngineInfo
 from harness.engine.profile import NumericProfile
 from harness.engine.prompts import check_prompt, check_values
-from harness.engine.reference import evaluate_reference
+from harness.engine.reference import evaluate_reference, reference_logits
 from harness.engine.runner import Engine
 from harness.engine.wording import CompiledWording, compile_wording
 
@@ -25,4 +25,5 @@ __all__ = [
     "encode",
     "evaluate_reference",
     "load_backbone",
+    "reference_logits",
 ]

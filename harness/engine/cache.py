@@ -52,6 +52,12 @@ class LayerCache:
         self.misses = 0
         self._frontiers: OrderedDict[Hashable, Frontier] = OrderedDict()
 
+    @property
+    def hit_rate(self) -> float | None:
+        """Share of the searches that continued a frontier; None before the first."""
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else None
+
     def find(self, key: Hashable, rows_digest: bytes, prompts: DeepPrompts) -> Frontier | None:
         """Return the key's frontier if the query's common part passes through it."""
         frontier = self._frontiers.get(key)

@@ -1,0 +1,167 @@
+"""The cases: which queries are timed, on which model.
+
+Reference and engine take turns in one process, on the same examples, and a case whose outputs differ
+by more than its tolerance is refused. The reference is a padded fp32 forward of the whole model for
+each candidate, LM head over every token and the whole vocabulary (`engine.reference_logits`).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
+
+import numpy as np
+
+from harness.bench.line import BenchLine, BenchRefused
+from harness.bench.machine import matmul_tflops, peak_bytes, reset_peak, synchronize
+from harness.bench.workload import Workload, large_workload, round_workload
+from harness.engine import reference_logits
+from harness.engine.profile import DTYPES
+from harness.errors import UsageError
+from harness.records import FloatArray
+
+__all__ = ["CASES", "Case", "run_case"]
+
+_N_CANDIDATES = 20
+_TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}
+"""Largest difference of a logit. In bf16 numbers have 8 bits: logits of the random model have a
+standard deviation of about 0.6, and a difference of 0.05 is refused."""
+_SCHEDULE = (1, 6, 9, 14, 17, 22)
+"""Layers that stand for a whole round of BBTv2: one of each four, their mean that of all 24."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case of the bench.
+
+    Attributes:
+        about: what it measures.
+        workload: makes the model and the examples.
+        layers: the layers that are searched, in turn; None is a query of whole prompts.
+        rounds: how often the whole sequence runs.
+    """
+
+    about: str
+    workload: Callable[[], Workload]
+    layers: tuple[int | None, ...]
+    rounds: int = 1
+
+
+@dataclass
+class _Timings:
+    """Seconds per call, and what came with them."""
+
+    reference: list[float] = field(default_factory=list)
+    engine: list[float] = field(default_factory=list)
+    flops: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+    difference: float = 0.0
+    memory: int = 0
+
+
+def _large(dtype: str) -> Callable[[], Workload]:
+    return lambda: large_workload(dtype, "cpu", threads=2, chunk_tokens=2400)
+
+
+def _round(name: str) -> Callable[[], Workload]:
+    return lambda: round_workload(name)
+
+
+CASES: dict[str, Case] = {
+    f"roberta-large-{what}-{dtype}": Case(f"RoBERTa-large shape, {about}, {dtype}", _large(dtype), layers)
+    for dtype in ("fp32", "bf16")
+    for what, about, layers in (
+        ("schedule", "a round of BBTv2: one layer after the other", _SCHEDULE),
+        ("whole", "whole deep prompts", (None,)),
+        ("layer-0", "a search in layer 0", (0,)),
+    )
+} | {
+    f"{name}-{what}": Case(f"{about}, {name} model, first task", _round(name), layers, rounds=5)
+    for name, last in (("toy", 3), ("minilm", 5))
+    for what, about, layers in (
+        ("schedule", "a round of BBTv2", tuple(range(last + 1))),
+        ("whole", "whole deep prompts", (None,)),
+    )
+}
+"""Case by name."""
+
+
+def run_case(name: str) -> BenchLine:
+    """Measure one case.
+
+    Raises:
+        UsageError: there is no such case.
+        BenchRefused: its outputs do not match the reference, or its model is not here.
+    """
+    if name not in CASES:
+        raise UsageError(f"no bench case {name!r}; there are {', '.join(CASES)}")
+    case = CASES[name]
+    work = case.workload()
+    profile = work.profile
+    timings = _Timings()
+    for round_number in range(-1, case.rounds):  # the first round warms up
+        layers: Sequence[int | None] = case.layers[:1] if round_number < 0 else case.layers
+        for layer in layers:
+            _measure(work, layer, timings if round_number >= 0 else _Timings(), name)
+    slow, fast = mean(timings.reference), mean(timings.engine)
+    rate = sum(timings.flops) / sum(timings.engine) / 1e12
+    peak = median(timings.peaks)
+    return BenchLine(
+        case=name,
+        device=profile.device,
+        dtype=profile.dtype,
+        reference_s_per_call=slow,
+        engine_s_per_call=fast,
+        ratio=slow / fast,
+        useful_tflops=rate,
+        peak_share=rate / peak,
+        max_abs_diff=timings.difference,
+        peak_bytes=timings.memory,
+        details={
+            "about": case.about,
+            "layers": list(case.layers),
+            "candidates": _N_CANDIDATES,
+            "matmul_tflops": peak,
+            "threads": profile.threads,
+            "chunk_tokens": profile.chunk_tokens,
+            "cache_hit_rate": work.engine.cache.hit_rate,
+        },
+    )
+
+
+def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) -> None:
+    """Time one engine query and one reference candidate, and compare them."""
+    device, dtype = work.profile.device, work.profile.dtype
+    values = work.prompts(_N_CANDIDATES, layer)
+    base = None if layer is None else work.prompts(1, None)[0]
+    if layer:
+        # A search comes from the layer before: its states are there, and one step is left.
+        work.engine.evaluate(
+            work.encoded, values[:1], layer=layer - 1, base=base, rows=None, cache_key=("bench", "train")
+        )
+    timings.peaks.append(matmul_tflops(DTYPES[dtype], device))
+    started = time.perf_counter()
+    expected = reference_logits(work.plain, work.encoded, values[:1], layer=layer, base=base)
+    synchronize(device)
+    timings.reference.append(time.perf_counter() - started)
+    reset_peak(device)
+    started = time.perf_counter()
+    response = work.engine.evaluate(
+        work.encoded, values, layer=layer, base=base, cache_key=("bench", "train")
+    )
+    synchronize(device)
+    timings.engine.append((time.perf_counter() - started) / _N_CANDIDATES)
+    timings.memory = max(timings.memory, peak_bytes(device))
+    timings.flops.append(work.useful_flops(layer or 0))
+    timings.difference = max(timings.difference, _difference(response.logits, expected))
+    if timings.difference > _TOLERANCE[dtype]:
+        raise BenchRefused(
+            f"{name}, layer {layer}: a logit differs from the reference by {timings.difference:.2e}, more than "
+            f"{_TOLERANCE[dtype]:g}; nothing is reported"
+        )
+
+
+def _difference(logits: FloatArray | None, expected: FloatArray) -> float:
+    """Return the largest difference over the reference's candidates; infinite where one is not finite."""
+    difference = np.inf if logits is None else np.abs(logits[: len(expected)] - expected).max()
+    return float(difference) if np.isfinite(difference) else float("inf")
