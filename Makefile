@@ -54,7 +54,7 @@ browser: install  ## the leaderboard in a real Chromium
 	$(TEST_ENV) $(BIN)/pytest -q -m browser
 
 bench: install  ## speed of the forward engine as a ratio to plain transformers
-	$(BIN)/python tests/bench/bench_engine.py
+	$(BIN)/gradfree bench
 
 toy-model: install  ## rebuild the embedded model's weights from a seed (about 10 minutes)
 	$(BIN)/python -m harness.toy.build

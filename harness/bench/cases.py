@@ -26,6 +26,8 @@ _N_CANDIDATES = 20
 _TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}
 """Largest difference of a logit. In bf16 numbers have 8 bits: logits of the random model have a
 standard deviation of about 0.6, and a difference of 0.05 is refused."""
+_CHUNK_TOKENS = {"fp32": 1700, "bf16": 3800}
+"""The largest buffer of a layer stays below 32 MiB: what the allocator of glibc keeps for the next step."""
 _SCHEDULE = (1, 6, 9, 14, 17, 22)
 """Layers that stand for a whole round of BBTv2: one of each four, their mean that of all 24."""
 
@@ -60,7 +62,7 @@ class _Timings:
 
 
 def _large(dtype: str) -> Callable[[], Workload]:
-    return lambda: large_workload(dtype, "cpu", threads=2, chunk_tokens=2400)
+    return lambda: large_workload(dtype, "cpu", threads=2, chunk_tokens=_CHUNK_TOKENS[dtype])
 
 
 def _round(name: str) -> Callable[[], Workload]:

@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import RobertaConfig, RobertaForMaskedLM
 
+from harness.bench.line import BenchRefused
 from harness.config import load_round, shared_folder
 from harness.engine import Backbone, CompiledWording, EncodedSplit, Engine, NumericProfile
 from harness.engine.families import ADAPTERS, SpecialIds
 from harness.engine.profile import DTYPES
-from harness.bench.line import BenchRefused
 
 __all__ = ["Workload", "large_workload", "round_workload"]
 
 _SEED = 7
-_LARGE = {
+_LARGE: dict[str, Any] = {
     "vocab_size": 50265,
     "hidden_size": 1024,
     "num_hidden_layers": 24,
@@ -76,15 +77,13 @@ class Workload:
 
 def large_workload(dtype: str, device: str, threads: int, chunk_tokens: int) -> Workload:
     """Random weights in the shape of RoBERTa-large; 32 examples of 60 to 110 tokens, 50 of them the prompt's."""
-    from transformers import RobertaConfig, RobertaForMaskedLM  # noqa: PLC0415 (only here)
-
     torch.manual_seed(_SEED)
     torch.set_num_threads(threads)
-    model: Any = RobertaForMaskedLM(RobertaConfig(**_LARGE)).eval().requires_grad_(requires_grad=False)
+    model = _random_model(RobertaConfig(**_LARGE))
     plain = _adapt(model.to(device))
     backbone = plain
     if DTYPES[dtype] != torch.float32:
-        other: Any = RobertaForMaskedLM(model.config).eval().requires_grad_(requires_grad=False)
+        other = _random_model(model.config)
         other.load_state_dict(model.state_dict())
         backbone = _adapt(other.to(device, DTYPES[dtype]))
     generator = np.random.default_rng(_SEED)
@@ -133,6 +132,12 @@ def round_workload(name: str) -> Workload:
     return Workload(
         arena.backbone, arena.backbone, arena.profile, encoded, arena.config.model.n_prompt_tokens
     )
+
+
+def _random_model(config: RobertaConfig) -> Any:
+    """Make a model of random weights, frozen."""
+    model: Any = RobertaForMaskedLM(config)
+    return model.eval().requires_grad_(requires_grad=False)
 
 
 def _adapt(model: Any) -> Backbone:

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from harness.cli import board, demo, doctor, participant, predictions, rounds, trial, worker
+from harness.cli import bench, board, demo, doctor, participant, predictions, rounds, trial, worker
 from harness.cli.output import errors
 from harness.errors import GradfreeError, InfrastructureError
 
@@ -27,6 +27,7 @@ app.command("worker")(worker.worker)
 app.add_typer(rounds.rounds, name="round")
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 
 

@@ -18,7 +18,7 @@ class Frontier:
     Attributes:
         layer: `states` are the input of this layer, before its prompt.
         prompts_digest: over the prompts of the layers below.
-        rows_digest: over the query's rows, in their order.
+        rows_digest: over the query's rows, in their order, and their tokens.
         states: (S, D), all rows' tokens, one example after the other, shortest first.
     """
 

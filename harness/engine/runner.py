@@ -187,6 +187,8 @@ class Engine:
             InvalidQuery: what `check` finds.
         """
         prompts, chosen = self.check(encoded, values, layer=layer, base=base, rows=rows, outputs=outputs)
+        # Set anew: another round's engine in this process may have another number.
+        torch.set_num_threads(self._profile.threads)
         plan = plan_query(encoded.lengths[chosen], len(values), self._profile.chunk_tokens)
         result = Collector.allocate(encoded.wording, self.info, len(values), len(chosen), outputs)
         shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)
@@ -241,10 +243,11 @@ class Engine:
         """
         waves = plan_query(encoded.lengths[chosen], 1, self._profile.chunk_tokens).waves
         packings = [self._pack(encoded, chosen, wave, 1) for wave in waves]
+        yield encoded.n_tokens(chosen)
         if prompts.mode == "cat":
             return torch.cat([self._family.words(packing.ids) for packing in packings])
         is_kept = cache_key is not None and prompts.n_shared_layers > 0
-        rows_digest = hashlib.sha256(chosen.tobytes()).digest() if is_kept else b""
+        rows_digest = _rows_digest(encoded, chosen) if is_kept else b""
         # The spreads of the layers before a frontier were not kept with it.
         frontier = self.cache.find(cache_key, rows_digest, prompts) if is_kept and layer_std is None else None
         if frontier is None:
@@ -312,6 +315,15 @@ class Engine:
     def _tensor(self, values: FloatArray, like: torch.Tensor) -> torch.Tensor:
         """Copy an array to the states' device and type; it may be read-only, as arrays from the wire are."""
         return torch.tensor(values, device=like.device, dtype=like.dtype)
+
+
+def _rows_digest(encoded: EncodedSplit, chosen: IntArray) -> bytes:
+    """Return a SHA-256 over the rows in their order, and over their tokens: a wording's included."""
+    total = hashlib.sha256(chosen.tobytes())
+    total.update(encoded.lengths[chosen].tobytes())
+    for row in chosen:
+        total.update(encoded.example_ids(int(row)).tobytes())
+    return total.digest()
 
 
 def _spread(packings: list[Packing], states: list[torch.Tensor], candidate: int) -> float:

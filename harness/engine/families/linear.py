@@ -1,7 +1,6 @@
 """Affine maps with frozen weights, laid out once for the machine that runs them."""
 
 import torch
-from torch.nn import functional
 
 __all__ = ["Linear"]
 
@@ -14,8 +13,10 @@ class Linear:
     """``x W^T + b`` for weights that never change.
 
     In bf16 on a CPU the weights are kept in oneDNN's own blocked layout: matrix units (AMX) read
-    it as it is, where a plain weight is reordered in every call. Everywhere else this is
-    `torch.nn.functional.linear`. Which of the two depends on dtype and device alone.
+    it as it is, where a plain weight is reordered in every call; bias, GELU and residual are
+    computed while the outputs are at hand. Elsewhere the weights are kept transposed, which the
+    fp32 kernels of a CPU read about a tenth faster, and what follows works in place. Which of the
+    two depends on dtype and device alone.
 
     Args:
         weight: (out, in).
@@ -23,38 +24,48 @@ class Linear:
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        """Lay the weights out."""
-        self.bias = bias.detach()
-        # A copy of its own: the transformers model keeps the plain one, for the reference path.
-        self.weight = weight.detach()
-        self._is_packed = _PACK is not None and weight.device.type == "cpu" and weight.dtype == torch.bfloat16
-        if _PACK is not None and self._is_packed:
-            self.weight = _PACK(self.weight.contiguous(), _PACK_ROWS)
+        """Lay the weights out: a copy, for the transformers model keeps its own."""
+        plain = weight.detach().contiguous()
+        self._bias = bias.detach()
+        self._packed: torch.Tensor | None = None
+        if _PACK is not None and plain.device.type == "cpu" and plain.dtype == torch.bfloat16:
+            self._packed = _PACK(plain, _PACK_ROWS)
+        else:
+            self._transposed = plain.t().contiguous()  # (in, out)
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
         """Map (N, in) to (N, out)."""
-        if self._is_packed:
-            return self._pointwise(states, "none", [], "")
-        return functional.linear(states, self.weight, self.bias)
+        if self._packed is not None:
+            return self._pointwise(states, self._bias, "none", [], "")
+        return torch.mm(states, self._transposed).add_(self._bias)
+
+    def without_bias(self, states: torch.Tensor) -> torch.Tensor:
+        """Map (N, in) to (N, out) and leave the bias out."""
+        if self._packed is not None:
+            return self._pointwise(states, None, "none", [], "")
+        return torch.mm(states, self._transposed)
 
     def gelu(self, states: torch.Tensor) -> torch.Tensor:
         """Map and apply the exact (error-function) GELU."""
-        if self._is_packed:
-            return self._pointwise(states, "gelu", [], "none")
-        return functional.gelu(functional.linear(states, self.weight, self.bias))
+        if self._packed is not None:
+            return self._pointwise(states, self._bias, "gelu", [], "none")
+        mapped: torch.Tensor = torch.ops.aten.gelu_(self(states))
+        return mapped
 
     def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """Map and add `residual` (N, out)."""
-        if self._is_packed:
-            added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(  # noqa: SLF001 - as torch's own compiler does
-                states, residual, self.weight, self.bias, "add"
+        if self._packed is not None:
+            added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(  # noqa: SLF001 - as torch's compiler does
+                states, residual, self._packed, self._bias, "add"
             )
             return added
-        return functional.linear(states, self.weight, self.bias).add_(residual)
+        return torch.mm(states, self._transposed).add_(self._bias).add_(residual)
 
-    def _pointwise(self, states: torch.Tensor, *activation: object) -> torch.Tensor:
-        """Map with the packed weights, the activation computed while the outputs are at hand."""
-        mapped: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - as torch's own compiler does
-            states, self.weight, self.bias, *activation
+    def _pointwise(
+        self, states: torch.Tensor, bias: torch.Tensor | None, *activation: object
+    ) -> torch.Tensor:
+        """Map with the packed weights."""
+        mapped: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - as torch's compiler does
+            states, self._packed, bias, *activation
         )
         return mapped

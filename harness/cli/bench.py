@@ -1,0 +1,70 @@
+"""`gradfree bench`: how fast a forward call is here, against plain transformers."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from harness.cli.options import Shared
+from harness.cli.output import console, errors
+
+__all__ = ["bench"]
+
+
+def bench(
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="Measure this case alone; may be repeated.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Name the cases and what each measures.")] = False,
+    shared: Shared = None,
+) -> None:
+    """Measure the engine: one JSON line per case on standard output, then a table.
+
+    A case is refused where its output does not match the reference. All cases take about half an
+    hour on two cores, nearly all of it in the reference's forwards of the large model.
+    """
+    from harness.bench import CASES, BenchRefused, run_case
+
+    _ = shared
+    if show:
+        for name, entry in CASES.items():
+            console.print(f"{name}: {entry.about}", soft_wrap=True)
+        return
+    names = case or list(CASES)
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        raise typer.BadParameter(
+            f"no case {unknown[0]!r}; `gradfree bench --list` names them", param_hint="--case"
+        )
+    lines, refused = [], 0
+    for name in names:
+        # A process for each: its own threads, its own peak of memory.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            try:
+                line = pool.submit(run_case, name).result()
+            except BenchRefused as error:
+                refused += 1
+                errors.print(f"[yellow]{escape(name)}:[/] {escape(str(error))}", soft_wrap=True)
+                continue
+        lines.append(line)
+        print(json.dumps(line.as_dict()), flush=True)
+    table = Table("case", "reference", "engine", "ratio", "useful", "of matmul peak", box=box.SIMPLE)
+    for line in lines:
+        useful = "" if line.useful_tflops is None else f"{line.useful_tflops:.3f} TFLOP/s"
+        share = "" if line.peak_share is None else f"{100 * line.peak_share:.0f} %"
+        table.add_row(
+            line.case,
+            f"{1000 * line.reference_s_per_call:.2f} ms",
+            f"{1000 * line.engine_s_per_call:.2f} ms",
+            f"{line.ratio:.2f}x",
+            useful,
+            share,
+        )
+    errors.print(table)
+    if refused:
+        raise typer.Exit(BenchRefused.exit_code)
