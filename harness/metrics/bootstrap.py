@@ -94,4 +94,5 @@ def _weighted_scores(task: TaskPredictions, predictions: IntArray, weights: Arra
     # F1 of a class = 2 TP / (rows of the class + rows predicted as it); without either it counts as 0.
     rows: Array = weights @ (is_label + is_predicted)
     f1: Array = np.divide(2.0 * hits, rows, out=np.zeros_like(hits), where=rows > 0)
-    return 100.0 * f1.mean(axis=1)
+    percent: Array = 100.0 * f1.mean(axis=1)
+    return percent

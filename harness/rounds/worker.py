@@ -164,6 +164,17 @@ class Worker:
             kshot_seed=run.kshot_seed,
             solver_seed=run.solver_seed,
         )
+        loaded = arena.task(run.task)
+        # Before a score exists: of two machines with different test rows, the later one scores nothing.
+        self.store.keep_test_set(
+            run.round_name,
+            run.round_version,
+            run.task,
+            digest=loaded.data.test_digest,
+            n_classes=len(loaded.config.label_names),
+            labels=loaded.data.test.labels,
+            is_public=loaded.is_public,
+        )
         return run_attempt(
             arena, spec, folder, self.mode, lambda progress: self._tell(RunEvent(run, progress=progress))
         )

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from harness.errors import InfrastructureError
 from harness.records import Status
-from harness.store.queue import back_to_queue, claimed_run, trace
+from harness.store.queue import back_to_queue, claimed_run, hold, trace
 from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
-from harness.store.submissions import TERMINAL, settle_parent
-from harness.store.values import ClaimedRun, LeaseLost, RunResult
+from harness.store.submissions import charge, settle_parent
+from harness.store.values import TERMINAL, ClaimedRun, LeaseLost, RunResult
 
-__all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "start_attempt", "void_attempt"]
+__all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "note_metered", "start_attempt", "void_attempt"]
 
 MAX_INTERNAL_ERRORS = 2
 """Internal errors in a row that hold a run."""
@@ -44,6 +44,13 @@ def start_attempt(session: Session, claim: ClaimedRun, now: datetime) -> Attempt
     return attempt
 
 
+def note_metered(session: Session, attempt_id: int, now: datetime) -> None:
+    """Remember that an attempt was charged its first call: cancelled from now on, it counts."""
+    attempt, _ = _open_attempt(session, attempt_id)
+    if attempt.metered_at is None:
+        attempt.metered_at = now
+
+
 def void_attempt(session: Session, attempt_id: int, reason: str, now: datetime) -> bool:
     """End an attempt after an internal error; the run waits again. True says that it is held now.
 
@@ -54,7 +61,8 @@ def void_attempt(session: Session, attempt_id: int, reason: str, now: datetime) 
     attempt.ended_at = now
     attempt.void_reason = reason
     run.n_internal_errors += 1
-    run.is_held = run.n_internal_errors >= MAX_INTERNAL_ERRORS
+    if run.n_internal_errors >= MAX_INTERNAL_ERRORS:
+        hold(run, f"{run.n_internal_errors} faults of ours in a row")
     back_to_queue(run)
     trace(
         session,
@@ -101,10 +109,27 @@ def finish_run(
     run.artifact_sha256 = result.artifact_sha256
     run.hashes = dict(result.hashes)
     run.train_loss_curve = [[calls, loss] for calls, loss in result.train_loss_curve if np.isfinite(loss)]
+    run.test_curve = [list(point) for point in result.test_curve]
     run.wall_s = result.wall_s
     run.is_official = result.is_official
     run.started_at = result.started_at
     run.ended_at = result.ended_at
+    if result.usage.calls > 0 or result.score_public is not None:
+        charge(session, run.submission, now)
+    if result.usage.test_examples > 0:
+        trace(
+            session,
+            run,
+            now,
+            "test rows read",
+            attempt_id=attempt.id,
+            detail={
+                "task": run.task.name,
+                "rows": "all",
+                "member_rows": result.usage.test_examples,
+                "n_incumbents": len(result.test_curve),
+            },
+        )
     if result.predictions is not None:
         classes = np.ascontiguousarray(result.predictions, dtype="<i8").tobytes()
         session.merge(PredictionRow(run_id=run.id, classes=classes))

@@ -1,9 +1,10 @@
 """What everybody may see of an arena, as frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.values import Phase
@@ -40,7 +41,27 @@ class BoardTask:
 
 @dataclass(frozen=True, slots=True)
 class BoardRound:
-    """A round as everybody may see it; `is_final` says that scores are those on the private rows."""
+    """A round as everybody may see it.
+
+    Attributes:
+        round_id: row number.
+        name: of the round.
+        version: Major.Minor.
+        title: one line for people.
+        digest: SHA-256 of the rules.
+        phase: by the clock, at the moment of reading.
+        rule: which of a team's submissions counts.
+        is_final: scores are those on the private rows.
+        opens: aware UTC.
+        closes: aware UTC.
+        tasks: in the order of the round file.
+        frozen_at: since when the board stands still, or None.
+        is_practice: the test labels are known outside, so scores prove little.
+        is_registered_only: only teams that the organizer added take part.
+        max_submissions_per_day: of a team; None means any number.
+        max_submissions: of a team in all; None means any number.
+        noise: reference method -> its noise floor, where one was measured.
+    """
 
     round_id: int
     name: str
@@ -53,6 +74,12 @@ class BoardRound:
     opens: datetime | None
     closes: datetime | None
     tasks: tuple[BoardTask, ...]
+    frozen_at: datetime | None = None
+    is_practice: bool = True
+    is_registered_only: bool = False
+    max_submissions_per_day: int | None = None
+    max_submissions: int | None = None
+    noise: Mapping[str, NoiseFloor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +113,10 @@ class Entry:
         submitted_at: aware UTC.
         finished_at: aware UTC.
         is_official: False if a run was made without isolation.
+        tier: from 1; entries of one tier cannot be told from its leader (`harness.metrics.tiers`).
+        is_pareto: no entry that counts is as good on score and calls, and better on one.
+        standard_error: of the score over test rows and few-shot seeds, in points.
+        efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
     """
 
     submission_id: int
@@ -114,6 +145,10 @@ class Entry:
     submitted_at: datetime
     finished_at: datetime | None
     is_official: bool = True
+    tier: int | None = None
+    is_pareto: bool = False
+    standard_error: float | None = None
+    efficiency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +215,24 @@ class RunLine:
     tokens: int | None
     ended_at: datetime | None
     is_official: bool = True
+    hold_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Best train loss so far per few-shot seed, each as long as `calls`; None before the first."""
+    """How the runs of a task went, per few-shot seed.
+
+    Attributes:
+        task: its name.
+        calls: rising call counts, one grid for all seeds.
+        losses: best train loss so far, as long as `calls`; None before the first.
+        scores: (calls charged, test score) of each incumbent, by rising calls; empty while they are hidden.
+    """
 
     task: str
     calls: tuple[int, ...]
     losses: Mapping[int, tuple[float | None, ...]]
+    scores: Mapping[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

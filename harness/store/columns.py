@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeDecorator
 from harness.errors import InfrastructureError
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
-from harness.store.values import Phase
+from harness.store.values import Phase, RejudgeState
 
 __all__ = ["NAMING_CONVENTION", "TYPE_MAP", "UtcDateTime", "new_metadata"]
 
@@ -65,6 +65,7 @@ TYPE_MAP: dict[Any, Any] = {
     Status: _enum(Status),
     Verdict: _enum(Verdict),
     Phase: _enum(Phase),
+    RejudgeState: _enum(RejudgeState),
     ScoringRule: _enum(ScoringRule),
 }
 

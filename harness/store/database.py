@@ -31,6 +31,7 @@ __all__ = [
     "open_database",
     "open_read_only",
     "sqlite_url",
+    "upgrade",
 ]
 
 WRITER_BUSY_TIMEOUT_MS = 30_000
@@ -58,8 +59,8 @@ class Schema:
     synchronous: str
 
 
-SEALED = Schema("sealed", SealedBase.metadata, "sealed_0001", "FULL")
-PUBLIC = Schema("public", PublicBase.metadata, "public_0001", "NORMAL")
+SEALED = Schema("sealed", SealedBase.metadata, "sealed_0002", "FULL")
+PUBLIC = Schema("public", PublicBase.metadata, "public_0002", "NORMAL")
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def open_database(schema: Schema, url: str) -> Engine:
     try:
         with engine.begin() as connection:
             if _revision(connection, schema, path or url) != schema.head:
-                _upgrade(connection, schema)
+                upgrade(connection, schema)
     except DatabaseError as error:
         engine.dispose()
         raise _unreadable(schema, path or url, error) from error
@@ -196,7 +197,8 @@ def _migrations() -> Path:
     return Path(__file__).parent / "migrations"
 
 
-def _upgrade(connection: Connection, schema: Schema) -> None:
+def upgrade(connection: Connection, schema: Schema, revision: str = "head") -> None:
+    """Migrate a database, in the transaction that the caller opened."""
     # Alembic costs a fifth of a second to import, and most commands meet an up-to-date database.
     command = import_module("alembic.command")
     configuration = import_module("alembic.config").Config()
@@ -205,7 +207,7 @@ def _upgrade(connection: Connection, schema: Schema) -> None:
     configuration.set_main_option("path_separator", "newline")
     configuration.attributes["connection"] = connection
     configuration.attributes["metadata"] = schema.metadata
-    command.upgrade(configuration, "head")
+    command.upgrade(configuration, revision)
 
 
 def _unreadable(schema: Schema, place: Path | str, error: DatabaseError) -> UsageError:

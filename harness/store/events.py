@@ -25,6 +25,7 @@ class Event:
     run_id: int | None
     attempt_id: int | None
     detail: Mapping[str, Any]
+    actor: str = ""
 
 
 def append_event(
@@ -38,7 +39,10 @@ def append_event(
     attempt_id: int | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add a row in the caller's transaction: the change and its trace live or die together."""
+    """Add a row in the caller's transaction: the change and its trace live or die together.
+
+    Who did it is what the session was opened for (`session.info["actor"]`).
+    """
     session.add(
         EventRow(
             at=at,
@@ -47,6 +51,7 @@ def append_event(
             submission_id=submission_id,
             run_id=run_id,
             attempt_id=attempt_id,
+            actor=session.info.get("actor", ""),
             detail=dict(detail or {}),
         )
     )
@@ -59,7 +64,15 @@ def read_events(session: Session, submission_id: int | None = None) -> list[Even
         query = query.where(EventRow.submission_id == submission_id)
     return [
         Event(
-            row.id, row.at, row.kind, row.round_id, row.submission_id, row.run_id, row.attempt_id, row.detail
+            row.id,
+            row.at,
+            row.kind,
+            row.round_id,
+            row.submission_id,
+            row.run_id,
+            row.attempt_id,
+            row.detail,
+            row.actor,
         )
         for row in session.scalars(query)
     ]

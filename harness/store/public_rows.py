@@ -1,19 +1,72 @@
 """Sealed rows to public rows: the one place that decides what may be seen."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from harness.metrics.efficiency import efficiency
 from harness.metrics.ranking import mean_of_seeds, total_score
 from harness.records import Status
 from harness.store.curves import best_so_far, log_grid
 from harness.store.public_schema import PublicCurve, PublicEntry, PublicRound, PublicRun, PublicUpload
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
-from harness.store.submissions import TERMINAL
-from harness.store.values import Phase
+from harness.store.values import TERMINAL, Phase, phase_at
 
-__all__ = ["public_curves", "public_entry", "public_round", "public_run", "public_upload"]
+__all__ = ["View", "public_curves", "public_entry", "public_round", "public_run", "public_upload", "view_of"]
 
 
-def public_round(row: RoundRow) -> PublicRound:
+@dataclass(frozen=True, slots=True)
+class View:
+    """What everybody may see of a round at a moment.
+
+    Attributes:
+        phase: by the clock.
+        is_final: the scores shown are those on the private rows.
+        has_scores: scores may be seen at all.
+        has_curves: so may the test scores of incumbents.
+        frozen_at: what ended later stays hidden; None if the board is not frozen.
+        manual_scores: task -> score of the manual prompt, where it is known: the zero of efficiency.
+    """
+
+    phase: Phase
+    is_final: bool
+    has_scores: bool
+    has_curves: bool
+    frozen_at: datetime | None
+    manual_scores: Mapping[str, float]
+
+    def hides(self, row: SubmissionRow) -> bool:
+        """Say whether the board was frozen before a submission ended."""
+        return self.frozen_at is not None and (row.finished_at is None or row.finished_at > self.frozen_at)
+
+
+def view_of(row: RoundRow, now: datetime, manual: SubmissionRow | None = None) -> View:
+    """Return what everybody may see of a round now.
+
+    Args:
+        row: the round.
+        now: aware.
+        manual: the round's finished manual prompt, if there is one.
+    """
+    phase = phase_at(row.phase, row.opens, row.closes, now)
+    is_final = phase is Phase.PUBLISHED
+    scores: dict[str, float | None] = {}
+    if manual is not None:
+        for task in row.tasks:
+            runs = [run for run in manual.runs if run.task_id == task.id]
+            scores[task.name] = mean_of_seeds([_score(run, is_final=is_final) for run in runs])
+    return View(
+        phase=phase,
+        is_final=is_final,
+        has_scores=phase.has_reached(row.scores_from),
+        has_curves=phase.has_reached(row.curves_from),
+        frozen_at=row.frozen_at,
+        manual_scores={name: score for name, score in scores.items() if score is not None},
+    )
+
+
+def public_round(row: RoundRow, view: View) -> PublicRound:
     """Return the public row of a round."""
     return PublicRound(
         id=row.id,
@@ -23,7 +76,14 @@ def public_round(row: RoundRow) -> PublicRound:
         title=row.title,
         rule=row.rule,
         phase=row.phase,
-        is_final=_is_final(row),
+        phase_then=view.phase,
+        is_final=view.is_final,
+        frozen_at=row.frozen_at,
+        is_practice=row.is_practice,
+        is_registered_only=row.is_registered_only,
+        max_submissions_per_day=row.max_submissions_per_day,
+        max_submissions=row.max_submissions,
+        noise=row.noise,
         opens=row.opens,
         closes=row.closes,
         tasks=[
@@ -39,28 +99,28 @@ def public_round(row: RoundRow) -> PublicRound:
     )
 
 
-def _is_final(row: RoundRow) -> bool:
-    return row.phase is Phase.PUBLISHED
+def _score(run: RunRow, *, is_final: bool) -> float | None:
+    """Return the score that counts: the private one after publication alone."""
+    return run.score_private if is_final and run.task.has_private_rows else run.score_public
 
 
-def _visible_score(run: RunRow, round_row: RoundRow) -> float | None:
-    """Return the score that everybody may see now: the private one after publication alone."""
-    if _is_final(round_row) and run.task.has_private_rows:
-        return run.score_private
-    return run.score_public
+def _visible_score(run: RunRow, view: View) -> float | None:
+    if not view.has_scores or view.hides(run.submission):
+        return None
+    return _score(run, is_final=view.is_final)
 
 
-def public_entry(row: SubmissionRow, round_row: RoundRow) -> PublicEntry:
+def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicEntry:
     """Return the summary of a submission as everybody may see it now."""
     runs_of = {task.name: [run for run in row.runs if run.task_id == task.id] for task in round_row.tasks}
     task_scores = {
-        name: mean_of_seeds([_visible_score(run, round_row) for run in runs])
-        for name, runs in runs_of.items()
+        name: mean_of_seeds([_visible_score(run, view) for run in runs]) for name, runs in runs_of.items()
     }
     public_scores = {
         name: mean_of_seeds([run.score_public for run in runs]) for name, runs in runs_of.items()
     }
-    is_complete = row.status is Status.FINISHED
+    is_hidden = view.hides(row)
+    is_complete = row.status is Status.FINISHED and view.has_scores and not is_hidden
     used = [run.usage for run in row.runs if run.usage is not None]
     return PublicEntry(
         submission_id=row.id,
@@ -72,15 +132,16 @@ def public_entry(row: SubmissionRow, round_row: RoundRow) -> PublicEntry:
         is_baseline=row.is_baseline,
         is_example=row.is_example,
         status=row.status,
-        verdict=row.verdict,
-        is_flagged=any(run.is_flagged for run in row.runs),
+        verdict=None if is_hidden else row.verdict,
+        is_flagged=not is_hidden and any(run.is_flagged for run in row.runs),
         is_official=all(run.is_official for run in row.runs),
         is_complete=is_complete,
         score=total_score(task_scores) if is_complete else None,
         public_score=total_score(public_scores) if is_complete else None,
         task_scores=task_scores,
-        calls=sum(run.calls for run in row.runs),
+        calls=0 if is_hidden else sum(run.calls for run in row.runs),
         budget_calls=sum(run.task.budget_calls for run in row.runs),
+        efficiency=_efficiency(row, round_row, view) if is_complete else None,
         tokens=sum(int(usage["tokens"]) for usage in used),
         engine_s=sum(float(usage["engine_s"]) for usage in used),
         wall_s=sum(run.wall_s or 0.0 for run in row.runs),
@@ -93,9 +154,36 @@ def public_entry(row: SubmissionRow, round_row: RoundRow) -> PublicEntry:
     )
 
 
-def public_run(run: RunRow, round_row: RoundRow) -> PublicRun:
+def _efficiency(row: SubmissionRow, round_row: RoundRow, view: View) -> float | None:
+    """Return the mean over tasks of the mean over seeds, or None where it is hidden or unknown."""
+    if not view.has_curves:
+        return None
+    means = {}
+    for task in round_row.tasks:
+        manual = view.manual_scores.get(task.name)
+        if manual is None or manual >= 100.0 or task.budget_calls < 2:
+            return None
+        means[task.name] = mean_of_seeds(
+            [
+                efficiency(_test_curve(run, view), manual, task.budget_calls) if run.test_curve else None
+                for run in row.runs
+                if run.task_id == task.id
+            ]
+        )
+    return total_score(means)
+
+
+def _test_curve(run: RunRow, view: View) -> list[tuple[int, float]]:
+    is_private = view.is_final and run.task.has_private_rows
+    return [
+        (int(calls), private if is_private else public) for calls, public, private in run.test_curve or ()
+    ]
+
+
+def public_run(run: RunRow, view: View) -> PublicRun:
     """Return the public row of a run."""
-    usage: dict[str, Any] = run.usage or {}
+    is_hidden = view.hides(run.submission)
+    usage: dict[str, Any] = {} if is_hidden else run.usage or {}
     return PublicRun(
         run_id=run.id,
         submission_id=run.submission_id,
@@ -104,17 +192,18 @@ def public_run(run: RunRow, round_row: RoundRow) -> PublicRun:
         solver_seed=run.solver_seed,
         status=run.status,
         is_held=run.is_held,
-        verdict=run.verdict,
-        is_flagged=run.is_flagged,
+        hold_reason=run.hold_reason,
+        verdict=None if is_hidden else run.verdict,
+        is_flagged=run.is_flagged and not is_hidden,
         is_official=run.is_official,
-        score=_visible_score(run, round_row),
-        calls=run.calls,
+        score=_visible_score(run, view),
+        calls=0 if is_hidden else run.calls,
         budget_calls=run.task.budget_calls,
         n_attempts=len(run.attempts),
-        message=run.message,
+        message="" if is_hidden else run.message,
         hashes=dict(run.hashes or {}),
         artifact_sha256=run.artifact_sha256,
-        wall_s=run.wall_s,
+        wall_s=None if is_hidden else run.wall_s,
         engine_s=usage.get("engine_s"),
         tokens=usage.get("tokens"),
         ended_at=run.ended_at,
@@ -135,16 +224,20 @@ def public_upload(row: UploadRow) -> PublicUpload:
     )
 
 
-def public_curves(row: SubmissionRow) -> list[PublicCurve]:
+def public_curves(row: SubmissionRow, view: View) -> list[PublicCurve]:
     """Return the curves of a submission: one row per task that has any."""
     curves: dict[str, PublicCurve] = {}
+    if view.hides(row):
+        return []
     for run in row.runs:
-        if not run.train_loss_curve:
+        if not run.train_loss_curve and not run.test_curve:
             continue
         grid = log_grid(run.task.budget_calls)
         curve = curves.setdefault(
             run.task.name,
-            PublicCurve(submission_id=row.id, task=run.task.name, calls=grid, losses={}),
+            PublicCurve(submission_id=row.id, task=run.task.name, calls=grid, losses={}, scores={}),
         )
-        curve.losses[str(run.kshot_seed)] = best_so_far(run.train_loss_curve, grid)
+        if view.has_curves and view.has_scores and run.test_curve:
+            curve.scores[str(run.kshot_seed)] = [list(point) for point in _test_curve(run, view)]
+        curve.losses[str(run.kshot_seed)] = best_so_far(run.train_loss_curve or (), grid)
     return list(curves.values())

@@ -56,9 +56,17 @@ class PublicRound(PublicBase):
     title: Mapped[str] = mapped_column(String(200))
     rule: Mapped[ScoringRule]
     phase: Mapped[Phase]
+    # By the clock, when this row was written.
+    phase_then: Mapped[Phase]
     is_final: Mapped[bool]
     opens: Mapped[datetime | None]
     closes: Mapped[datetime | None]
+    frozen_at: Mapped[datetime | None]
+    is_practice: Mapped[bool]
+    is_registered_only: Mapped[bool]
+    max_submissions_per_day: Mapped[int | None]
+    max_submissions: Mapped[int | None]
+    noise: Mapped[dict[str, Any] | None]
     tasks: Mapped[list[Any]]
     revision: Mapped[int]
 
@@ -87,6 +95,8 @@ class PublicEntry(PublicBase):
     task_scores: Mapped[dict[str, Any]]
     calls: Mapped[int]
     budget_calls: Mapped[int]
+    # See `harness.metrics.efficiency`; null while test curves are hidden.
+    efficiency: Mapped[float | None]
     tokens: Mapped[int] = mapped_column(BigInteger)
     engine_s: Mapped[float]
     wall_s: Mapped[float]
@@ -114,6 +124,7 @@ class PublicRun(PublicBase):
     solver_seed: Mapped[int]
     status: Mapped[Status]
     is_held: Mapped[bool]
+    hold_reason: Mapped[str] = mapped_column(Text)
     verdict: Mapped[Verdict | None]
     is_flagged: Mapped[bool]
     is_official: Mapped[bool]
@@ -134,6 +145,7 @@ class PublicCurve(PublicBase):
     """Best train loss so far of a submission on a task, on a fixed grid of calls.
 
     `losses` maps each few-shot seed (as text) to a list as long as `calls`; null before the first loss.
+    `scores` maps it to the test scores of the incumbents, [[calls, score], ...]; empty while they are hidden.
     """
 
     __tablename__ = "curves"
@@ -144,6 +156,7 @@ class PublicCurve(PublicBase):
     task: Mapped[str] = mapped_column(String(100), primary_key=True)
     calls: Mapped[list[Any]]
     losses: Mapped[dict[str, Any]]
+    scores: Mapped[dict[str, Any]]
 
 
 class PublicUpload(PublicBase):
@@ -175,3 +188,8 @@ class PublicLeader(PublicBase):
     submission_id: Mapped[int] = mapped_column(ForeignKey("entries.submission_id"), unique=True)
     rank: Mapped[int | None]
     position: Mapped[int]
+    # See `harness.metrics.tiers` and `harness.metrics.pareto`.
+    tier: Mapped[int | None]
+    is_pareto: Mapped[bool]
+    # Of the score over test rows and few-shot seeds, in points.
+    standard_error: Mapped[float | None]

@@ -18,10 +18,21 @@ from typing import Self
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from harness.metrics.pareto import pareto_front
 from harness.metrics.ranking import Contender, choose, rank
+from harness.metrics.tiers import tiers
+from harness.records import Status
 from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
 from harness.store.paths import ArenaPaths
-from harness.store.public_rows import public_curves, public_entry, public_round, public_run, public_upload
+from harness.store.public_rows import (
+    View,
+    public_curves,
+    public_entry,
+    public_round,
+    public_run,
+    public_upload,
+    view_of,
+)
 from harness.store.public_schema import (
     META_ID,
     PublicCurve,
@@ -32,10 +43,14 @@ from harness.store.public_schema import (
     PublicRun,
     PublicUpload,
 )
+from harness.store.replicates import load_replicates
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.writer import SealedStore, utc_now
 
-__all__ = ["Publisher"]
+__all__ = ["MANUAL_BASELINE", "Publisher"]
+
+MANUAL_BASELINE = "manual"
+"""The reference method that efficiency is measured from."""
 
 _BATCH = 200
 """Submissions read at once: bounds the memory of publishing a whole arena."""
@@ -92,6 +107,7 @@ class Publisher:
         Raises:
             InfrastructureError: a database failed; the old board stands whole.
         """
+        self._sealed.fill_replicates()
         with database_errors("public"), Session(self._engine) as public, public.begin():
             # The public write lock is held before the sealed store is read. So of two publishers
             # the later writer is also the later reader, and an older state never overwrites a newer.
@@ -108,27 +124,62 @@ class Publisher:
             return meta.version
 
     def _publish_rounds(self, public: Session, sealed: Session) -> bool:
-        shown = dict(public.execute(select(PublicRound.id, PublicRound.revision)).all())
+        shown = {
+            row.id: (row.revision, row.phase_then)
+            for row in public.execute(select(PublicRound.id, PublicRound.revision, PublicRound.phase_then))
+        }
         changed = False
         for row in sealed.scalars(
             select(RoundRow).options(selectinload(RoundRow.tasks)).order_by(RoundRow.id)
         ).all():
-            is_round_changed = shown.get(row.id) != row.revision
+            manual = _manual(sealed, row)
+            view = view_of(row, self._clock(), manual)
+            is_round_changed = shown.get(row.id) != (row.revision, view.phase)
             if is_round_changed:
-                public.merge(public_round(row))
+                public.merge(public_round(row, view))
                 public.flush()
-            if _publish_submissions(public, sealed, row, is_everything=is_round_changed) or is_round_changed:
+            if (
+                _publish_submissions(public, sealed, row, view, manual, is_everything=is_round_changed)
+                or is_round_changed
+            ):
                 changed = True
-                _elect(public, row)
+                _elect(public, sealed, row, view)
             changed = _publish_uploads(public, sealed, row) or changed
         return changed
 
 
+def _manual(sealed: Session, round_row: RoundRow) -> SubmissionRow | None:
+    """Return the round's finished manual prompt, the zero of efficiency."""
+    return sealed.scalar(
+        select(SubmissionRow)
+        .where(
+            SubmissionRow.round_id == round_row.id,
+            SubmissionRow.is_baseline,
+            SubmissionRow.name == MANUAL_BASELINE,
+            SubmissionRow.status == Status.FINISHED,
+            SubmissionRow.rejudge_id.is_(None),
+            SubmissionRow.repeat == 0,
+        )
+        .order_by(SubmissionRow.id)
+        .limit(1)
+    )
+
+
 def _publish_submissions(
-    public: Session, sealed: Session, round_row: RoundRow, *, is_everything: bool
+    public: Session,
+    sealed: Session,
+    round_row: RoundRow,
+    view: View,
+    manual: SubmissionRow | None,
+    *,
+    is_everything: bool,
 ) -> bool:
     """Rewrite the submissions of a round that differ; True if there were any."""
-    of_round = select(SubmissionRow.id, SubmissionRow.revision).where(SubmissionRow.round_id == round_row.id)
+    of_round = select(SubmissionRow.id, SubmissionRow.revision).where(
+        SubmissionRow.round_id == round_row.id,
+        SubmissionRow.rejudge_id.is_(None),
+        SubmissionRow.repeat == 0,
+    )
     shown = dict(
         public.execute(
             select(PublicEntry.submission_id, PublicEntry.revision).where(
@@ -136,10 +187,12 @@ def _publish_submissions(
             )
         ).all()
     )
+    revisions = dict(sealed.execute(of_round).all())
+    # With the manual prompt's scores the efficiency of every entry changes.
+    if manual is not None and shown.get(manual.id) != manual.revision:
+        is_everything = True
     stale = [
-        number
-        for number, revision in sealed.execute(of_round)
-        if is_everything or shown.get(number) != revision
+        number for number, revision in revisions.items() if is_everything or shown.get(number) != revision
     ]
     for start in range(0, len(stale), _BATCH):
         batch = sealed.scalars(
@@ -152,12 +205,12 @@ def _publish_submissions(
             )
         )
         for row in batch:
-            public.merge(public_entry(row, round_row))
+            public.merge(public_entry(row, round_row, view))
             public.flush()
             public.execute(delete(PublicRun).where(PublicRun.submission_id == row.id))
             public.execute(delete(PublicCurve).where(PublicCurve.submission_id == row.id))
-            public.add_all(public_run(run, round_row) for run in row.runs)
-            public.add_all(public_curves(row))
+            public.add_all(public_run(run, view) for run in row.runs)
+            public.add_all(public_curves(row, view))
         public.flush()
     return bool(stale)
 
@@ -176,8 +229,8 @@ def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow) -> b
     return bool(stale)
 
 
-def _elect(public: Session, round_row: RoundRow) -> None:
-    """Recompute which submissions count, their ranks, and which incomplete ones are shown."""
+def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) -> None:
+    """Recompute which submissions count, their ranks and tiers, and which incomplete ones are shown."""
     rows = public.execute(
         select(
             PublicEntry.submission_id,
@@ -208,6 +261,11 @@ def _elect(public: Session, round_row: RoundRow) -> None:
     ]
     counted, pending = choose(contenders, round_row.rule)
     owners = {contender.submission_id: contender.owner for contender in counted}
+    places = rank(counted)
+    merits = {contender.submission_id: contender for contender in counted}
+    totals = load_replicates(sealed, list(merits), is_private=view.is_final)
+    own_tiers = tiers([totals.get(place.submission_id) for place in places])
+    front = pareto_front([_point(merits[place.submission_id]) for place in places])
     public.execute(delete(PublicLeader).where(PublicLeader.round_id == round_row.id))
     placed = [
         {
@@ -217,8 +275,13 @@ def _elect(public: Session, round_row: RoundRow) -> None:
             "submission_id": place.submission_id,
             "rank": place.rank,
             "position": place.position,
+            "tier": tier,
+            "is_pareto": is_pareto,
+            "standard_error": (
+                float(totals[place.submission_id].std(ddof=1)) if place.submission_id in totals else None
+            ),
         }
-        for place in rank(counted)
+        for place, tier, is_pareto in zip(places, own_tiers, front, strict=True)
     ]
     if placed:
         public.execute(insert(PublicLeader), placed)
@@ -232,3 +295,7 @@ def _elect(public: Session, round_row: RoundRow) -> None:
         public.execute(
             update(PublicEntry).where(PublicEntry.submission_id.in_(shown)).values(is_pending_shown=True)
         )
+
+
+def _point(contender: Contender) -> tuple[float, int] | None:
+    return None if contender.total is None else (contender.total, contender.calls)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
+from harness.metrics.noise import NoiseFloor
 from harness.store.board import (
     Board,
     BoardRound,
@@ -35,6 +36,8 @@ from harness.store.public_schema import (
     PublicRun,
     PublicUpload,
 )
+from harness.store.transactions import utc_now
+from harness.store.values import phase_at
 
 __all__ = ["PublicStore"]
 
@@ -195,7 +198,7 @@ def _to_round(row: PublicRound) -> BoardRound:
         version=row.version,
         title=row.title,
         digest=row.digest,
-        phase=row.phase,
+        phase=phase_at(row.phase, row.opens, row.closes, utc_now()),
         rule=row.rule,
         is_final=row.is_final,
         opens=row.opens,
@@ -204,6 +207,12 @@ def _to_round(row: PublicRound) -> BoardRound:
             BoardTask(task["name"], task["metric"], task["budget_calls"], tuple(task["kshot_seeds"]))
             for task in row.tasks
         ),
+        frozen_at=row.frozen_at,
+        is_practice=row.is_practice,
+        is_registered_only=row.is_registered_only,
+        max_submissions_per_day=row.max_submissions_per_day,
+        max_submissions=row.max_submissions,
+        noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()},
     )
 
 
@@ -235,6 +244,10 @@ def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: Public
         submitted_at=entry.submitted_at,
         finished_at=entry.finished_at,
         is_official=entry.is_official,
+        tier=None if leader is None else leader.tier,
+        is_pareto=leader is not None and leader.is_pareto,
+        standard_error=None if leader is None else leader.standard_error,
+        efficiency=entry.efficiency,
     )
 
 
@@ -271,6 +284,7 @@ def _to_run(run: PublicRun) -> RunLine:
         tokens=run.tokens,
         ended_at=run.ended_at,
         is_official=run.is_official,
+        hold_reason=run.hold_reason,
     )
 
 
@@ -279,4 +293,8 @@ def _to_curve(curve: PublicCurve) -> Curve:
         task=curve.task,
         calls=tuple(curve.calls),
         losses={int(seed): tuple(losses) for seed, losses in curve.losses.items()},
+        scores={
+            int(seed): tuple((calls, score) for calls, score in points)
+            for seed, points in curve.scores.items()
+        },
     )

@@ -9,8 +9,14 @@ a worker that was thought dead cannot write over the one that took its place.
 An attempt (see `attempts`) ends in a result, or void. A void attempt leaves no charges, no score and no
 prediction: the run starts again from zero under the same seeds. Two internal errors in a row, or three
 lost leases, hold the run for the organizer; a held run waits, so its submission has not ended.
+
+Whose run is next: every run gets a turn when it is queued, one more than the last one of its team, and
+never less than the clock, which is the turn of the run claimed last. The lowest turn goes first. So a
+team that queues a hundred submissions has turns far ahead, and another team's first run comes next; and
+a team that was away gains nothing from it. Reference methods and rejudges wait behind everybody.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -20,7 +26,7 @@ from sqlalchemy.orm import Session
 from harness.errors import UsageError
 from harness.records import Status
 from harness.store.events import append_event
-from harness.store.sealed_schema import RunRow, SubmissionRow
+from harness.store.sealed_schema import ClockRow, RunRow, SubmissionRow, TeamRow
 from harness.store.values import ClaimedRun, LeaseLost
 
 __all__ = [
@@ -28,8 +34,10 @@ __all__ = [
     "back_to_queue",
     "claim_run",
     "claimed_run",
+    "give_turns",
     "has_waiting_runs",
     "heartbeat",
+    "hold",
     "release_hold",
     "release_run",
     "sweep_expired",
@@ -56,7 +64,7 @@ def claim_run(
     first = select(RunRow.id).where(RunRow.status == Status.QUEUED, RunRow.is_held.is_(False))
     first = first.where(*_of_submissions(round_id, only_bundled=only_bundled))
     # SKIP LOCKED lets workers on PostgreSQL claim side by side; SQLite has one writer anyway.
-    first = first.order_by(RunRow.priority, RunRow.id).limit(1).with_for_update(skip_locked=True)
+    first = first.order_by(RunRow.priority, RunRow.turn, RunRow.id).limit(1).with_for_update(skip_locked=True)
     run_id = session.scalar(
         update(RunRow)
         .where(RunRow.id == first.scalar_subquery())
@@ -75,8 +83,18 @@ def claim_run(
     if run.submission.status is not Status.RUNNING:
         run.submission.status = Status.RUNNING
     run.submission.revision += 1
+    session.execute(update(ClockRow).where(ClockRow.turn < run.turn).values(turn=run.turn))
     trace(session, run, now, "run claimed", detail={"worker": worker, "claim": run.claim_number})
     return run
+
+
+def give_turns(session: Session, team: TeamRow, runs: Sequence[RunRow]) -> None:
+    """Queue runs of a team, in the order given, fairly among those of other teams."""
+    turn = max(team.last_turn + 1, session.scalar(select(ClockRow.turn)) or 0)
+    for run in runs:
+        run.turn = turn
+        turn += 1
+    team.last_turn = turn - 1
 
 
 def has_waiting_runs(session: Session, round_id: int | None = None, *, only_bundled: bool = False) -> bool:
@@ -134,10 +152,22 @@ def release_hold(session: Session, run_id: int, now: datetime) -> None:
     if run is None or not run.is_held:
         raise UsageError(f"run {run_id} is not held")
     run.is_held = False
+    run.hold_reason = ""
     run.n_internal_errors = 0
     run.n_lost_leases = 0
     run.submission.revision += 1
     trace(session, run, now, "hold released")
+
+
+def hold(run: RunRow, reason: str) -> None:
+    """Keep a run from the queue until the organizer releases it.
+
+    Args:
+        run: the run.
+        reason: in words that everybody may read; never the text of an error, which may quote data.
+    """
+    run.is_held = True
+    run.hold_reason = f"{reason}; the organizer was told, and it counts against nobody's quota"
 
 
 def sweep_expired(session: Session, now: datetime) -> int:
@@ -148,7 +178,8 @@ def sweep_expired(session: Session, now: datetime) -> int:
     for run in expired:
         _void_open(run, "the worker's lease ran out", now)
         run.n_lost_leases += 1
-        run.is_held = run.n_lost_leases >= MAX_LOST_LEASES
+        if run.n_lost_leases >= MAX_LOST_LEASES:
+            hold(run, f"the worker was lost {run.n_lost_leases} times during this run")
         detail = {"worker": run.worker, "is_held": run.is_held}
         back_to_queue(run)
         trace(session, run, now, "lease ran out", detail=detail)

@@ -2,19 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.store.events import append_event
-from harness.store.sealed_schema import RoundRow, TaskRow, TeamRow
-from harness.store.values import Phase, RoundFacts, StoredRound, TaskFacts
+from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, TaskRow
+from harness.store.values import TERMINAL, Phase, RoundFacts, StoredRound, TaskFacts, phase_at
 
 __all__ = [
     "add_round",
-    "ensure_team",
     "find_round",
-    "find_team",
     "list_rounds",
     "set_phase",
     "to_stored_round",
@@ -44,6 +42,13 @@ def add_round(session: Session, facts: RoundFacts, phase: Phase, now: datetime) 
         phase=phase,
         opens=facts.opens,
         closes=facts.closes,
+        max_submissions_per_day=facts.max_submissions_per_day,
+        max_submissions=facts.max_submissions,
+        is_registered_only=facts.is_registered_only,
+        is_practice=facts.is_practice,
+        scores_from=facts.scores_from,
+        curves_from=facts.curves_from,
+        logs_from=facts.logs_from,
         created_at=now,
         tasks=[
             TaskRow(
@@ -88,43 +93,66 @@ def list_rounds(session: Session) -> list[RoundRow]:
     return list(session.scalars(select(RoundRow).order_by(RoundRow.id)))
 
 
+_MAY_FOLLOW = {
+    Phase.DRAFT: {Phase.OPEN},
+    Phase.OPEN: {Phase.FROZEN, Phase.CLOSED},
+    Phase.FROZEN: {Phase.OPEN, Phase.CLOSED},
+    Phase.CLOSED: {Phase.OPEN, Phase.PUBLISHED},
+    Phase.PUBLISHED: set[Phase](),
+}
+"""Publication is for ever: what was seen cannot be hidden again."""
+
+
 def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> None:
-    """Move a round to another phase; the publisher then shows it everywhere."""
+    """Move a round to another phase; the publisher then shows it everywhere.
+
+    The board stands still from the moment of freezing until the round is opened again (unfrozen) or
+    published; closing a frozen round leaves it frozen.
+
+    Raises:
+        UsageError: the present phase does not lead there, or a submission has not ended that
+            publication would leave out.
+    """
     if row.phase is phase:
         return
+    # By the clock a round may be closed before anybody said so.
+    present = phase_at(row.phase, row.opens, row.closes, now)
+    if phase not in _MAY_FOLLOW[row.phase] | _MAY_FOLLOW[present]:
+        following = ", ".join(sorted(_MAY_FOLLOW[present])) or "nothing"
+        raise UsageError(f"round {row.name} is {present}; from there it can become {following}, not {phase}")
+    if phase is Phase.OPEN and row.closes is not None and now >= row.closes:
+        raise UsageError(
+            f"round {row.name} closed at {row.closes.isoformat()} by its file; "
+            "create a new version of it with another closing date"
+        )
+    if phase is Phase.PUBLISHED:
+        _refuse_unfinished(session, row)
     append_event(session, now, "phase changed", round_id=row.id, detail={"from": row.phase, "to": phase})
+    if phase is Phase.FROZEN:
+        row.frozen_at = now
+    elif phase in {Phase.OPEN, Phase.PUBLISHED}:
+        row.frozen_at = None
     row.phase = phase
     row.revision += 1
 
 
-def ensure_team(session: Session, name: str, now: datetime, *, is_baseline_owner: bool) -> TeamRow:
-    """Return the team of that name, made if it is new."""
-    if not name.strip():
-        raise UsageError(f"team name {name!r} is empty; give the team a name")
-    row = session.scalar(select(TeamRow).where(TeamRow.name == name))
-    if row is None:
-        row = TeamRow(name=name, is_baseline_owner=is_baseline_owner, created_at=now)
-        session.add(row)
-        session.flush()
-        append_event(
-            session, now, "team added", detail={"team": name, "is_baseline_owner": is_baseline_owner}
+def _refuse_unfinished(session: Session, row: RoundRow) -> None:
+    waiting = session.execute(
+        select(SubmissionRow.id, func.count(RunRow.id), func.sum(RunRow.is_held))
+        .join(RunRow)
+        .where(SubmissionRow.round_id == row.id, RunRow.status.not_in(TERMINAL))
+        .group_by(SubmissionRow.id)
+        .order_by(SubmissionRow.id)
+    ).all()
+    if waiting:
+        listing = ", ".join(
+            f"{number} ({runs} runs{f', {held} on hold' if held else ''})"
+            for number, runs, held in waiting[:10]
         )
-    elif row.is_baseline_owner != is_baseline_owner:
-        kind = "the owner of the baselines" if row.is_baseline_owner else "a competing team"
-        raise UsageError(f"team {name} is {kind}; use another team name")
-    return row
-
-
-def find_team(session: Session, name: str) -> TeamRow:
-    """Return a team.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    row = session.scalar(select(TeamRow).where(TeamRow.name == name))
-    if row is None:
-        raise UsageError(f"no team {name!r}; add it first")
-    return row
+        raise UsageError(
+            f"round {row.name} has {len(waiting)} submissions that have not ended: {listing}; "
+            "let a worker finish them, release what is on hold, or cancel them"
+        )
 
 
 def to_stored_round(row: RoundRow) -> StoredRound:
@@ -138,6 +166,13 @@ def to_stored_round(row: RoundRow) -> StoredRound:
         rule=row.rule,
         opens=row.opens,
         closes=row.closes,
+        max_submissions_per_day=row.max_submissions_per_day,
+        max_submissions=row.max_submissions,
+        is_registered_only=row.is_registered_only,
+        is_practice=row.is_practice,
+        scores_from=row.scores_from,
+        curves_from=row.curves_from,
+        logs_from=row.logs_from,
         tasks=tuple(
             TaskFacts(
                 task.name, task.metric, task.budget_calls, tuple(task.kshot_seeds), task.has_private_rows
@@ -145,7 +180,7 @@ def to_stored_round(row: RoundRow) -> StoredRound:
             for task in row.tasks
         ),
     )
-    return StoredRound(row.id, facts, row.phase)
+    return StoredRound(row.id, facts, row.phase, row.frozen_at, row.secret)
 
 
 def _check_tasks(facts: RoundFacts) -> None:

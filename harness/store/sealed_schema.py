@@ -1,5 +1,6 @@
 """Tables of the sealed store: the worker's database."""
 
+import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -9,18 +10,23 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.values import Phase
+from harness.store.values import Phase, RejudgeState
 
 __all__ = [
     "AttemptRow",
+    "ClockRow",
     "EventRow",
+    "GrantRow",
     "PredictionRow",
+    "RejudgeRow",
+    "ReplicatesRow",
     "RoundRow",
     "RunRow",
     "SealedBase",
     "SubmissionRow",
     "TaskRow",
     "TeamRow",
+    "TestSetRow",
     "UploadRow",
 ]
 
@@ -49,6 +55,19 @@ class RoundRow(SealedBase):
     opens: Mapped[datetime | None]
     closes: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    max_submissions_per_day: Mapped[int | None]
+    max_submissions: Mapped[int | None]
+    is_registered_only: Mapped[bool] = mapped_column(default=False)
+    is_practice: Mapped[bool] = mapped_column(default=True)
+    # From which phase on scores, test curves and logs may be seen.
+    scores_from: Mapped[Phase] = mapped_column(default=Phase.OPEN)
+    curves_from: Mapped[Phase] = mapped_column(default=Phase.PUBLISHED)
+    logs_from: Mapped[Phase] = mapped_column(default=Phase.OPEN)
+    # What ends after this moment stays hidden until the board is unfrozen.
+    frozen_at: Mapped[datetime | None]
+    # Known to nobody: draws the rotation of every run. Hexadecimal, 32 bytes.
+    secret: Mapped[str] = mapped_column(String(64), default=lambda: secrets.token_hex(32))
+    noise: Mapped[dict[str, Any] | None]
     # Grows with every change that the public may see; the publisher compares it.
     revision: Mapped[int] = mapped_column(default=1)
 
@@ -82,6 +101,11 @@ class TeamRow(SealedBase):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     is_baseline_owner: Mapped[bool]
     created_at: Mapped[datetime]
+    # Of a random token of 32 bytes, so that a plain hash is as good as a slow one. None: no token yet.
+    token_sha256: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
+    token_at: Mapped[datetime | None]
+    # The turn of the team's last queued run; see `queue`.
+    last_turn: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class SubmissionRow(SealedBase):
@@ -103,7 +127,19 @@ class SubmissionRow(SealedBase):
     verdict: Mapped[Verdict | None]
     submitted_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    # When it began to count against the team's quota.
+    charged_at: Mapped[datetime | None]
+    # 0 for what was handed in; 1, 2, ... for repeats of a baseline under other solver seeds.
+    repeat: Mapped[int] = mapped_column(default=0)
+    # A staged copy: it runs again what `original_id` ran, and nobody sees it.
+    rejudge_id: Mapped[int | None] = mapped_column(ForeignKey("rejudges.id"), index=True)
+    original_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     revision: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is a submission like any other: neither a staged copy nor a repeat."""
+        return self.rejudge_id is None and self.repeat == 0
 
     round: Mapped[RoundRow] = relationship()
     team: Mapped[TeamRow] = relationship()
@@ -116,7 +152,7 @@ class RunRow(SealedBase):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("submission_id", "task_id", "kshot_seed"),
-        Index(None, "status", "priority", "id"),
+        Index(None, "status", "is_held", "priority", "turn", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -127,7 +163,10 @@ class RunRow(SealedBase):
 
     status: Mapped[Status]
     is_held: Mapped[bool] = mapped_column(default=False)
+    # Why it is held, in words that everybody may read.
+    hold_reason: Mapped[str] = mapped_column(Text, default="")
     priority: Mapped[int]
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
     worker: Mapped[str | None] = mapped_column(String(200))
     claim_number: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime | None]
@@ -145,6 +184,8 @@ class RunRow(SealedBase):
     artifact_sha256: Mapped[str] = mapped_column(String(64), default="")
     hashes: Mapped[dict[str, Any] | None]
     train_loss_curve: Mapped[list[Any] | None]
+    # Of each incumbent: calls, public score, private score or null.
+    test_curve: Mapped[list[Any] | None]
     wall_s: Mapped[float | None]
     is_official: Mapped[bool] = mapped_column(default=True)
     started_at: Mapped[datetime | None]
@@ -159,7 +200,7 @@ class AttemptRow(SealedBase):
     """One try at a run. Without an end it is open; with a reason it is void and charged to nobody."""
 
     __tablename__ = "attempts"
-    __table_args__ = (UniqueConstraint("run_id", "number"),)
+    __table_args__ = (UniqueConstraint("run_id", "number"), Index(None, "ended_at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
@@ -169,6 +210,8 @@ class AttemptRow(SealedBase):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     void_reason: Mapped[str | None] = mapped_column(Text)
+    # The first metered call: from here on a cancelled submission counts against the quota.
+    metered_at: Mapped[datetime | None]
 
     run: Mapped[RunRow] = relationship(back_populates="attempts")
 
@@ -214,4 +257,67 @@ class EventRow(SealedBase):
     submission_id: Mapped[int | None] = mapped_column(index=True)
     run_id: Mapped[int | None]
     attempt_id: Mapped[int | None]
+    actor: Mapped[str] = mapped_column(String(200), default="")
     detail: Mapped[dict[str, Any]]
+
+
+class ClockRow(SealedBase):
+    """The queue's virtual time: the turn of the run claimed last. One row."""
+
+    __tablename__ = "clock"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger)
+
+
+class GrantRow(SealedBase):
+    """Submissions that the organizer gave a team on top of a round's quota."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index(None, "round_id", "team_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+    n_submissions: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class TestSetRow(SealedBase):
+    """The test labels of a task, as the first run was scored on them; every later run must agree.
+
+    `labels` is little-endian int64 (B,), `is_public` one byte per row.
+    """
+
+    __tablename__ = "test_sets"
+    __test__ = False  # not a test case, whatever pytest thinks of its name
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    n_classes: Mapped[int]
+    labels: Mapped[bytes] = mapped_column(LargeBinary)
+    is_public: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReplicatesRow(SealedBase):
+    """Bootstrap totals of a complete submission: little-endian float64 (R,)."""
+
+    __tablename__ = "replicates"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    public: Mapped[bytes] = mapped_column(LargeBinary)
+    private: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RejudgeRow(SealedBase):
+    """A staged second judging of a round's submissions: applied or cancelled as a whole."""
+
+    __tablename__ = "rejudges"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"), index=True)
+    state: Mapped[RejudgeState]
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

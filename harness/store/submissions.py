@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session, selectinload
 from harness.errors import UsageError
 from harness.records import Status, Verdict, worst_verdict
 from harness.store.events import append_event
+from harness.store.queue import give_turns
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, TeamRow
 from harness.store.seeds import solver_seed
-from harness.store.values import StoredRun, StoredSubmission
+from harness.store.values import TERMINAL, StoredRun, StoredSubmission
 
 __all__ = [
     "BASELINE_PRIORITY",
@@ -18,6 +19,7 @@ __all__ = [
     "TERMINAL",
     "add_submission",
     "cancel_submission",
+    "charge",
     "find_submission",
     "list_submissions",
     "settle_parent",
@@ -27,8 +29,6 @@ __all__ = [
 PARTICIPANT_PRIORITY = 0
 BASELINE_PRIORITY = 10
 """Smaller goes first: reference methods wait for participants."""
-
-TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
 
 
 def add_submission(
@@ -43,12 +43,17 @@ def add_submission(
     description: str,
     is_baseline: bool,
     is_example: bool,
+    repeat: int = 0,
+    original: SubmissionRow | None = None,
+    rejudge_id: int | None = None,
 ) -> SubmissionRow:
     """Store a submission and queue its runs: one per task and few-shot seed."""
     if is_baseline != team.is_baseline_owner:
         owner = "owns the baselines" if team.is_baseline_owner else "is a competing team"
         raise UsageError(f"team {team.name} {owner}; it cannot hand in {name} with is_baseline={is_baseline}")
-    priority = BASELINE_PRIORITY if is_baseline else PARTICIPANT_PRIORITY
+    priority = PARTICIPANT_PRIORITY
+    if is_baseline or repeat or rejudge_id is not None:
+        priority = BASELINE_PRIORITY
     row = SubmissionRow(
         round=round_row,
         team=team,
@@ -60,12 +65,15 @@ def add_submission(
         is_example=is_example,
         status=Status.QUEUED,
         submitted_at=now,
+        repeat=repeat,
+        original_id=None if original is None else original.id,
+        rejudge_id=rejudge_id,
         # The seed is the outer loop: after the first fifth of the work every task has a score.
         runs=[
             RunRow(
                 task=task,
                 kshot_seed=task.kshot_seeds[number],
-                solver_seed=solver_seed(round_row.digest, task.name, task.kshot_seeds[number]),
+                solver_seed=solver_seed(round_row.digest, task.name, task.kshot_seeds[number], repeat),
                 status=Status.QUEUED,
                 priority=priority,
             )
@@ -75,6 +83,7 @@ def add_submission(
         ],
     )
     session.add(row)
+    give_turns(session, team, row.runs)
     session.flush()
     append_event(
         session,
@@ -128,11 +137,14 @@ def cancel_submission(session: Session, row: SubmissionRow, reason: str, now: da
             continue
         for attempt in run.attempts:
             if attempt.ended_at is None:
+                if attempt.metered_at is not None:
+                    charge(session, row, now)
                 attempt.ended_at = now
                 attempt.void_reason = "cancelled"
         run.status = Status.CANCELLED
         run.verdict = Verdict.ABORTED
         run.is_held = False
+        run.hold_reason = ""
         run.worker = None
         run.lease_expires_at = None
         run.ended_at = now
@@ -148,6 +160,13 @@ def cancel_submission(session: Session, row: SubmissionRow, reason: str, now: da
         submission_id=row.id,
         detail={"reason": reason},
     )
+
+
+def charge(session: Session, row: SubmissionRow, now: datetime) -> None:
+    """Let a submission count against its team's quota from now on, if it does not yet."""
+    if row.charged_at is None:
+        row.charged_at = now
+        append_event(session, now, "quota charged", round_id=row.round_id, submission_id=row.id)
 
 
 def settle_parent(session: Session, row: SubmissionRow, now: datetime) -> None:
@@ -199,6 +218,7 @@ def _to_stored_run(run: RunRow) -> StoredRun:
         solver_seed=run.solver_seed,
         status=run.status,
         is_held=run.is_held,
+        hold_reason=run.hold_reason,
         verdict=run.verdict,
         is_flagged=run.is_flagged,
         score_public=run.score_public,

@@ -11,16 +11,24 @@ from harness.metrics.ranking import ScoringRule
 from harness.records import IntArray, Status, Usage, Verdict
 
 __all__ = [
+    "TERMINAL",
     "ClaimedRun",
     "LeaseLost",
     "Phase",
+    "Quota",
+    "RejudgeState",
     "RoundFacts",
     "RunResult",
     "StoredRound",
     "StoredRun",
     "StoredSubmission",
+    "StoredTeam",
     "TaskFacts",
+    "phase_at",
 ]
+
+TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
+"""States that a run or a submission does not leave any more."""
 
 _NEVER_SCORED = frozenset(
     {
@@ -48,6 +56,21 @@ class Phase(StrEnum):
     FROZEN = "frozen"
     CLOSED = "closed"
     PUBLISHED = "published"
+
+    def has_reached(self, other: "Phase") -> bool:
+        """Say whether a round in this phase has passed, or is in, another one."""
+        return _ORDER.index(self) >= _ORDER.index(other)
+
+
+_ORDER = (Phase.DRAFT, Phase.OPEN, Phase.FROZEN, Phase.CLOSED, Phase.PUBLISHED)
+
+
+class RejudgeState(StrEnum):
+    """Where a rejudge is in its life."""
+
+    STAGED = "staged"
+    APPLIED = "applied"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,13 @@ class RoundFacts:
         rule: which of a team's submissions counts.
         opens: aware, or None.
         closes: aware, or None.
+        max_submissions_per_day: of a team, by UTC day; None means any number.
+        max_submissions: of a team in all; None means any number.
+        is_registered_only: only teams that the organizer added take part.
+        is_practice: the test labels are known outside, so scores prove little.
+        scores_from: the phase from which on scores are on the board.
+        curves_from: the phase from which on the test scores of incumbents are.
+        logs_from: the phase from which on a team may read its runs' logs.
     """
 
     name: str
@@ -95,15 +125,105 @@ class RoundFacts:
     rule: ScoringRule = ScoringRule.FORCE_BEST
     opens: datetime | None = None
     closes: datetime | None = None
+    max_submissions_per_day: int | None = None
+    max_submissions: int | None = None
+    is_registered_only: bool = False
+    is_practice: bool = True
+    scores_from: Phase = Phase.OPEN
+    curves_from: Phase = Phase.PUBLISHED
+    logs_from: Phase = Phase.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRound:
-    """A round read back: its facts, its row number and the phase it is in."""
+    """A round read back: its facts, its row number and the phase it is in.
+
+    Attributes:
+        round_id: row number.
+        facts: what it was created with.
+        phase: as the organizer set it; `phase_at` says what the clock makes of it.
+        frozen_at: since when the board stands still, or None.
+        secret: 32 bytes, hexadecimal; never leaves the worker.
+    """
 
     round_id: int
     facts: RoundFacts
     phase: Phase
+    frozen_at: datetime | None
+    secret: str
+
+    def phase_at(self, now: datetime) -> Phase:
+        """Return the phase at a moment; see `phase_at`."""
+        return phase_at(self.phase, self.facts.opens, self.facts.closes, now)
+
+
+def phase_at(phase: Phase, opens: datetime | None, closes: datetime | None, now: datetime) -> Phase:
+    """Return the phase that everybody sees: an open round before it opens is a draft, and closed after its end."""
+    if phase in {Phase.OPEN, Phase.FROZEN}:
+        if opens is not None and now < opens:
+            return Phase.DRAFT
+        if closes is not None and now >= closes:
+            return Phase.CLOSED
+    return phase
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a team has used of a round's quota; grants raise the limits of their day and in all."""
+
+    used_today: int
+    used: int
+    granted_today: int
+    granted: int
+    max_per_day: int | None
+    max_total: int | None
+
+    @property
+    def left_today(self) -> int | None:
+        """Submissions left on this UTC day; None means any number."""
+        return (
+            None
+            if self.max_per_day is None
+            else max(0, self.max_per_day + self.granted_today - self.used_today)
+        )
+
+    @property
+    def left_in_all(self) -> int | None:
+        """Submissions left in the round; None means any number."""
+        return None if self.max_total is None else max(0, self.max_total + self.granted - self.used)
+
+    @property
+    def left(self) -> int | None:
+        """Submissions left now; None means any number."""
+        limits = [limit for limit in (self.left_today, self.left_in_all) if limit is not None]
+        return min(limits) if limits else None
+
+    @property
+    def is_spent_in_all(self) -> bool:
+        """Whether tomorrow will not help."""
+        return self.left_in_all == 0
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+
+        def part(used: int, limit: int | None, granted: int, when: str) -> str:
+            most = "any number" if limit is None else str(limit + granted)
+            return f"{used} of {most} {when}"
+
+        today = part(self.used_today, self.max_per_day, self.granted_today, "today (UTC)")
+        return f"{today}, {part(self.used, self.max_total, self.granted, 'in all')}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTeam:
+    """A team as the organizer sees it; its token is not known to the store."""
+
+    team_id: int
+    name: str
+    is_baseline_owner: bool
+    has_token: bool
+    token_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +287,7 @@ class RunResult:
         artifact_sha256: of that document, hexadecimal.
         hashes: submission, round, data, model, code, packages.
         train_loss_curve: (calls charged, train loss) in the order of the calls.
+        test_curve: (calls charged, public score, private score or None) of each incumbent.
         predictions: int64 (B,) class numbers in canonical order, or None.
         wall_s: seconds from start to end.
         is_official: False if the solver was not isolated; such a run is marked wherever it shows.
@@ -187,6 +308,7 @@ class RunResult:
     artifact_sha256: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     train_loss_curve: tuple[tuple[int, float], ...] = ()
+    test_curve: tuple[tuple[int, float, float | None], ...] = ()
     predictions: IntArray | None = None
     wall_s: float = 0.0
     is_official: bool = True
@@ -223,6 +345,7 @@ class StoredRun:
     solver_seed: int
     status: Status
     is_held: bool
+    hold_reason: str
     verdict: Verdict | None
     is_flagged: bool
     score_public: float | None

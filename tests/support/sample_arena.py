@@ -128,7 +128,11 @@ def build_sample_arena(
         n_teams: teams with a complete submission; every third one submits twice.
         kshot_seeds: of every task; two or more, so that one submission stays half done.
     """
-    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+    # The round is open for ever, as far as the clock goes.
+    with (
+        SealedStore.open(paths, clock=lambda: _START + timedelta(days=10)) as sealed,
+        Publisher.open(paths, sealed) as publisher,
+    ):
         facts = sample_round(kshot_seeds=kshot_seeds)
         sealed.add_round(facts)
         sealed.ensure_team("baselines", is_baseline_owner=True)

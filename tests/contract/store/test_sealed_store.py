@@ -403,6 +403,7 @@ def test_every_change_leaves_an_event(store):
         "attempt void",
         "run claimed",
         "attempt started",
+        "quota charged",
         "run ended",
         "submission cancelled",
     ]

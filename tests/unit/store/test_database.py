@@ -6,11 +6,12 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from harness.errors import InfrastructureError, UsageError
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from harness.store.database import PUBLIC, SEALED, open_database, open_read_only, sqlite_url
+from harness.store.database import PUBLIC, SEALED, open_database, open_read_only, sqlite_url, upgrade
 from harness.store.seeds import solver_seed
 
 SCHEMAS = pytest.mark.parametrize("schema", [SEALED, PUBLIC], ids=lambda schema: schema.name)
@@ -144,3 +145,44 @@ def test_failure_of_the_database_is_ours(tmp_path):
             connection.execute("DROP TABLE teams")
         with pytest.raises(InfrastructureError, match="the sealed store failed: no such table: teams"):
             sealed.ensure_team("x")
+
+
+def test_a_store_of_the_first_schema_is_upgraded_with_its_rows(tmp_path):
+    path = tmp_path / "sealed.db"
+    engine = create_engine(sqlite_url(path))
+    with engine.begin() as connection:
+        upgrade(connection, SEALED, "sealed_0001")
+        for statement in FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    with open_database(SEALED, sqlite_url(path)).connect() as connection:
+        assert connection.exec_driver_sql("SELECT score_public, hold_reason, turn FROM runs").all() == [
+            (70.0, "", 0)
+        ]
+        assert connection.exec_driver_sql("SELECT charged_at IS NOT NULL, repeat FROM submissions").all() == [
+            (1, 0)
+        ]
+        assert connection.exec_driver_sql(
+            "SELECT length(secret), scores_from, revision FROM rounds"
+        ).all() == [(64, "open", 2)]
+        assert connection.exec_driver_sql("SELECT kind, actor FROM events").all() == [("old", "")]
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        with pytest.raises(DatabaseError, match="append-only"):
+            connection.exec_driver_sql("UPDATE events SET kind = 'new'")
+
+
+FIRST_ROWS = (
+    "INSERT INTO rounds VALUES (1, 'toy', '1.0', 'd', 't', '{}', 'Force_Best', 'open', NULL, NULL, '2026-01-01', 1)",
+    "INSERT INTO teams VALUES (1, 'us', 0, '2026-01-01')",
+    "INSERT INTO tasks VALUES (1, 1, 0, 'sst2', 'accuracy', 10, '[8]', 1)",
+    (
+        "INSERT INTO submissions VALUES "
+        "(1, 1, 1, 'cma', '', 'b', 'b', 0, 0, 'finished', 'OK', '2026-01-01', '2026-01-01', 1)"
+    ),
+    (
+        "INSERT INTO runs (id, submission_id, task_id, kshot_seed, solver_seed, status, is_held, priority, claim_number, "
+        "n_lost_leases, n_internal_errors, is_flagged, score_public, calls, message, artifact_path, artifact_sha256, "
+        "is_official) VALUES (1, 1, 1, 8, 5, 'finished', 0, 0, 1, 0, 0, 0, 70.0, 3, '', '', '', 1)"
+    ),
+    "INSERT INTO events VALUES (1, '2026-01-01', 'old', 1, 1, NULL, NULL, '{}')",
+)

@@ -245,6 +245,7 @@ def test_private_scores_enter_the_public_store_with_publication_and_not_before(
 def test_task_without_private_rows_keeps_its_public_score_after_publication(sealed, publisher, public):
     add_round(sealed, has_private_rows=False)
     enter(sealed, "Lynx", "good", 80.0, private=None)
+    sealed.set_phase("toy", Phase.CLOSED)
     sealed.set_phase("toy", Phase.PUBLISHED)
     publisher.publish()
     assert lines(public) == [("good", 1, 80.0)]

@@ -1,0 +1,83 @@
+"""Rounds in the sealed store, one transaction per method."""
+
+from harness.errors import InfrastructureError
+from harness.records import Array, IntArray
+from harness.store import replicates, rounds
+from harness.store.transactions import Transactions
+from harness.store.values import Phase, RoundFacts, StoredRound
+
+__all__ = ["RoundStore"]
+
+
+class RoundStore(Transactions):
+    """Rounds and their phases."""
+
+    def add_round(self, facts: RoundFacts, phase: Phase = Phase.OPEN) -> StoredRound:
+        """Store a round. The same file again changes nothing.
+
+        Raises:
+            UsageError: the same name and version is stored with another digest.
+        """
+        with self._transaction() as session:
+            return rounds.to_stored_round(rounds.add_round(session, facts, phase, self._clock()))
+
+    def get_round(self, name: str, version: str | None = None) -> StoredRound:
+        """Return a round; without a version, the one added last.
+
+        Raises:
+            UsageError: there is none.
+        """
+        with self.reading() as session:
+            return rounds.to_stored_round(rounds.find_round(session, name, version))
+
+    def list_rounds(self) -> tuple[StoredRound, ...]:
+        """Return every round, oldest first."""
+        with self.reading() as session:
+            return tuple(rounds.to_stored_round(row) for row in rounds.list_rounds(session))
+
+    def set_phase(self, name: str, phase: Phase, version: str | None = None) -> None:
+        """Move a round to another phase; publish afterwards.
+
+        Raises:
+            UsageError: there is no such round, or its present phase does not lead there.
+        """
+        with self._transaction() as session:
+            rounds.set_phase(session, rounds.find_round(session, name, version), phase, self._clock())
+
+    def keep_test_set(
+        self,
+        name: str,
+        version: str,
+        task: str,
+        *,
+        digest: str,
+        n_classes: int,
+        labels: IntArray,
+        is_public: Array,
+    ) -> None:
+        """Keep the test labels that a task is scored on; the same again changes nothing.
+
+        Args:
+            name: of the round.
+            version: of the round.
+            task: name of the task.
+            digest: SHA-256 of the test rows with their labels, hexadecimal.
+            n_classes: C.
+            labels: int64 (B,).
+            is_public: bool (B,).
+
+        Raises:
+            UsageError: there is no such round.
+            InfrastructureError: the round was scored on other test rows before, or has no such task.
+        """
+        with self._transaction() as session:
+            for row in rounds.find_round(session, name, version).tasks:
+                if row.name == task:
+                    replicates.keep_test_set(session, row, digest, n_classes, labels, is_public)
+                    return
+            raise InfrastructureError(f"round {name} {version} has no task {task!r}")
+
+    def fill_replicates(self) -> int:
+        """Compute the bootstrap totals that complete submissions still lack; return how many were added."""
+        with self._transaction() as session:
+            return replicates.fill_replicates(session)

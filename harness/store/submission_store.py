@@ -1,0 +1,144 @@
+"""Submissions and uploads in the sealed store, one transaction per method."""
+
+from collections.abc import Mapping
+
+from harness.store import rounds, submissions, teams, uploads
+from harness.store.events import Event, read_events
+from harness.store.transactions import Transactions
+from harness.store.values import StoredSubmission
+
+__all__ = ["SubmissionStore"]
+
+
+class SubmissionStore(Transactions):
+    """Submissions, uploaded predictions, and the audit of both."""
+
+    def add_submission(
+        self,
+        round_name: str,
+        team: str,
+        name: str,
+        digest: str,
+        path: str,
+        *,
+        description: str = "",
+        is_baseline: bool = False,
+        is_example: bool = False,
+        round_version: str | None = None,
+        token: str | None = None,
+    ) -> int:
+        """Store a submission and queue one run per task and few-shot seed; return its number.
+
+        Args:
+            round_name: a stored round.
+            team: a stored team; only the owner of the baselines hands in baselines.
+            name: the solver's name.
+            digest: SHA-256 of the submission's content. The same content may be handed in again.
+            path: folder of the content.
+            description: the participant's own words.
+            is_baseline: a reference method: on the board in order, without a rank.
+            is_example: one of the packaged examples: ranked, one row per solver.
+            round_version: None means the version added last.
+            token: the team's, if it has one; the organizer enters reference methods without.
+
+        Raises:
+            UsageError: no such round or team, the team is of the other kind, the token is not its own,
+                the round is not open, or the quota is used up.
+        """
+        with self._transaction() as session:
+            round_row = rounds.find_round(session, round_name, round_version)
+            team_row = teams.find_team(session, team)
+            if not is_baseline:
+                is_registered_only = round_row.is_registered_only and not is_example
+                teams.authenticate(team_row, token, is_registered_only=is_registered_only)
+                teams.admit(session, round_row, team_row, self._clock())
+            row = submissions.add_submission(
+                session,
+                round_row,
+                team_row,
+                self._clock(),
+                name=name,
+                digest=digest,
+                path=path,
+                description=description,
+                is_baseline=is_baseline,
+                is_example=is_example,
+            )
+            return row.id
+
+    def get_submission(self, submission_id: int) -> StoredSubmission:
+        """Return a submission with its runs, private scores included.
+
+        Raises:
+            UsageError: there is none of that number.
+        """
+        with self.reading() as session:
+            return submissions.to_stored_submission(submissions.find_submission(session, submission_id))
+
+    def list_submissions(
+        self, round_name: str | None = None, team: str | None = None
+    ) -> tuple[StoredSubmission, ...]:
+        """Return submissions, oldest first.
+
+        Raises:
+            UsageError: no such round or team.
+        """
+        with self.reading() as session:
+            round_row = None if round_name is None else rounds.find_round(session, round_name)
+            team_row = None if team is None else teams.find_team(session, team)
+            found = submissions.list_submissions(session, round_row, team_row)
+            return tuple(submissions.to_stored_submission(row) for row in found)
+
+    def cancel_submission(self, submission_id: int, reason: str = "") -> None:
+        """End a submission's runs that have not ended.
+
+        Raises:
+            UsageError: there is none of that number, or it has ended.
+        """
+        with self._transaction() as session:
+            row = submissions.find_submission(session, submission_id)
+            submissions.cancel_submission(session, row, reason, self._clock())
+
+    def add_upload(
+        self,
+        round_name: str,
+        name: str,
+        digest: str,
+        task_scores: Mapping[str, float],
+        score: float,
+        *,
+        round_version: str | None = None,
+    ) -> int:
+        """Store the scores of uploaded predictions; the same archive again replaces its row.
+
+        Args:
+            round_name: a stored round.
+            name: what to show, as written by people.
+            digest: SHA-256 of the archive.
+            task_scores: 0-100 on the public rows, for every task of the round.
+            score: 0-100, the mean over tasks.
+            round_version: None means the version added last.
+
+        Returns:
+            The row's number.
+
+        Raises:
+            UsageError: no such round, or the name cannot be shown.
+            InfrastructureError: a task is missing or unknown, or a score out of range.
+        """
+        with self._transaction() as session:
+            row = uploads.add_upload(
+                session,
+                rounds.find_round(session, round_name, round_version),
+                self._clock(),
+                name=name,
+                digest=digest,
+                score=score,
+                task_scores=task_scores,
+            )
+            return row.id
+
+    def events(self, submission_id: int | None = None) -> tuple[Event, ...]:
+        """Return the audit, oldest first, of one submission or of everything."""
+        with self.reading() as session:
+            return tuple(read_events(session, submission_id))

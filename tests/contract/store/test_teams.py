@@ -1,0 +1,184 @@
+"""Tokens and quotas: who may hand in, and what counts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from harness.errors import UsageError
+from harness.records import Usage, Verdict
+from harness.store import ArenaPaths, Phase, RoundFacts, RunResult, SealedStore, TaskFacts
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    now = START
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    with SealedStore.open(ArenaPaths(tmp_path), clock=clock, actor="the organizer") as store:
+        yield store
+
+
+def add_round(store, **more):
+    store.add_round(
+        RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 40, (8,)),), **more)
+    )
+    store.ensure_team("Lynx")
+
+
+def submit(store, team="Lynx", **more):
+    return store.add_submission("toy", team, "cma", "b" * 64, "x", **more)
+
+
+def finish(store, calls=10, verdict=Verdict.OK):
+    claim = store.claim_run("w", 60)
+    scores = (70.0, 60.0) if verdict is Verdict.OK else (None, None)
+    result = RunResult(verdict, *scores, Usage(calls=calls), 40, START, START)
+    store.finish_run(claim, store.start_attempt(claim), result)
+
+
+def test_a_token_is_shown_once_hashed_at_rest_and_void_when_rotated(store, tmp_path):
+    add_round(store)
+    token = store.add_team("Moths")
+    assert (
+        token.encode()
+        not in (tmp_path / "sealed.db").read_bytes() + (tmp_path / "sealed.db-wal").read_bytes()
+    )
+    assert store.team_of_token(token) == "Moths"
+    submit(store, "Moths", token=token)
+    for wrong, message in ((None, "has a token"), ("guess", "not the token")):
+        with pytest.raises(UsageError, match=message):
+            submit(store, "Moths", token=wrong)
+    newer = store.rotate_token("Moths")
+    with pytest.raises(UsageError, match="rotated token is void"):
+        submit(store, "Moths", token=token)
+    with pytest.raises(UsageError, match="belongs to no team"):
+        store.team_of_token(token)
+    submit(store, "Moths", token=newer)
+    with pytest.raises(UsageError, match="gradfree team rotate"):
+        store.add_team("Moths")
+    assert [event.kind for event in store.events() if "token" in event.kind] == [
+        "token given",
+        "token rotated",
+    ]
+    assert {event.actor for event in store.events()} == {"the organizer"}
+
+
+def test_a_round_for_registered_teams_refuses_teams_without_a_token(store):
+    add_round(store, is_registered_only=True)
+    with pytest.raises(UsageError, match="registered teams"):
+        submit(store)
+
+
+@pytest.mark.parametrize("name", ["", "  ", " us", "u\x1b[31ms", "a\nb", "a\u202eb", "x" * 101])
+def test_a_team_name_that_cannot_be_shown_is_refused(store, name):
+    with pytest.raises(UsageError, match="printable characters"):
+        store.ensure_team(name)
+
+
+def test_quota_counts_what_waits_and_what_was_metered_by_utc_day(store, clock):
+    add_round(store, max_submissions_per_day=2, max_submissions=3)
+    submit(store)
+    finish(store)
+    submit(store)
+    with pytest.raises(UsageError, match=r"2 of 2 today .*, 2 of 3 in all.*max_submissions_per_day"):
+        submit(store)
+    clock.now += timedelta(hours=12)
+    submit(store)
+    with pytest.raises(UsageError, match=r"The limit is max_submissions;"):
+        submit(store)
+    assert store.quota("toy", "Lynx").left == 0
+    store.add_grant("toy", "Lynx", 1, "their machine was ill")
+    submit(store)
+    assert store.quota("toy", "Lynx").left == 0
+
+
+def test_what_ends_without_a_metered_call_or_a_score_costs_nothing(store):
+    add_round(store, max_submissions=1)
+    submit(store)
+    finish(store, calls=0, verdict=Verdict.RUNTIME_ERROR)
+    assert store.quota("toy", "Lynx").used == 0
+    submit(store)
+    finish(store, calls=1, verdict=Verdict.RUNTIME_ERROR)
+    assert store.quota("toy", "Lynx").used == 1
+
+
+def test_a_score_without_a_call_counts(store):
+    add_round(store, max_submissions=1)
+    submit(store)
+    finish(store, calls=0)
+    assert store.quota("toy", "Lynx").used == 1
+
+
+@pytest.mark.parametrize("is_metered", [False, True])
+def test_a_cancelled_submission_counts_from_its_first_metered_call_on(store, is_metered):
+    add_round(store, max_submissions=1)
+    number = submit(store)
+    attempt = store.start_attempt(store.claim_run("w", 60))
+    if is_metered:
+        store.note_metered(attempt)
+        store.note_metered(attempt)
+    store.cancel_submission(number)
+    assert store.quota("toy", "Lynx").used == int(is_metered)
+
+
+def test_faults_of_ours_are_never_charged(store, clock):
+    add_round(store, max_submissions=1)
+    number = submit(store)
+    attempt = store.start_attempt(store.claim_run("w", 60))
+    store.note_metered(attempt)
+    store.void_attempt(attempt, "device lost")
+    attempt = store.start_attempt(store.claim_run("w", 60))
+    store.note_metered(attempt)
+    clock.now += timedelta(seconds=61)
+    assert store.sweep_expired() == 1
+    store.cancel_submission(number)
+    assert store.quota("toy", "Lynx").used == 0
+
+
+def test_a_closed_round_takes_nothing(store):
+    add_round(store)
+    store.set_phase("toy", Phase.CLOSED)
+    with pytest.raises(UsageError, match=r"not open \(closed\)"):
+        submit(store)
+    store.ensure_team("reference", is_baseline_owner=True)
+    submit(store, "reference", is_baseline=True)
+
+
+def test_turns_share_the_queue_between_teams(store):
+    add_round(store)
+    for team in ("Moths", "Otters"):
+        store.ensure_team(team)
+    for _ in range(4):
+        submit(store, "Lynx")
+    order = [store.claim_run("w", 60).team]
+    for team in ("Moths", "Moths", "Otters"):
+        submit(store, team)
+    while claim := store.claim_run("w", 60):
+        order.append(claim.team)
+    assert order == ["Lynx", "Moths", "Otters", "Lynx", "Moths", "Lynx", "Lynx"]
+
+
+def test_a_team_that_was_away_does_not_overtake_for_it(store):
+    add_round(store)
+    store.ensure_team("Moths")
+    for _ in range(50):
+        submit(store, "Lynx")
+        finish(store)
+    for _ in range(3):
+        submit(store, "Moths")
+        submit(store, "Lynx")
+    order = []
+    while claim := store.claim_run("w", 60):
+        order.append(claim.team)
+    assert order == ["Moths", "Lynx"] * 3
