@@ -5,7 +5,19 @@ import sys
 import typer
 from rich.markup import escape
 
-from harness.cli import bench, board, demo, doctor, participant, predictions, rounds, trial, worker
+from harness.cli import (
+    bench,
+    board,
+    demo,
+    doctor,
+    participant,
+    predictions,
+    rounds,
+    submissions,
+    team,
+    trial,
+    worker,
+)
 from harness.cli.output import errors
 from harness.errors import GradfreeError, InfrastructureError
 
@@ -23,8 +35,12 @@ app.command("check")(participant.check)
 app.command("try")(trial.try_)
 app.command("submit")(participant.submit_)
 app.command("status")(participant.status)
+app.command("logs")(submissions.logs)
+app.command("cancel")(submissions.cancel)
+app.command("resubmit")(submissions.resubmit)
 app.command("worker")(worker.worker)
 app.add_typer(rounds.rounds, name="round")
+app.add_typer(team.team, name="team")
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)

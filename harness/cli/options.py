@@ -13,7 +13,17 @@ from harness.sandbox import SandboxMode, require_mode
 from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE
 
-__all__ = ["Home", "Json", "RoundOption", "Shared", "SubmissionPath", "Unsafe", "sandbox_mode", "stores"]
+__all__ = [
+    "Home",
+    "Json",
+    "RoundOption",
+    "Shared",
+    "SubmissionPath",
+    "Token",
+    "Unsafe",
+    "sandbox_mode",
+    "stores",
+]
 
 
 def _remember_shared(value: Path | None) -> Path | None:
@@ -41,6 +51,9 @@ Shared = Annotated[
     ),
 ]
 SubmissionPath = Annotated[str, typer.Argument(help="A submission's folder or zip, or a baseline's name.")]
+Token = Annotated[
+    str | None, typer.Option("--token", envvar="GRADFREE_TOKEN", help="The team's token, if it has one.")
+]
 Unsafe = Annotated[
     bool,
     typer.Option(

@@ -1,6 +1,8 @@
 """Printing: text for people, JSON for programs."""
 
 import json
+import os
+import sys
 from typing import Any
 
 from rich import box
@@ -15,8 +17,18 @@ __all__ = ["board_json", "console", "errors", "print_board", "print_json"]
 
 _WIDE_COLUMNS = 100
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+_OFF_TERMINAL_COLUMNS = 400
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Wrap for the eye alone: a file or a pipe gets whole lines, unless COLUMNS says otherwise."""
+    stream = sys.stderr if stderr else sys.stdout
+    is_seen = stream.isatty() or "COLUMNS" in os.environ
+    return Console(stderr=stderr, highlight=False, width=None if is_seen else _OFF_TERMINAL_COLUMNS)
+
+
+console = _console()
+errors = _console(stderr=True)
 
 
 def print_json(content: Any) -> None:
@@ -52,6 +64,10 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "is_flagged": entry.is_flagged,
         "is_official": entry.is_official,
         "is_baseline": entry.is_baseline,
+        "tier": entry.tier,
+        "is_pareto": entry.is_pareto,
+        "standard_error": entry.standard_error,
+        "efficiency": entry.efficiency,
     }
 
 

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, SubmissionPath, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, SubmissionPath, Token, stores
 from harness.cli.output import console, print_json
 from harness.config import load_round
 from harness.errors import UsageError
 from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
 from harness.rounds.lifecycle import stored_config
+from harness.session.code_check import check_code
+from harness.session.submission import read_submission
 from harness.store import ArenaPaths, PublicStore
 from harness.store.board import UNOFFICIAL
 
@@ -43,6 +45,7 @@ def new(
 def check(path: SubmissionPath, round_: RoundOption = "toy", as_json: Json = False) -> None:
     """Check a submission's files without running anything."""
     submission, _ = read_submission_or_baseline(path, load_round(round_))
+    check_code(submission)
     manifest = submission.manifest
     if as_json:
         print_json({"name": manifest.name, "digest": submission.digest, "files": sorted(submission.files)})
@@ -58,6 +61,7 @@ def submit_(
     path: SubmissionPath,
     team: Annotated[str, typer.Option("--team", help="Who hands it in.")],
     round_: RoundOption = "toy",
+    token: Token = None,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
 ) -> None:
@@ -68,11 +72,15 @@ def submit_(
             raise UsageError(
                 f"{path!r} is a reference solver; the organizer enters it with `gradfree round baselines {round_}`"
             )
-        number = submit(sealed, publisher, paths, config, Path(path), team)
+        check_code(read_submission(Path(path), config.limits.submission_bytes))
+        number = submit(sealed, publisher, paths, config, Path(path), team, token=token)
+        quota = sealed.quota(round_, team)
     if as_json:
         print_json({"submission": number})
     else:
         console.print(f"submission {number} is queued. Follow it with: gradfree status {number}")
+        if quota.left is not None:
+            console.print(f"quota: {quota}")
 
 
 def status(
@@ -94,6 +102,8 @@ def status(
             "calls": run.calls,
             "budget_calls": run.budget_calls,
             "message": run.message,
+            "is_held": run.is_held,
+            "hold_reason": run.hold_reason,
         }
         for run in page.runs
     ]
@@ -118,7 +128,8 @@ def status(
     )
     for run in runs:
         score = "-" if run["score"] is None else f"{run['score']:.1f}"
-        note = f"  {run['message']}" if run["message"] else ""
+        reason = f"on hold: {run['hold_reason']}" if run["is_held"] else run["message"]
+        note = f"  {reason}" if reason else ""
         console.print(
             escape(
                 f"  {run['task']} seed {run['kshot_seed']}: {run['verdict'] or run['status']}, score {score}, "

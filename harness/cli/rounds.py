@@ -1,31 +1,40 @@
 """`gradfree round ...`: create and show rounds."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
 from harness.cli.output import board_json, console, print_board, print_json
 from harness.config import load_round
-from harness.rounds.intake import BASELINE_TEAM, baseline_folder, packaged_baselines, submit
-from harness.rounds.lifecycle import create_round, stored_config
-from harness.store import ArenaPaths, PublicStore
+from harness.rounds.intake import enter_baselines
+from harness.rounds.lifecycle import check_round, create_round, stored_config
+from harness.store import ArenaPaths, Phase, PublicStore
 
 __all__ = ["rounds"]
 
-rounds = typer.Typer(help="Create and show rounds.", no_args_is_help=True)
+RoundName = Annotated[str, typer.Argument(help="A round of this arena.")]
+
+rounds = typer.Typer(help="The life of a round.", no_args_is_help=True)
 
 
 @rounds.command("create")
 def create(
     source: Annotated[str, typer.Argument(help="A packaged round's name, or the path of a round file.")],
     home: Home = DEFAULT_ARENA,
+    is_draft: Annotated[
+        bool, typer.Option("--draft", help="Take no submissions until `gradfree round open`.")
+    ] = False,
+    shared: Shared = None,
 ) -> None:
-    """Validate a round file and open the round in an arena."""
+    """Validate a round file and what it names, and open the round in an arena."""
+    _ = shared
     config = load_round(source)
+    check_round(config)
     with stores(home, must_exist=False) as (_, sealed, publisher):
-        create_round(sealed, publisher, config)
+        create_round(sealed, publisher, config, Phase.DRAFT if is_draft else Phase.OPEN)
     runs = sum(len(task.kshot_seeds) for task in config.task)
     console.print(
         f"round {config.name} {config.round.version}: {len(config.task)} tasks, {runs} runs per submission, "
@@ -34,23 +43,17 @@ def create(
 
 
 @rounds.command("baselines")
-def baselines(
-    name: Annotated[str, typer.Argument(help="A round of this arena.")], home: Home = DEFAULT_ARENA
-) -> None:
+def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Enter the reference solvers into a round; a worker will run them."""
     with stores(home) as (paths, sealed, publisher):
         config = stored_config(sealed.get_round(name))
-        for baseline in packaged_baselines():
-            number = submit(
-                sealed, publisher, paths, config, baseline_folder(baseline), BASELINE_TEAM, is_baseline=True
-            )
-            console.print(f"{baseline}: submission {number} is queued")
+        for baseline, (number, is_new) in enter_baselines(sealed, publisher, paths, config).items():
+            state = "is queued" if is_new else "is in the round already"
+            console.print(f"{baseline}: submission {number} {state}")
 
 
 @rounds.command("release")
-def release(
-    name: Annotated[str, typer.Argument(help="A round of this arena.")], home: Home = DEFAULT_ARENA
-) -> None:
+def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Queue again what is held after faults of ours; mend the cause first."""
     with stores(home) as (_, sealed, publisher):
         held = [
@@ -64,6 +67,46 @@ def release(
             console.print(escape(f"{submission.name}: {run.task} seed {run.kshot_seed} is queued again"))
         publisher.publish()
     console.print(f"{len(held)} runs released")
+
+
+@rounds.command("open")
+def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Open a draft, or a round that was closed, for submissions."""
+    _move(home, name, Phase.OPEN)
+
+
+@rounds.command("close")
+def close(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Take no more submissions; what is queued still runs."""
+    _move(home, name, Phase.CLOSED)
+
+
+@rounds.command("freeze")
+def freeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Let the board stand still: what ends from now on is hidden until it is unfrozen or published."""
+    _move(home, name, Phase.FROZEN)
+
+
+@rounds.command("unfreeze")
+def unfreeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Show what ended while the board was frozen; a round that is open stays open."""
+    with stores(home) as (_, sealed, publisher):
+        sealed.unfreeze(name)
+        publisher.publish()
+    console.print(escape(f"the board of round {name} shows everything again"))
+
+
+@rounds.command("publish")
+def publish(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Show the private scores of a closed round in which everything has ended. For ever."""
+    _move(home, name, Phase.PUBLISHED)
+
+
+def _move(home: Path, name: str, phase: Phase) -> None:
+    with stores(home) as (_, sealed, publisher):
+        sealed.set_phase(name, phase)
+        publisher.publish()
+    console.print(escape(f"round {name} is {phase}"))
 
 
 @rounds.command("list")
@@ -85,7 +128,7 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
 
 @rounds.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A round of this arena.")],
+    name: RoundName,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
 ) -> None:

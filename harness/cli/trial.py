@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe, sandbox_mode
-from harness.cli.output import console, print_json
+from harness.cli.output import console, errors, print_json
 from harness.config import load_round
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
@@ -47,6 +47,14 @@ def try_(
     config = load_round(round_)
     submission, is_baseline = read_submission_or_baseline(path, config)
     if calls is not None:
+        for item in config.task:
+            if calls > item.budget_calls and task in {None, item.name}:
+                errors.print(
+                    escape(
+                        f"--calls {calls} is above the round's budget of {item.budget_calls} for {item.name}; "
+                        f"the run gets {item.budget_calls}"
+                    )
+                )
         smaller = tuple(
             item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
         )

@@ -19,6 +19,10 @@ def worker(
     ] = False,
     shared: Shared = None,
     unsafe: Unsafe = False,
+    lease_s: Annotated[
+        float,
+        typer.Option("--lease-s", min=3.0, help="Seconds until a dead worker's run may be taken by another."),
+    ] = 30.0,
 ) -> None:
     """Run what is queued, until stopped."""
     from harness.cli.progress import RunDisplay
@@ -34,7 +38,7 @@ def worker(
                 "no sandbox: only reference methods and packaged examples run here, and their results are "
                 "unofficial; submissions of others wait for a worker with a sandbox"
             )
-        runner = Worker(sealed, publisher, paths, mode, display.on_event)
+        runner = Worker(sealed, publisher, paths, mode, display.on_event, lease_s=lease_s)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
             held = sum(run.is_held for entry in sealed.list_submissions() for run in entry.runs)

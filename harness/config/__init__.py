@@ -9,6 +9,7 @@ from harness.config.round import (
     RoundConfig,
     RoundInfo,
     TaskConfig,
+    VisibilityConfig,
 )
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RoundConfig",
     "RoundInfo",
     "TaskConfig",
+    "VisibilityConfig",
     "load_round",
     "packaged_rounds",
     "shared_folder",

@@ -30,6 +30,7 @@ __all__ = [
     "RoundConfig",
     "RoundInfo",
     "TaskConfig",
+    "VisibilityConfig",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -58,16 +59,40 @@ class RoundInfo(_Frozen):
     """Draws the public and private test rows and every attempt's solver seed."""
     test_labels: Literal["public", "sealed"] = "public"
     """Whether the test labels are known outside: if so, scores are practice."""
+    max_submissions_per_day: Positive | None = None
+    """Of a team, by UTC day; none means any number."""
+    max_submissions: Positive | None = None
+    """Of a team in all."""
+    rule: Literal["Force_Best", "Force_Last"] = "Force_Best"
+    """Which of a team's complete submissions counts."""
+    teams: Literal["open", "registered"] = "open"
+    """Who takes part: anybody, or the teams that the organizer gave a token."""
 
-    @model_validator(mode="after")
-    def _opens_before_it_closes(self) -> Self:
-        if self.opens and self.closes and self.closes <= self.opens:
-            raise ValueError(f"closes ({self.closes.isoformat()}) must be later than opens")
-        return self
+    @field_validator("closes")
+    @classmethod
+    def _is_later_than_opens(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        opens = info.data.get("opens")
+        if value and opens and value <= opens:
+            raise ValueError(f"closes ({value.isoformat()}) must be later than opens ({opens.isoformat()})")
+        return value
 
     def is_open(self, now: datetime) -> bool:
         """Return whether submissions are accepted at `now` (aware)."""
         return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
+
+
+class VisibilityConfig(_Frozen):
+    """`[visibility]`: the phase from which on something may be seen; each phase includes the later ones.
+
+    Scores on the private rows are never seen before publication, whatever stands here.
+    """
+
+    scores: Literal["open", "closed", "published"] = "open"
+    """Scores on the public rows: on the board, and of one's own submissions."""
+    curves: Literal["open", "closed", "published"] = "published"
+    """Test scores of the incumbents, and the efficiency computed from them."""
+    logs: Literal["open", "closed", "published"] = "open"
+    """What a team's solvers printed, for the team."""
 
 
 class ModelConfig(_Frozen):
@@ -192,15 +217,38 @@ class RoundConfig(_Frozen):
     numeric: NumericConfig = NumericConfig()
     limits: LimitsConfig = LimitsConfig()
     outputs: OutputsConfig = OutputsConfig()
+    visibility: VisibilityConfig = VisibilityConfig()
     task: Annotated[tuple[TaskConfig, ...], Field(min_length=1, strict=False)]
     solver_params: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Parameters of reference solvers that suit this round: `[solver_params.bbtv2]`."""
 
-    @model_validator(mode="after")
-    def _task_names_are_unique(self) -> Self:
-        names = [task.name for task in self.task]
+    @field_validator("task")
+    @classmethod
+    def _has_unique_names(cls, value: tuple[TaskConfig, ...]) -> tuple[TaskConfig, ...]:
+        names = [task.name for task in value]
         if len(set(names)) != len(names):
             raise ValueError(f"task names must be unique, got {names}")
+        return value
+
+    @model_validator(mode="after")
+    def _seals_what_it_says(self) -> Self:
+        """Sealed labels are labels that nobody outside has, and that no score gives away row by row."""
+        if self.round.test_labels == "public":
+            return self
+        problems = [
+            f"task {task.name}: data = {task.data!r} is public"
+            for task in self.task
+            if task.data == "toy" or task.data.startswith("hub:")
+        ]
+        problems += [
+            f"task {task.name}: public_fraction = 1 leaves no row for the final score"
+            for task in self.task
+            if task.public_fraction >= 1
+        ]
+        if self.visibility.curves == "open":
+            problems.append('visibility.curves = "open" lets every submission read its score many times')
+        if problems:
+            raise ValueError('round.test_labels = "sealed", but ' + "; ".join(problems))
         return self
 
     @property

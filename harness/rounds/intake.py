@@ -5,13 +5,14 @@ from pathlib import Path
 
 from harness.config import RoundConfig
 from harness.errors import UsageError
+from harness.records import Status
 from harness.session.submission import Submission, read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.writer import utc_now
 
 __all__ = [
     "BASELINE_TEAM",
     "baseline_folder",
+    "enter_baselines",
     "is_baseline_name",
     "packaged_baselines",
     "read_submission_or_baseline",
@@ -56,6 +57,34 @@ def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submiss
     return read_submission(folder, config.limits.submission_bytes), is_baseline
 
 
+def enter_baselines(
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths, config: RoundConfig
+) -> dict[str, tuple[int, bool]]:
+    """Enter the reference solvers that a round does not have yet.
+
+    Returns:
+        Name -> (number of its submission, whether it was queued by this call).
+
+    Raises:
+        InvalidSubmission: a reference solver does not fit the round's limits.
+    """
+    entered = {
+        item.digest: item.submission_id
+        for item in store.list_submissions(config.name)
+        if item.is_baseline and item.status is not Status.CANCELLED
+    }
+    found = {}
+    for name in packaged_baselines():
+        folder = baseline_folder(name)
+        known = entered.get(read_submission(folder, config.limits.submission_bytes).digest)
+        found[name] = (
+            (known, False)
+            if known is not None
+            else (submit(store, publisher, paths, config, folder, BASELINE_TEAM, is_baseline=True), True)
+        )
+    return found
+
+
 def submit(
     store: SealedStore,
     publisher: Publisher,
@@ -66,20 +95,14 @@ def submit(
     *,
     is_baseline: bool = False,
     is_example: bool = False,
+    token: str | None = None,
 ) -> int:
     """Check a submission, keep its files and queue its runs; return its number.
 
     Raises:
-        UsageError: no such path, or the round is not open.
+        UsageError: no such path, the round is not open, the quota is used up, or the token is wrong.
         InvalidSubmission: the files cannot be accepted.
     """
-    now = utc_now()
-    if not config.round.is_open(now):
-        opens, closes = config.round.opens, config.round.closes
-        raise UsageError(
-            f"round {config.name!r} is not open: it opens {opens.isoformat() if opens else 'at once'} "
-            f"and closes {closes.isoformat() if closes else 'never'}; it is {now.isoformat(timespec='seconds')}"
-        )
     submission = read_submission(path, config.limits.submission_bytes)
     kept = submission.write_to(paths.submissions)
     store.ensure_team(team, is_baseline_owner=is_baseline)
@@ -93,6 +116,7 @@ def submit(
         is_baseline=is_baseline,
         is_example=is_example,
         round_version=config.round.version,
+        token=token,
     )
     publisher.publish()
     return number

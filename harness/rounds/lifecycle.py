@@ -3,13 +3,32 @@
 from pydantic import ValidationError
 
 from harness.config import RoundConfig
-from harness.errors import InfrastructureError
-from harness.store import Publisher, RoundFacts, SealedStore, StoredRound, TaskFacts
+from harness.errors import ConfigError, InfrastructureError
+from harness.store import Phase, Publisher, RoundFacts, ScoringRule, SealedStore, StoredRound, TaskFacts
+from harness.store.writer import utc_now
+from harness.tasks.sources import missing_sources
 
-__all__ = ["create_round", "stored_config"]
+__all__ = ["check_round", "create_round", "stored_config"]
 
 
-def create_round(store: SealedStore, publisher: Publisher, config: RoundConfig) -> StoredRound:
+def check_round(config: RoundConfig) -> None:
+    """Check what a valid round file names: before its name and version are bound to it for ever.
+
+    Raises:
+        ConfigError: it has closed already, or a file of the data or the model is not there; every
+            problem at once.
+    """
+    problems = missing_sources(config)
+    closes = config.round.closes
+    if closes is not None and closes <= utc_now():
+        problems.insert(0, f"round.closes: {closes.isoformat()} has passed; expected a time to come")
+    if problems:
+        raise ConfigError(f"round {config.name!r}", problems)
+
+
+def create_round(
+    store: SealedStore, publisher: Publisher, config: RoundConfig, phase: Phase = Phase.OPEN
+) -> StoredRound:
     """Store a round and show it on the board. The same rules again change nothing.
 
     Raises:
@@ -23,6 +42,14 @@ def create_round(store: SealedStore, publisher: Publisher, config: RoundConfig) 
         title=config.round.title,
         opens=config.round.opens,
         closes=config.round.closes,
+        rule=ScoringRule(config.round.rule),
+        max_submissions_per_day=config.round.max_submissions_per_day,
+        max_submissions=config.round.max_submissions,
+        is_registered_only=config.round.teams == "registered",
+        is_practice=config.round.test_labels == "public",
+        scores_from=Phase(config.visibility.scores),
+        curves_from=Phase(config.visibility.curves),
+        logs_from=Phase(config.visibility.logs),
         tasks=tuple(
             TaskFacts(
                 name=task.name,
@@ -34,7 +61,7 @@ def create_round(store: SealedStore, publisher: Publisher, config: RoundConfig) 
             for task in config.task
         ),
     )
-    stored = store.add_round(facts)
+    stored = store.add_round(facts, phase)
     publisher.publish()
     return stored
 

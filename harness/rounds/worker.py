@@ -123,7 +123,7 @@ class Worker:
         try:
             with self._lease(run):
                 folder.mkdir()
-                artifact = self._execute(run, folder)
+                artifact = self._execute(run, attempt, folder)
                 path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
                 digest = write_artifact(artifact, path)
                 self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
@@ -148,7 +148,7 @@ class Worker:
         self._tell(RunEvent(run, artifact=artifact))
         return True
 
-    def _execute(self, run: ClaimedRun, folder: Path) -> Artifact:
+    def _execute(self, run: ClaimedRun, attempt: int, folder: Path) -> Artifact:
         arena = self._arena(run)
         kept = self.paths.submissions / run.path
         try:
@@ -175,9 +175,17 @@ class Worker:
             labels=loaded.data.test.labels,
             is_public=loaded.is_public,
         )
-        return run_attempt(
-            arena, spec, folder, self.mode, lambda progress: self._tell(RunEvent(run, progress=progress))
-        )
+        is_metered = False
+
+        def on_progress(progress: Progress) -> None:
+            nonlocal is_metered
+            if not is_metered:
+                # A run cancelled from now on counts against the quota.
+                self.store.note_metered(attempt)
+                is_metered = True
+            self._tell(RunEvent(run, progress=progress))
+
+        return run_attempt(arena, spec, folder, self.mode, on_progress)
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""

@@ -44,6 +44,15 @@ class RoundStore(Transactions):
         with self._transaction() as session:
             rounds.set_phase(session, rounds.find_round(session, name, version), phase, self._clock())
 
+    def unfreeze(self, name: str, version: str | None = None) -> None:
+        """Show what ended since a round's board was frozen; publish afterwards.
+
+        Raises:
+            UsageError: there is no such round, or its board is not frozen.
+        """
+        with self._transaction() as session:
+            rounds.unfreeze(session, rounds.find_round(session, name, version), self._clock())
+
     def keep_test_set(
         self,
         name: str,

@@ -16,6 +16,7 @@ __all__ = [
     "list_rounds",
     "set_phase",
     "to_stored_round",
+    "unfreeze",
 ]
 
 
@@ -133,6 +134,21 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
     elif phase in {Phase.OPEN, Phase.PUBLISHED}:
         row.frozen_at = None
     row.phase = phase
+    row.revision += 1
+
+
+def unfreeze(session: Session, row: RoundRow, now: datetime) -> None:
+    """Show what ended since the board was frozen. An open round stays open, a closed one closed.
+
+    Raises:
+        UsageError: the board is not frozen.
+    """
+    if row.frozen_at is None:
+        raise UsageError(f"the board of round {row.name} is not frozen")
+    append_event(session, now, "board unfrozen", round_id=row.id, detail={"since": row.frozen_at.isoformat()})
+    row.frozen_at = None
+    if row.phase is Phase.FROZEN:
+        row.phase = Phase.OPEN
     row.revision += 1
 
 

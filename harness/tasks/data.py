@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from harness.api import Split
-from harness.config import TaskConfig, shared_folder
+from harness.config import TaskConfig
 from harness.errors import DataError
 from harness.records import IntArray
 from harness.tasks.kshot import draw_kshot
+from harness.tasks.sources import expand
 from harness.tasks.split import stratified_rows
 
 __all__ = ["TaskData", "load_task_data"]
@@ -83,12 +84,8 @@ def _load_split(task: TaskConfig, split: str) -> Split:
     scheme, _, location = task.data.partition(":")
     if scheme == "hub":
         return _to_split(_load_hub(task, location, split), task, f"{task.data}, split {split!r}")
-    path = _expand(location) / split
+    path = expand(location) / split
     return _to_split(_load_file(path), task, str(path))
-
-
-def _expand(location: str) -> Path:
-    return Path(re.sub(r"^@shared(?=/|$)", lambda _: str(shared_folder()), location))
 
 
 def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[str, Any]]:
@@ -112,13 +109,13 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
     from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
     from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    if path.suffix not in _FORMATS:
-        raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
     if not path.is_file():
         raise DataError(
             f"{path}: no such file. A round over real data needs the shared folder: "
             "name it with --shared FOLDER or GRADFREE_SHARED"
         )
+    if path.suffix not in _FORMATS:
+        raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
     disable_progress_bar()
     options: dict[str, Any] = {}
     if path.suffix in {".csv", ".tsv"}:
@@ -139,7 +136,7 @@ def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
     pattern = str(task.kshot_data).removeprefix("files:")
     splits = []
     for split in ("train", "dev"):
-        path = _expand(pattern.replace("{seed}", str(seed)).replace("{split}", split))
+        path = expand(pattern.replace("{seed}", str(seed)).replace("{split}", split))
         rows = _load_file(path, column_names=[*task.fields, task.label])
         loaded = _to_split(rows, task, str(path), label_texts=task.kshot_labels)
         counts = np.bincount(loaded.labels, minlength=len(task.label_names))

@@ -159,8 +159,12 @@ def test_a_frozen_board_stands_still_and_shows_everything_when_unfrozen(arena, c
         page = public.submission(number)
     assert (page.entry.score, page.entry.verdict, page.entry.calls, page.curves) == (None, None, 0, ())
     assert {(run.score, run.verdict, run.calls, run.engine_s) for run in page.runs} == {(None, None, 0, None)}
-    sealed.set_phase("toy", Phase.OPEN)
+    sealed.set_phase("toy", Phase.CLOSED)
     publisher.publish()
+    assert [(entry.name, entry.rank) for entry in board(paths).entries] == [("a", 1), ("b", None)]
+    sealed.unfreeze("toy")
+    publisher.publish()
+    assert board(paths).round.phase is Phase.CLOSED
     assert [(entry.name, entry.rank) for entry in board(paths).entries] == [("b", 1), ("a", 2)]
 
 

@@ -1,0 +1,99 @@
+"""What a team does with a submission that it has handed in: cancel, resubmit, logs."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Token, stores
+from harness.cli.output import console, print_json
+from harness.errors import UsageError
+from harness.rounds.intake import submit
+from harness.rounds.lifecycle import stored_config
+
+__all__ = ["cancel", "logs", "resubmit"]
+
+Number = Annotated[int, typer.Argument(help="The submission's number.")]
+
+
+def cancel(
+    number: Number,
+    reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
+    token: Token = None,
+    home: Home = DEFAULT_ARENA,
+) -> None:
+    """End a submission that waits or runs; it counts if a call of it was metered."""
+    with stores(home) as (_, sealed, publisher):
+        sealed.authenticate(sealed.get_submission(number).team, token)
+        sealed.cancel_submission(number, reason)
+        publisher.publish()
+    console.print(f"submission {number} is cancelled")
+
+
+def resubmit(number: Number, token: Token = None, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """Hand the same files in once more, as a new submission under the round's quota."""
+    with stores(home) as (paths, sealed, publisher):
+        old = sealed.get_submission(number)
+        if old.is_baseline:
+            raise UsageError(
+                f"submission {number} is a reference solver: gradfree round baselines {old.round_name}"
+            )
+        config = stored_config(sealed.get_round(old.round_name, old.round_version))
+        new = submit(
+            sealed,
+            publisher,
+            paths,
+            config,
+            paths.submissions / old.path,
+            old.team,
+            is_example=old.is_example,
+            token=token,
+        )
+    if as_json:
+        print_json({"submission": new})
+    else:
+        console.print(f"submission {new} is queued. Follow it with: gradfree status {new}")
+
+
+def logs(
+    number: Number,
+    task: Annotated[str | None, typer.Option("--task", help="Of this task alone.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of this k-shot seed alone.")] = None,
+    token: Token = None,
+    home: Home = DEFAULT_ARENA,
+    as_json: Json = False,
+) -> None:
+    """Show what a submission's solvers printed, as far as the round lets its team read it."""
+    from harness.rounds.logs import read_logs
+
+    with stores(home) as (paths, sealed, _):
+        submission = sealed.get_submission(number)
+        sealed.authenticate(submission.team, token)
+        found = [
+            log
+            for log in read_logs(sealed, paths, number)
+            if task in {None, log.task} and seed in {None, log.kshot_seed}
+        ]
+    if as_json:
+        print_json(
+            [
+                {
+                    "task": log.task,
+                    "kshot_seed": log.kshot_seed,
+                    "verdict": log.verdict.value,
+                    "message": log.message,
+                    "log": log.text,
+                }
+                for log in found
+            ]
+        )
+        return
+    if not found:
+        console.print(
+            f"no run of submission {number} has ended yet" if task is None and seed is None else "no such run"
+        )
+    for log in found:
+        note = f": {log.message}" if log.message else ""
+        console.print(escape(f"== {log.task} seed {log.kshot_seed}: {log.verdict.value}{note}"))
+        if log.text:
+            console.print(escape(log.text.rstrip()))

@@ -1,0 +1,74 @@
+"""`gradfree team ...`: teams, their tokens and grants."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
+from harness.cli.output import console, print_json
+
+__all__ = ["team"]
+
+team = typer.Typer(help="Teams, their tokens and grants.", no_args_is_help=True)
+
+TeamName = Annotated[str, typer.Argument(help="The team's name.")]
+
+
+@team.command("add")
+def add(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """Add a team and print its token: the only time that it can be read."""
+    with stores(home, must_exist=False) as (_, sealed, _):
+        _show_token(name, sealed.add_team(name), as_json=as_json)
+
+
+@team.command("rotate")
+def rotate(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """Give a team a new token and print it; the old one is void."""
+    with stores(home) as (_, sealed, _):
+        _show_token(name, sealed.rotate_token(name), as_json=as_json)
+
+
+@team.command("list")
+def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """List the teams of an arena."""
+    with stores(home) as (_, sealed, _):
+        found = [item for item in sealed.list_teams() if not item.is_baseline_owner]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": item.name,
+                    "has_token": item.has_token,
+                    "token_at": None if item.token_at is None else item.token_at.isoformat(),
+                    "created_at": item.created_at.isoformat(),
+                }
+                for item in found
+            ]
+        )
+        return
+    for item in found:
+        token = "no token" if item.token_at is None else f"token of {item.token_at:%Y-%m-%d %H:%M} UTC"
+        console.print(escape(f"{item.name}: {token}"))
+
+
+@team.command("grant")
+def grant(
+    name: TeamName,
+    n_submissions: Annotated[int, typer.Argument(min=1, help="Submissions more, today and in all.")],
+    round_: Annotated[str, typer.Option("--round", help="A round of this arena.")],
+    reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
+    home: Home = DEFAULT_ARENA,
+) -> None:
+    """Let a team hand in more than a round's quota."""
+    with stores(home) as (_, sealed, _):
+        quota = sealed.add_grant(round_, name, n_submissions, reason)
+    console.print(escape(f"{name} in {round_}: {quota}"))
+
+
+def _show_token(name: str, token: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"team": name, "token": token})
+        return
+    console.print(escape(f"token of {name}, shown this once: {token}"))
+    console.print("pass it with --token, or set GRADFREE_TOKEN")

@@ -1,0 +1,71 @@
+"""A look at a submission's Python without running it: does it parse, and is the entry class there?
+
+For the participant's own machine: what a stranger's file does to the parser stays with the stranger.
+"""
+
+import ast
+
+from harness.errors import InvalidSubmission
+from harness.session.submission import Submission
+
+__all__ = ["check_code"]
+
+
+def check_code(submission: Submission) -> None:
+    """Parse every Python file and find the entry class with its `solve`.
+
+    Raises:
+        InvalidSubmission: naming file, line and what to change.
+    """
+    trees = {
+        name: _parse(name, content) for name, content in submission.files.items() if name.endswith(".py")
+    }
+    module, _, wanted = submission.manifest.entry.partition(":")
+    path = module.replace(".", "/")
+    name = f"{path}.py" if f"{path}.py" in trees else f"{path}/__init__.py"
+    found = _find(trees[name], wanted)
+    if found is None:
+        classes = [node.name for node in trees[name].body if isinstance(node, ast.ClassDef)]
+        raise InvalidSubmission(
+            f"{name}: no class {wanted!r}, which `entry` in solver.toml names; "
+            + (f"it has {', '.join(classes)}" if classes else "it has no class at all")
+        )
+    # What a class inherits, or a name that was imported or assigned, only shows when it runs.
+    if isinstance(found, ast.ClassDef) and not found.bases:
+        methods = {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
+        if "solve" not in methods:
+            raise InvalidSubmission(
+                f"{name}, line {found.lineno}: class {wanted} has no method solve(self, task, model)"
+            )
+        arguments = methods["solve"].args
+        n_arguments = len(arguments.posonlyargs) + len(arguments.args)
+        if n_arguments != 3 and arguments.vararg is None:
+            raise InvalidSubmission(
+                f"{name}, line {methods['solve'].lineno}: solve has {n_arguments} arguments; "
+                "expected solve(self, task, model)"
+            )
+
+
+def _parse(name: str, content: bytes) -> ast.Module:
+    try:
+        return ast.parse(content, filename=name)
+    except SyntaxError as error:
+        raise InvalidSubmission(f"{name}, line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InvalidSubmission(f"{name}: cannot be read as Python: {error}") from error
+
+
+def _find(tree: ast.Module, wanted: str) -> ast.stmt | None:
+    """Return the top-level statement that binds a name; None if there is none."""
+    for node in reversed(tree.body):
+        if isinstance(node, ast.ClassDef) and node.name == wanted:
+            return node
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if any(wanted == (alias.asname or alias.name) or alias.name == "*" for alias in node.names):
+                return node
+        elif isinstance(node, ast.Assign):
+            if any(isinstance(target, ast.Name) and target.id == wanted for target in node.targets):
+                return node
+        elif isinstance(node, ast.If | ast.Try) and (inner := _find(ast.Module(node.body, []), wanted)):
+            return inner
+    return None

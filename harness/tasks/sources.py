@@ -1,0 +1,52 @@
+"""Whether the files that a round file names are there, without loading them."""
+
+import re
+from pathlib import Path
+
+from harness.config import RoundConfig, TaskConfig, shared_folder
+
+__all__ = ["expand", "missing_sources"]
+
+
+def expand(location: str) -> Path:
+    """Return the path behind a location of a round file: "@shared" is the shared folder."""
+    return Path(re.sub(r"^@shared(?=/|$)", lambda _: str(shared_folder()), location))
+
+
+def missing_sources(config: RoundConfig) -> list[str]:
+    """Return one line per local file or folder that is not there; what the hub holds is not asked."""
+    problems = []
+    scheme, _, location = config.model.source.partition(":")
+    if scheme == "path" and not expand(location).is_dir():
+        problems.append(f"model.source: no folder {expand(location)}{_hint(location)}")
+    for number, task in enumerate(config.task):
+        problems += [
+            f"task[{number}].{key}: no file {path}{_hint(location)}"
+            for key, location, path in _files(task)
+            if not path.is_file()
+        ]
+    return problems
+
+
+def _hint(location: str) -> str:
+    return (
+        "; name the shared folder with --shared or GRADFREE_SHARED" if location.startswith("@shared") else ""
+    )
+
+
+def _files(task: TaskConfig) -> list[tuple[str, str, Path]]:
+    """Return key of the round file, location as written and path of every local file of a task."""
+    found = []
+    scheme, _, location = task.data.partition(":")
+    if scheme == "files":
+        # With ready k-shot files the pool is never read.
+        names = ("test",) if task.kshot_data else ("pool", "test")
+        found += [(name, location, expand(location) / getattr(task, name)) for name in names]
+    if task.kshot_data:
+        pattern = task.kshot_data.removeprefix("files:")
+        found += [
+            ("kshot_data", pattern, expand(pattern.replace("{seed}", str(seed)).replace("{split}", split)))
+            for seed in task.kshot_seeds
+            for split in ("train", "dev")
+        ]
+    return found

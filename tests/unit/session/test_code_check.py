@@ -1,0 +1,51 @@
+import pytest
+
+from harness.errors import InvalidSubmission
+from harness.session.code_check import check_code
+from harness.session.submission import read_submission
+
+GOOD = "class Mine:\n    def solve(self, task, model):\n        return None\n"
+
+
+def submission(folder, code, entry="solver:Mine"):
+    (folder / "solver.toml").write_text(f'name = "mine"\nentry = "{entry}"\n')
+    (folder / "solver.py").write_text(code)
+    return read_submission(folder, 2**16)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        GOOD,
+        "from base import Mine\n",
+        "class Other:\n    pass\nMine = Other\n",
+        "class Mine(Base):\n    pass\n",
+        "try:\n    from fast import Mine\nexcept ImportError:\n    pass\n",
+        "class Mine:\n    def solve(self, *arguments):\n        return None\n",
+    ],
+)
+def test_code_that_may_run_is_accepted(tmp_path, code):
+    check_code(submission(tmp_path, code))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            "class Mine:\n    def solve(self, task, model)\n        pass\n",
+            r"solver\.py, line 2: expected ':'",
+        ),
+        ("class Yours:\n    pass\n", r"no class 'Mine'.*it has Yours"),
+        ("x = 1\n", "it has no class at all"),
+        ("class Mine:\n    pass\n", r"line 1: class Mine has no method solve\(self, task, model\)"),
+        ("class Mine:\n    def solve(self, task):\n        pass\n", "line 2: solve has 2 arguments"),
+        ("x = " + "(" * 5000, r"solver\.py"),
+    ],
+)
+def test_code_that_cannot_run_is_refused_with_file_and_line(tmp_path, code, message):
+    with pytest.raises(InvalidSubmission, match=message):
+        check_code(submission(tmp_path, code))
+
+
+def test_nothing_is_run(tmp_path):
+    check_code(submission(tmp_path, "raise SystemExit\n" + GOOD))
