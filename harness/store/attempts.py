@@ -5,11 +5,11 @@ from datetime import datetime
 
 import numpy as np
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from harness.errors import InfrastructureError
 from harness.records import Status
-from harness.store.queue import back_to_queue, claimed_run, hold, trace
+from harness.store.queue import WITH_CONTEXT, back_to_queue, claimed_run, hold, trace
 from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
 from harness.store.submissions import charge, settle_parent
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost, RunResult
@@ -20,6 +20,9 @@ MAX_INTERNAL_ERRORS = 2
 """Internal errors in a row that hold a run."""
 
 
+_WITH_RUN = (joinedload(AttemptRow.run).options(*WITH_CONTEXT),)
+
+
 def start_attempt(session: Session, claim: ClaimedRun, now: datetime) -> AttemptRow:
     """Open an attempt of a claimed run.
 
@@ -28,9 +31,14 @@ def start_attempt(session: Session, claim: ClaimedRun, now: datetime) -> Attempt
         InfrastructureError: an attempt is open under this claim.
     """
     run = claimed_run(session, claim)
-    if any(attempt.ended_at is None for attempt in run.attempts):
+    n_open, last = session.execute(
+        select(func.count().filter(AttemptRow.ended_at.is_(None)), func.max(AttemptRow.number)).where(
+            AttemptRow.run_id == run.id
+        )
+    ).one()
+    if n_open:
         raise InfrastructureError(f"run {run.id} has an open attempt; end it before another starts")
-    number = 1 + (session.scalar(select(func.max(AttemptRow.number)).where(AttemptRow.run_id == run.id)) or 0)
+    number = 1 + (last or 0)
     attempt = AttemptRow(
         run_id=run.id,
         number=number,
@@ -84,7 +92,7 @@ def finish_run(
         LeaseLost: the run has gone to another worker, or was cancelled.
         InfrastructureError: the attempt is not one of this run, or a score is missing.
     """
-    known = session.get(AttemptRow, attempt_id)
+    known = session.get(AttemptRow, attempt_id, options=_WITH_RUN)
     if known is None or known.run_id != claim.run_id:
         raise InfrastructureError(f"attempt {attempt_id} is not one of run {claim.run_id}")
     if _is_stored(known, result):
@@ -150,7 +158,7 @@ def finish_run(
 
 
 def _open_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:
-    attempt = session.get(AttemptRow, attempt_id)
+    attempt = session.get(AttemptRow, attempt_id, options=_WITH_RUN)
     if attempt is None:
         raise InfrastructureError(f"no attempt {attempt_id}")
     run = attempt.run

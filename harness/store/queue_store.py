@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from harness.store import attempts, queue, rounds
 from harness.store.sealed_schema import RunRow
 from harness.store.transactions import Transactions
@@ -31,7 +33,7 @@ class QueueStore(Transactions):
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
             now = self._clock()
             run = queue.claim_run(session, worker, lease_s, now, round_id, only_bundled=only_bundled)
-            return None if run is None else _to_claim(run, now + timedelta(seconds=lease_s))
+            return None if run is None else _to_claim(session, run, now + timedelta(seconds=lease_s))
 
     def has_waiting_runs(self, round_name: str | None = None, *, only_bundled: bool = False) -> bool:
         """Say whether a run, of those that `claim_run` may give, is queued or held by a worker.
@@ -113,7 +115,7 @@ class QueueStore(Transactions):
             return queue.sweep_expired(session, self._clock())
 
 
-def _to_claim(run: RunRow, lease_expires_at: datetime) -> ClaimedRun:
+def _to_claim(session: Session, run: RunRow, lease_expires_at: datetime) -> ClaimedRun:
     submission = run.submission
     return ClaimedRun(
         run_id=run.id,
@@ -131,7 +133,7 @@ def _to_claim(run: RunRow, lease_expires_at: datetime) -> ClaimedRun:
         kshot_seed=run.kshot_seed,
         solver_seed=run.solver_seed,
         budget_calls=run.task.budget_calls,
-        n_attempts=len(run.attempts),
+        n_attempts=queue.n_attempts(session, run),
         is_baseline=submission.is_baseline,
         lease_expires_at=lease_expires_at,
     )

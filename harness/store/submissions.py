@@ -172,10 +172,13 @@ def charge(session: Session, row: SubmissionRow, now: datetime) -> None:
 def settle_parent(session: Session, row: SubmissionRow, now: datetime) -> None:
     """Take the worst child's verdict when every run has ended; complete means that each has a score."""
     row.revision += 1
-    if any(run.status not in TERMINAL for run in row.runs):
+    of_row = RunRow.submission_id == row.id
+    if session.scalar(select(RunRow.id).where(of_row, RunRow.status.not_in(TERMINAL)).limit(1)) is not None:
         return
-    row.verdict = worst_verdict([run.verdict for run in row.runs if run.verdict is not None])
-    is_complete = all(run.score_public is not None for run in row.runs)
+    # Columns alone: the rows carry curves, and this happens once per run.
+    ended = session.execute(select(RunRow.verdict, RunRow.score_public).where(of_row)).all()
+    row.verdict = worst_verdict([verdict for verdict, _ in ended if verdict is not None])
+    is_complete = all(score is not None for _, score in ended)
     row.status = Status.FINISHED if is_complete else Status.FAILED
     row.finished_at = now
     append_event(
