@@ -46,8 +46,9 @@ format: install  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-attack: install  ## hostile solvers against the sandbox
-	$(TEST_ENV) $(BIN)/pytest -q -m attack
+attack: install  ## hostile solvers against the sandbox, each with a positive control; needs a working sandbox
+	$(BIN)/gradfree doctor
+	$(TEST_ENV) $(BIN)/pytest -q --tb=short tests/attack
 
 browser: install  ## the leaderboard in a real Chromium
 	@.ci/apt-install chromium=chromium

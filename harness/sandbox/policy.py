@@ -36,6 +36,9 @@ class SandboxPolicy:
         startup_s: wall seconds until the isolated process reports, before participant code.
         inbound_bytes: everything that the process may send in one attempt.
         max_invalid_queries: the query that makes this many invalid ones ends the attempt.
+        max_free_requests: the request that makes this many that were not charged (refused for the
+            budget, prompts placed, wordings, checkpoints) ends the attempt: each costs the harness
+            time that no clock of the solver counts.
         blas_threads: OMP/MKL/OpenBLAS threads.
         max_ensemble: largest E of a solution; the smaller of this and `ModelInfo.max_ensemble`.
     """
@@ -50,6 +53,7 @@ class SandboxPolicy:
     startup_s: float = 60.0
     inbound_bytes: int = 64 << 30
     max_invalid_queries: int = 1000
+    max_free_requests: int = 100_000
     blas_threads: int = 1
     max_ensemble: int = 1
 

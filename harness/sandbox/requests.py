@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.api.types import Response, Solution
-from harness.errors import BudgetExhausted, InvalidQuery
+from harness.errors import BudgetExhausted, InvalidQuery, ProtocolViolation
 from harness.records import Array, FloatArray, QueryRequest, Verdict, WordingRequest
 from harness.sandbox.arrays import encode_arrays
 from harness.sandbox.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
@@ -90,6 +90,7 @@ class RequestServer:
         self._has_predict = has_predict
         self._n_probe_words: dict[int, int] = {}
         self._n_refused = 0
+        self._n_free = 0
         self.invalid_queries = 0
 
     def answer(self, frame: Frame) -> Answer | Ended:
@@ -97,6 +98,7 @@ class RequestServer:
 
         Raises:
             FrameError: the request is malformed in a way that the client cannot cause.
+            ProtocolViolation: one request too many that is not charged.
         """
         if frame.type is FrameType.SOLUTION:
             return self._finish(frame)
@@ -108,10 +110,18 @@ class RequestServer:
             FrameType.WORDING: self._wording,
             FrameType.CHECKPOINT: self._checkpoint,
         }
+        self._n_free += frame.type is not FrameType.QUERY
+        if self._n_free > self._policy.max_free_requests:
+            msg = (
+                f"more than {self._policy.max_free_requests} requests that are not charged (refused for the "
+                "budget, prompts placed, wordings, checkpoints)"
+            )
+            raise ProtocolViolation(msg)
         try:
             meta, arrays = serve[frame.type](frame)
         except BudgetExhausted as error:
             self._n_refused += 1
+            self._n_free += 1
             return self._refuse(ErrorKind.BUDGET, error)
         except (InvalidQuery, BadSolutionError) as error:
             self.invalid_queries += 1

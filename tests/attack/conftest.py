@@ -1,7 +1,9 @@
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
+from canary_arena import CanaryArena
 
 _SPEC = importlib.util.spec_from_file_location(
     "sandbox_driver", Path(__file__).parents[1] / "integration" / "sandbox" / "driver.py"
@@ -10,8 +12,16 @@ _DRIVER = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_DRIVER)
 
 
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory, repository):
+    """Before any sandbox is opened: what it leaks on purpose must be there to be inherited."""
+    built = CanaryArena(tmp_path_factory.mktemp("canaries"), repository)
+    yield built
+    built.close()
+
+
 @pytest.fixture(scope="session", params=["root", "user"])
-def sandbox(request):
+def sandbox(request, arena):
     """Each official mode in turn."""
     opened = _DRIVER.open_mode(request.param)
     yield opened
@@ -22,3 +32,44 @@ def sandbox(request):
 def unsafe():
     """The positive control: the same code without isolation."""
     return _DRIVER.open_mode("unsafe")
+
+
+@pytest.fixture(scope="session")
+def own_mode():
+    """The official mode of the user who runs the tests."""
+    return _DRIVER.open_mode("root" if os.geteuid() == 0 else "user")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print case x layer, and what every run and control came to."""
+    rows, not_tested, not_counted = {}, set(), set()
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            found = dict(getattr(report, "user_properties", ()))
+            if outcome == "skipped" and "tests/attack" in report.nodeid:
+                not_tested.add(report.longrepr[2].removeprefix("Skipped: "))
+            if "attack" not in found:
+                continue
+            row = rows.setdefault(found["attack"], {"layer": found["layer"]})
+            result = found.get("result", "FAILED") if outcome == "passed" else outcome.upper()
+            row[found["part"]] = result
+            if outcome == "skipped" and "NOT COUNTED" in report.longrepr[2]:
+                not_counted.add(found["attack"])
+    if not rows:
+        return
+    write = terminalreporter.write_line
+    terminalreporter.section("attacks")
+    parts = ("root", "user", "control")
+    write(f"{'attack':42} {'stopped by':16} " + " ".join(f"{part:22}" for part in parts))
+    for name, row in sorted(rows.items()):
+        cells = " ".join(f"{row.get(part, '-'):22}" for part in parts)
+        write(f"{name:42} {row['layer']:16} {cells}")
+    for reason in sorted(not_tested):
+        write(reason)
+    counted = [row for name, row in rows.items() if name not in not_counted]
+    attacked = [row for row in counted if "root" in row or "user" in row]
+    succeeded = sum(
+        not {row.get("root"), row.get("user")}.isdisjoint({"FAILED", "ERROR"}) for row in attacked
+    )
+    held = sum(row.get("control") == "works" for row in counted)
+    write(f"{len(attacked)} attacks: {succeeded} succeeded; {held} controls held")

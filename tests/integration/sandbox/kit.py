@@ -86,9 +86,20 @@ def submission(source, extra=None):
     return folder
 
 
-def solve(mode, source, *, budget=100, raises=None, query_s=0.0, params=None, entry="solver:S", policy=None):
+def solve(
+    mode,
+    source,
+    *,
+    budget=100,
+    raises=None,
+    query_s=0.0,
+    params=None,
+    entry="solver:S",
+    policy=None,
+    extra=None,
+):
     """Run `solve`; return everything that a test may look at, as JSON values."""
-    folder = submission(source)
+    folder = submission(source, extra)
     service = CountingService(budget, raises, query_s)
     limits = SandboxPolicy(**{**POLICY, **(policy or {})})
     try:

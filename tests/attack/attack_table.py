@@ -1,0 +1,64 @@
+"""All attacks by name, read from the hostile modules; and the table of layers that SECURITY.md shows."""
+
+import importlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+HOSTILE = Path(__file__).parent / "hostile"
+
+# The hostile modules import one another by plain names, as they do inside the sandbox.
+sys.path.append(str(HOSTILE))
+
+import case  # noqa: E402
+
+GROUPS = {
+    "files": "files of others",
+    "leftovers": "environment, descriptors, leftovers",
+    "network": "network and sockets",
+    "ipc": "other processes' memory, locks, terminals",
+    "kernel": "kernel surface",
+    "execution": "other programs",
+    "processes": "processes, users, limits",
+    "memory": "memory",
+    "disk": "scratch folder",
+    "duration": "time",
+    "output": "log and messages",
+    "protocol": "wire protocol",
+    "meter": "meter and queries",
+    "testing": "test outputs and `predict`",
+}
+LAYERS = (
+    case.ENVIRONMENT,
+    case.MOUNTS,
+    case.SECCOMP,
+    case.RLIMITS,
+    case.WATCHDOG,
+    case.LOG,
+    case.WIRE,
+    case.METER,
+    case.SESSION,
+)
+
+for _group in GROUPS:
+    importlib.import_module(_group)
+
+ATTACKS = case.ATTACKS
+
+
+def layer_table():
+    """Markdown: per group of attacks, how many each layer stops first."""
+    counts = Counter((attack.group, attack.layer) for attack in ATTACKS.values())
+    lines = [
+        "| attacks | " + " | ".join(LAYERS) + " |",
+        "|---|" + "---|" * len(LAYERS),
+    ]
+    for group, title in GROUPS.items():
+        cells = (str(counts[group, layer] or "") for layer in LAYERS)
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    lines.append(f"\n{len(ATTACKS)} attacks.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(layer_table())

@@ -1,0 +1,93 @@
+"""Meeting another sandbox's process without a network."""
+
+import fcntl
+import mmap
+import os
+
+from case import MOUNTS, SECCOMP, Unsupported, attack, reach, syscall
+
+
+@attack(SECCOMP)
+def share_memory_of_system_v(given, model):
+    segment = syscall(29, 0, 4096, 0o1600)
+    syscall(31, segment, 0, None)
+    return segment
+
+
+@attack(SECCOMP)
+def use_semaphores_of_system_v(given, model):
+    semaphores = syscall(64, 0, 1, 0o1600)
+    syscall(66, semaphores, 0, 0)
+    return semaphores
+
+
+@attack(SECCOMP)
+def use_queue_of_system_v(given, model):
+    queue = syscall(68, 0, 0o1600)
+    syscall(71, queue, 0, None)
+    return queue
+
+
+@attack(SECCOMP)
+def open_posix_queue(given, model):
+    return reach(240, b"gradfree-attack-no-such-queue", 0, 0, None)
+
+
+@attack(MOUNTS)
+def share_memory_of_posix(given, model):
+    path = f"/dev/shm/gradfree-attack-{os.getpid()}"
+    open(path, "x").close()
+    os.unlink(path)
+    return path
+
+
+@attack(SECCOMP)
+def make_memory_file(given, model):
+    return os.memfd_create("x")
+
+
+@attack(SECCOMP)
+def make_secret_memory(given, model):
+    return reach(447, 0xFFFF)
+
+
+@attack(SECCOMP)
+def lock_file(given, model):
+    return fcntl.flock(open("f", "w"), fcntl.LOCK_EX) or "locked"
+
+
+@attack(SECCOMP)
+def lock_range_of_file(given, model):
+    return fcntl.lockf(open("f", "w"), fcntl.LOCK_EX) or "locked"
+
+
+@attack(SECCOMP)
+def take_lease_on_file(given, model):
+    return fcntl.fcntl(open("f", "w"), fcntl.F_SETLEASE, fcntl.F_WRLCK) or "leased"
+
+
+@attack(SECCOMP)
+def watch_files(given, model):
+    return syscall(253)
+
+
+@attack(SECCOMP)
+def watch_whole_filesystem(given, model):
+    return reach(301, -1, 0, 0, -1, None)
+
+
+@attack(MOUNTS)
+def open_terminal(given, model):
+    return os.openpty()
+
+
+@attack(SECCOMP)
+def merge_pages(given, model):
+    if given["control"] and not os.path.exists("/sys/kernel/mm/ksm"):
+        raise Unsupported("this kernel has no page merging")
+    return mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).madvise(12) or "merged"
+
+
+@attack(SECCOMP)
+def splice_pages(given, model):
+    return reach(278, -1, None, 0, 0)

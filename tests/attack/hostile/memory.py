@@ -1,0 +1,94 @@
+"""Memory that a limit might forget."""
+
+import mmap
+import os
+import socket
+import time
+
+from case import RLIMITS, SECCOMP, WATCHDOG, attack, reach
+
+_MIB = 1 << 20
+_SMALL, _LARGE = {"memory_bytes": 200 * _MIB}, {"memory_bytes": 1 << 30}
+
+
+@attack(RLIMITS, relaxed=_LARGE, **_SMALL)
+def grow_one_array(given, model):
+    return len(bytearray(300 * _MIB))
+
+
+@attack(RLIMITS, relaxed=_LARGE, **_SMALL)
+def grow_many_arrays(given, model):
+    held = [bytearray(_MIB) for _ in range(300)]
+    return len(held)
+
+
+@attack(RLIMITS, relaxed=_LARGE, **_SMALL)
+def map_private_pages(given, model):
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return len(mmap.mmap(-1, 300 * _MIB, flags))
+
+
+@attack(SECCOMP)
+def map_shared_pages(given, model):
+    return len(mmap.mmap(-1, 4096))
+
+
+@attack(SECCOMP)
+def map_growing_stack(given, model):
+    return reach(9, 0, 4096, 3, 0x122, -1, 0)
+
+
+@attack(SECCOMP)
+def map_huge_pages(given, model):
+    return reach(9, 0, 2 * _MIB, 3, 0x4_0022, -1, 0)
+
+
+@attack(SECCOMP)
+def map_locked_pages(given, model):
+    return reach(9, 0, 4096, 3, 0x2022, -1, 0)
+
+
+@attack(SECCOMP)
+def lock_pages(given, model):
+    return reach(149, 0, 0)
+
+
+@attack(SECCOMP)
+def lock_everything(given, model):
+    return reach(151, 0xFF)
+
+
+@attack(WATCHDOG, "MLE", relaxed={**_LARGE, "scratch_bytes": 64 * _MIB}, **_SMALL, scratch_bytes=64 * _MIB)
+def map_one_file_many_times(given, model):
+    """Pages of a scratch file: not in the data segment, but in the resident set, once per mapping."""
+    with open("f", "wb") as file:
+        file.write(bytes(40 * _MIB))
+    fd = os.open("f", os.O_RDONLY)
+    held = []
+    for _ in range(8):
+        held.append(mmap.mmap(fd, 40 * _MIB, mmap.MAP_SHARED, mmap.PROT_READ))
+        held[-1][:: mmap.PAGESIZE]
+    time.sleep(1)
+    return len(held)
+
+
+@attack(RLIMITS)
+def hoard_pipes(given, model):
+    return len([os.pipe() for _ in range(200)])
+
+
+@attack(RLIMITS)
+def hoard_sockets(given, model):
+    return len([socket.socketpair() for _ in range(200)])
+
+
+@attack(RLIMITS)
+def hoard_descriptors(given, model):
+    return len([os.open("/dev/null", os.O_RDONLY) for _ in range(400)])
+
+
+@attack(SECCOMP)
+def widen_pipe(given, model):
+    import fcntl
+
+    return fcntl.fcntl(os.pipe()[1], 1031, 1 << 17)

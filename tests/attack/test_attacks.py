@@ -1,0 +1,247 @@
+"""Hostile solvers: each tries one thing; in a sandbox it must fail, without its layer it must work.
+
+The control shows that the attack itself is sound: an attack that cannot succeed proves nothing.
+"""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attack_table import ATTACKS, HOSTILE, case
+
+from harness.metering import Meter, meter, read_journal
+from harness.sandbox import SandboxMode, requests
+from harness.session.arena import Arena
+from harness.session.attempt import RunSpec, run_attempt
+from harness.session.blackbox import MeteredBlackBox
+from harness.session.submission import read_submission
+
+pytestmark = pytest.mark.attack
+
+SOLVE = sorted(name for name, attack in ATTACKS.items() if attack.stage == "solve")
+WHOLE = sorted(name for name, attack in ATTACKS.items() if attack.stage != "solve")
+FILES = {path.name: path.read_text() for path in sorted(HOSTILE.glob("*.py"))}
+
+
+def run_solve(runner, attack, given, limits):
+    """Against the small counting service; in any mode."""
+    limits = dict(limits)
+    budget = limits.pop("budget", 1_000_000)
+    result = runner.solve(
+        FILES["solver.py"],
+        prelude=False,
+        extra={name: text for name, text in FILES.items() if name != "solver.py"},
+        entry="solver:Hostile",
+        params=given | {"module": attack.group, "name": attack.run.__name__},
+        policy=limits,
+        budget=budget,
+    )
+    assert "error" not in result, result
+    return result | {
+        "charged": budget - result["calls_left"],
+        "held_s": max(result["cpu_s"], result["solver_s"] if "solver_s" in limits else 0.0),
+        "predictions": [],
+    }
+
+
+def run_whole(runner, attack, given, limits, toy_arena, folder):
+    """A whole attempt on the toy round: real meter, real model, real scoring."""
+    limits = dict(limits)
+    budget = limits.pop("budget", 100)
+    config = toy_arena.config
+    task = config.task[0].model_copy(update={"budget_calls": budget, "test_limit": 150})
+    small = {"solver_s": 20.0, "predict_s": 1.0 if attack.hold_s else 10.0, "memory_bytes": 1 << 30}
+    arena = Arena(
+        config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small | limits)})
+    )
+    arena.__dict__["backbone"] = toy_arena.backbone
+    arena.__dict__["engine"] = toy_arena.engine
+    source = folder / "hostile"
+    shutil.copytree(HOSTILE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    entry = "Predicting" if attack.stage == "predict" else "Hostile"
+    (source / "solver.toml").write_text(f'name = "hostile"\nentry = "solver:{entry}"\n')
+    spec = RunSpec(
+        submission=read_submission(source, 1 << 20),
+        params=given | {"module": attack.group, "name": attack.run.__name__},
+        task=task.name,
+        kshot_seed=8,
+        solver_seed=1,
+    )
+    work = folder / "attempt"
+    work.mkdir()
+    artifact = run_attempt(arena, spec, work, SandboxMode(runner.mode))
+    journal = sum(entry.calls for entry in read_journal(work / "journal.jsonl"))
+    assert journal == artifact.usage.calls, "what was charged is what the journal says"
+    return {
+        "verdict": artifact.verdict.value,
+        "log": artifact.log,
+        "message": artifact.message,
+        "charged": artifact.usage.calls,
+        "budget": budget,
+        "held_s": artifact.wall_s,
+        "predictions": artifact.predictions or [],
+    }
+
+
+def got_through(attack, result):
+    """Whether there is any proof that the attack worked, in anything that leaves the sandbox."""
+    text = result["log"] + result["message"]
+    return (
+        "GOT" in text
+        or "\x1b" in result["message"]
+        or (attack.hold_s is not None and result["held_s"] > attack.hold_s)
+        or (attack.stage == "predict" and 1 in result["predictions"])
+    )
+
+
+def judge(attack, result, arena, record_property):
+    """The common check: nothing got through, it ended as it must, and no canary was touched."""
+    assert not got_through(attack, result), result
+    assert result["verdict"] == attack.verdict, result
+    assert arena.token not in json.dumps(result, default=str), "the canary's content came out"
+    assert not arena.was_touched(), "a canary was opened, or a listener visited"
+    assert arena.is_unchanged(), "labels, database, ledger and other submissions are as they were"
+    how = result["verdict"]
+    if "FAILED" in result["log"] and how == "OK":
+        code = result["log"].rpartition("FAILED ")[2].partition(" ")[0]
+        how = os.strerror(int(code))[:22] if code.isdecimal() else code
+        assert (int(code) if code.isdecimal() else code) in case.REFUSALS.get(attack.layer, {code}), result
+    assert children() == set(), "nothing survives"
+    record_property("result", how)
+
+
+def children():
+    """Process numbers of this process's children, without the server that runs cases as another user."""
+    found = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        found |= set(map(int, path.read_text().split()))
+    return {pid for pid in found if "kit.py" not in Path(f"/proc/{pid}/cmdline").read_text()}
+
+
+def label(record_property, attack, part):
+    record_property("attack", attack.name)
+    record_property("layer", attack.layer)
+    record_property("part", part)
+
+
+@pytest.mark.parametrize("name", SOLVE)
+def test_attack_in_sandbox_fails(sandbox, arena, record_property, name):
+    attack = ATTACKS[name]
+    label(record_property, attack, sandbox.mode)
+    arena.is_unchanged()
+    given = arena.given() | {"control": False}
+    times = 2 if attack.control == "bare" else 1
+    for _ in range(times):
+        result = run_solve(sandbox, attack, given, attack.limits)
+    if attack.layer in (case.SESSION, "wire protocol") and attack.control == "sound" and "skip" not in name:
+        assert result["charged"] <= 1, "a broken frame is never charged"
+    judge(attack, result, arena, record_property)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_attack_on_an_attempt_fails(own_mode, toy_arena, arena, tmp_path, record_property, name):
+    attack = ATTACKS[name]
+    label(record_property, attack, own_mode.mode)
+    arena.is_unchanged()
+    given = arena.given() | {"control": False}
+    result = run_whole(own_mode, attack, given, attack.limits, toy_arena, tmp_path)
+    assert result["charged"] <= result["budget"]
+    judge(attack, result, arena, record_property)
+
+
+def _serve_test_rows(monkeypatch):
+    start = MeteredBlackBox.__init__
+
+    def init(self, arena, task, splits, meter, observer=None):
+        start(self, arena, task, splits | {"test": task.data.test}, meter, observer)
+
+    monkeypatch.setattr(MeteredBlackBox, "__init__", init)
+
+
+def _charge_a_digest_once(monkeypatch):
+    charge, seen = Meter.reserve, set()
+
+    def reserve(self, n_candidates, n_rows, digest):
+        if digest in seen:
+            return 0
+        seen.add(digest)
+        return charge(self, n_candidates, n_rows, digest)
+
+    monkeypatch.setattr(Meter, "reserve", reserve)
+
+
+PATCHES = {
+    "query-test-rows": _serve_test_rows,
+    "repeat-a-cached-query": _charge_a_digest_once,
+    "query-few-rows": lambda patch: patch.setattr(meter, "call_cost", lambda p, n, n_train: p * n // n_train),
+    "move-the-cursor-of-a-terminal": lambda patch: patch.setattr(requests, "printable", lambda text: text),
+    "send-a-very-long-message": lambda patch: patch.setattr(requests, "_MESSAGE_CHARS", 1 << 20),
+}
+"""How each check on the host's side is taken out, for the control."""
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_attack_without_its_layer_works(
+    own_mode, unsafe, toy_arena, arena, tmp_path, monkeypatch, record_property, name
+):
+    attack = ATTACKS[name]
+    label(record_property, attack, "control")
+    if attack.needs == "root" and os.geteuid() != 0:
+        pytest.skip(f"NO CONTROL as an ordinary user, whom the kernel itself refuses: {name}")
+    if attack.control == "bare":
+        proof = run_bare(attack, arena)
+    else:
+        if attack.control == "patched":
+            PATCHES[name](monkeypatch)
+        runner = unsafe if attack.control == "unsafe" else own_mode
+        given = arena.given() | {"control": True}
+        limits = {**attack.limits, **attack.relaxed}
+        if attack.stage == "solve":
+            result = run_solve(runner, attack, given, limits)
+        else:
+            result = run_whole(runner, attack, given, limits, toy_arena, tmp_path)
+        if case.Unsupported.__name__ in result["log"]:
+            pytest.skip(f"NOT COUNTED: {name}: {result['log'].rpartition('| ')[2].strip()}")
+        if result["log"].startswith(f"FAILED {errno.ENOSYS} "):
+            pytest.skip(f"NOT COUNTED: {name}: this kernel has no such call")
+        proof = got_through(attack, result)
+        assert proof, result
+    assert proof
+    arena.was_touched()
+    assert arena.is_unchanged(), "the control must do no harm either"
+    record_property("result", "works")
+
+
+def run_bare(attack, arena):
+    """In a plain child process that inherits everything; called twice, for what it may leave behind."""
+    code = (
+        f"import json, sys; sys.path.append({str(HOSTILE)!r}); import {attack.group} as group\n"
+        "given = json.loads(sys.argv[1])\n"
+        "for _ in range(2):\n"
+        f"    try: print('GOT', group.{attack.run.__name__}(given, None))\n"
+        "    except Exception as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(arena.given())],
+        capture_output=True,
+        text=True,
+        check=False,
+        close_fds=False,
+        cwd=arena.fresh_folder(),
+    )
+    return "GOT" in done.stdout
+
+
+def test_canaries_notice_a_visit(arena):
+    """The detector's own control: opening a canary, and knocking at a listener, is seen."""
+    arena.was_touched()
+    assert not arena.was_touched()
+    arena.labels.read_text()
+    assert arena.was_touched()
+    arena.ledger.open("a").close()
+    assert arena.was_touched()
