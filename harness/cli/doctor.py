@@ -10,7 +10,7 @@ from rich.markup import escape
 from harness.cli.options import Json, Shared
 from harness.cli.output import console, print_json
 from harness.config import load_round, packaged_rounds, shared_folder
-from harness.sandbox import Check, probe_host
+from harness.sandbox import Check, probe_control_groups, probe_host
 from harness.toy import WEIGHTS_DIR
 
 __all__ = ["doctor"]
@@ -23,7 +23,7 @@ def doctor(shared: Shared = None, as_json: Json = False) -> None:
     _ = shared
     report = probe_host()
     required = [*report.checks, _packages(), _toy_model()]
-    optional = [_shared_data(), _browser()]
+    optional = [probe_control_groups(), _shared_data(), _browser()]
     is_ready = report.mode is not None and all(check.ok for check in required)
     if as_json:
         print_json(

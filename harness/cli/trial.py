@@ -90,6 +90,8 @@ def try_(
                 console.print(escape(run_line(title, artifact)))
                 if show_log and artifact.log:
                     console.print(escape(artifact.log.rstrip()))
+                if show_log and artifact.log_truncated:
+                    console.print("[dim](the log was cut here: more was printed than the round keeps)[/]")
     if as_json:
         print_json([_run_json(artifact) for artifact in artifacts])
     if any(artifact.verdict is not Verdict.OK for artifact in artifacts):
@@ -111,4 +113,5 @@ def _run_json(artifact: Artifact) -> dict[str, Any]:
         "wall_s": artifact.wall_s,
         "engine_s": artifact.usage.engine_s,
         "log": artifact.log,
+        "log_truncated": artifact.log_truncated,
     }

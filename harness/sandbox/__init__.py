@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         HostReport as HostReport,
     )
     from harness.sandbox.probe import (
+        probe_control_groups as probe_control_groups,
+    )
+    from harness.sandbox.probe import (
         probe_host as probe_host,
     )
     from harness.sandbox.probe import (
@@ -48,6 +51,7 @@ _HOMES = {
     "SandboxPolicy": "policy",
     "SolveOutcome": "outcome",
     "SubmissionSource": "outcome",
+    "probe_control_groups": "probe",
     "probe_host": "probe",
     "require_mode": "probe",
     "run_predict": "predict_process",

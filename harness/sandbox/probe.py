@@ -9,10 +9,11 @@ from pathlib import Path
 
 from harness.errors import GradfreeError, SandboxUnavailable
 from harness.sandbox.bwrap import bwrap_path
+from harness.sandbox.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
 
-__all__ = ["Check", "HostReport", "probe_host", "require_mode"]
+__all__ = ["Check", "HostReport", "probe_control_groups", "probe_host", "require_mode"]
 
 _MIN_BWRAP = (0, 8)
 _MIN_KERNEL = (5, 14)
@@ -74,6 +75,24 @@ def probe_host() -> HostReport:
     if all(check.ok for check in checks):
         checks.append(_trial(mode))
     return HostReport(tuple(checks), mode if all(check.ok for check in checks) else None)
+
+
+def probe_control_groups() -> Check:
+    """Say whether solvers run in control groups: a second layer, where the organizer delegates it."""
+    name = "control groups"
+    folders = delegated_folders()
+    if not folders:
+        return Check(
+            name,
+            ok=False,
+            detail="none delegated: resource limits and the watchdog alone bound memory and threads",
+            fix=f"make a group for the worker, and name its folder in {CGROUPS_VARIABLE}: see SECURITY.md",
+        )
+    try:
+        ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1).remove()
+    except SandboxUnavailable as error:
+        return Check(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
+    return Check(name, ok=True, detail=", ".join(map(str, folders)))
 
 
 def require_mode(*, unsafe: bool = False) -> SandboxMode:

@@ -17,13 +17,14 @@ from typing import Self
 from harness.errors import InfrastructureError, SandboxUnavailable
 from harness.sandbox import seccomp
 from harness.sandbox.bwrap import SCRATCH
+from harness.sandbox.control_group import ControlGroup, delegated_folders
 from harness.sandbox.environment import SolverEnvironment, solver_environment
 from harness.sandbox.frames import Channel, Frame, FrameError, FrameType
 from harness.sandbox.hostcheck import check_isolation, only_child
 from harness.sandbox.log import LogDrain
 from harness.sandbox.messages import FaultMessage, HelloMessage, read_message
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
-from harness.sandbox.spawn import Descriptors, Spawned, spawn_isolated, spawn_plain
+from harness.sandbox.spawn import N_TASKS, Descriptors, Spawned, spawn_isolated, spawn_plain
 from harness.sandbox.watchdog import SolverClock, Watchdog, WatchLimits
 
 __all__ = ["SolverProcess"]
@@ -32,6 +33,8 @@ _UID_BASE = 1_600_000_000
 """Root mode's users are this plus the process number: unique among live sandboxes, owner of nothing."""
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
+_KERNEL_BYTES = 64 << 20
+"""For a control group alone: page tables, pipes and file pages on top of the memory cap."""
 _REAP_S = 10.0
 _EXIT_S = 1.0
 """How long a process may take to exit after its channel was closed."""
@@ -58,6 +61,7 @@ class SolverProcess:
         self.watchdog: Watchdog
         self.cpu_s = 0.0
         self.exit_status: int | None = None
+        self.was_out_of_memory = False
         self._submission = submission
         self._policy = policy
         self._mode = mode
@@ -66,6 +70,7 @@ class SolverProcess:
         self._host_end: socket.socket
         self._popen: subprocess.Popen[bytes] | None = None
         self._pidfd: int | None = None
+        self._group: ControlGroup | None = None
 
     def __enter__(self) -> Self:
         """Start it.
@@ -121,6 +126,15 @@ class SolverProcess:
             return -status
         # bubblewrap reports its child's death by signal as 128 + n, as a shell does.
         return status - 128 if self._mode is not SandboxMode.UNSAFE and status > 128 else None
+
+    @property
+    def was_killed_from_outside(self) -> bool:
+        """Whether bubblewrap itself was killed, which neither the solver nor this class can do.
+
+        Outside of the sandbox's pid namespace nothing inside can reach it, and `end` kills what
+        it waits for, not it.
+        """
+        return self._mode is not SandboxMode.UNSAFE and (self.exit_status or 0) < 0
 
     # Start-up
 
@@ -210,12 +224,23 @@ class SolverProcess:
             check_isolation(runner, uid, user_namespace=self._mode is SandboxMode.USER)
             scratch_fd = os.open(f"/proc/{runner}/root{SCRATCH}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._resources.callback(os.close, scratch_fd)
+            self._confine(runner)
             pid = runner
         proc_fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._resources.callback(os.close, proc_fd)
         limits = WatchLimits(self._wall_s, self._policy.cpu_s, self._policy.memory_bytes, _SCRATCH_INODES)
         self.watchdog = Watchdog(proc_fd, self.clock, limits, self._kill_and_wake, scratch_fd)
         self.watchdog.start()
+
+    def _confine(self, runner: int) -> None:
+        """Put it into a control group, where one is delegated."""
+        self._group = ControlGroup(
+            delegated_folders(),
+            memory_bytes=self._policy.memory_bytes + self._policy.scratch_bytes + _KERNEL_BYTES,
+            n_tasks=N_TASKS,
+        )
+        self._resources.callback(self._group.remove)
+        self._group.add(runner)
 
     def _start_failure(self, what: str) -> str:
         """Say what bubblewrap or the interpreter printed: it is gone or about to be killed."""
@@ -259,6 +284,7 @@ class SolverProcess:
                 raise InfrastructureError(msg)
             time.sleep(0.002)
         self.exit_status = self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self.was_out_of_memory = self._group is not None and self._group.was_out_of_memory()
         # When process 1 of the sandbox is killed, the kernel reaps the solver without adding its
         # time to anybody's: the last sample is then the better figure.
         sampled_s = self.watchdog.peak.cpu_s if hasattr(self, "watchdog") else 0.0

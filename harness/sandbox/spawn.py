@@ -18,9 +18,11 @@ from harness.sandbox.bwrap import PACKAGES, SUBMISSION, Layout, child_environmen
 from harness.sandbox.environment import SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
-__all__ = ["Descriptors", "Spawned", "spawn_isolated", "spawn_plain"]
+__all__ = ["N_TASKS", "Descriptors", "Spawned", "spawn_isolated", "spawn_plain"]
 
-_NPROC, _NOFILE, _SIGPENDING = 64, 256, 256
+N_TASKS = 64
+"""Threads of a solver process."""
+_NOFILE, _SIGPENDING = 256, 256
 _STACK_BYTES = 8 << 20
 _ADDRESS_SLACK_BYTES = 32 << 30
 """Address space beyond the memory cap: libraries, and torch's reservations that are never touched."""
@@ -167,7 +169,7 @@ def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, i
     }
     if isolated:
         limits |= {
-            "NPROC": _NPROC,
+            "NPROC": N_TASKS,
             "NOFILE": _NOFILE,
             "STACK": _STACK_BYTES,
             "MEMLOCK": 0,

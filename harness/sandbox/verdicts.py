@@ -20,7 +20,8 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
     The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
 
     Raises:
-        InfrastructureError: the watchdog failed, so no limit held.
+        InfrastructureError: the watchdog failed, so no limit held; or somebody on the host killed
+            bubblewrap.
     """
     is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
@@ -28,6 +29,9 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
     cap = policy.memory_bytes
     if watchdog.fault is not None:
         msg = f"the watchdog could not read the solver's figures: {watchdog.fault}"
+        raise InfrastructureError(msg)
+    if process.was_killed_from_outside:
+        msg = f"bubblewrap was killed by signal {by_signal} from outside the sandbox"
         raise InfrastructureError(msg)
     how = f"by signal {by_signal}" if by_signal is not None else f"with exit status {process.exit_status}"
     causes = (
@@ -42,7 +46,7 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
             "killed for a forbidden system call",
         ),
         (
-            watchdog.breach is Breach.MEMORY,
+            watchdog.breach is Breach.MEMORY or process.was_out_of_memory,
             Verdict.MEMORY_LIMIT,
             f"more than {cap} bytes of memory in use",
         ),

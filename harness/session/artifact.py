@@ -68,6 +68,8 @@ class Artifact(_Frozen):
     is_flagged: bool
     """Scored on a checkpoint, because a limit ended the attempt."""
     log: str
+    log_truncated: bool = False
+    """More was printed than `log` keeps."""
     trace: list[TraceEntry]
     train_losses: list[tuple[int, float]]
     """(calls charged, best train loss so far)."""

@@ -169,6 +169,7 @@ def run_attempt(
         message=ending.message,
         is_flagged=ending.is_flagged,
         log=outcome.log.decode("utf-8", "replace"),
+        log_truncated=outcome.log_truncated,
         trace=blackbox.trace,
         train_losses=blackbox.train_losses,
         predictions=None if ending.predictions is None else ending.predictions.tolist(),
