@@ -1,7 +1,9 @@
 """Reading a zip from a stranger: everything is checked before a byte is unpacked, in memory."""
 
 import stat
+import struct
 import zipfile
+import zlib
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +12,18 @@ from harness.errors import InvalidSubmission
 __all__ = ["read_zip", "without_wrapper"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_MAX_ARCHIVE_BYTES = 64 * 2**20
+_OVERHEAD_BYTES = 2048
+"""Per file: headers, name, directory entry. An archive of listed files only cannot be larger."""
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the library raises over bytes that are no zip."""
 
 
 def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
@@ -25,8 +38,10 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
         InvalidSubmission: not a zip, or a member that is encrypted, linked, oddly named, too
             large, compressed in another way, doubled, or overlapping another one.
     """
-    if path.stat().st_size > _MAX_ARCHIVE_BYTES:
-        raise InvalidSubmission(f"{path.name}: larger than {_MAX_ARCHIVE_BYTES} bytes packed")
+    # The library reads the whole directory before anything can be checked: millions of entries.
+    largest = max_bytes + max_files * _OVERHEAD_BYTES
+    if path.stat().st_size > largest:
+        raise InvalidSubmission(f"{path.name}: larger than {largest} bytes packed")
     files: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -50,7 +65,7 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
                         f"{path.name}: unpacks to more than {max_bytes} bytes or {max_files} files"
                     )
                 files[info.filename] = content
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except (*_DAMAGE, OSError, ValueError) as error:
         raise InvalidSubmission(f"{path.name}: not a readable zip: {error}") from error
     return files
 
