@@ -1,0 +1,121 @@
+"""What a solver promises: one function per promise, which raises `NotConforming` where it is broken."""
+
+from collections.abc import Callable
+
+from harness.errors import InvalidSubmission, SubmissionError
+from harness.records import Verdict
+from harness.session.artifact import Artifact
+from harness.testing.subject import SolverUnderTest
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "NotConforming",
+]
+
+Check = Callable[[SolverUnderTest], None]
+
+TINY_BUDGET = 3
+SHORT_PROMPT = 7
+_EXPLAINED = frozenset({Verdict.OK, Verdict.RUNTIME_ERROR})
+
+
+class NotConforming(SubmissionError):
+    """A solver broke a promise; the message says which one and what was seen."""
+
+
+def keeps_its_files_within_the_limits(solver: SolverUnderTest) -> None:
+    """The files are accepted as a round accepts them."""
+    try:
+        solver.submission()
+    except InvalidSubmission as error:
+        raise NotConforming(f"the files cannot be accepted: {error}") from error
+
+
+def ends_well_on_one_text_tasks(solver: SolverUnderTest) -> None:
+    """A task with one text per example ends in a score of the solver's own solution."""
+    _require_score(solver.attempt("sst2"))
+
+
+def ends_well_on_two_text_tasks(solver: SolverUnderTest) -> None:
+    """So does one with pairs of texts and three classes."""
+    _require_score(solver.attempt("snli"))
+
+
+def ends_well_with_many_classes(solver: SolverUnderTest) -> None:
+    """So does one with fourteen classes."""
+    _require_score(solver.attempt("dbpedia"))
+
+
+def ends_well_with_another_prompt_length(solver: SolverUnderTest) -> None:
+    """Sizes come from `model.info`: a model with fewer prompt tokens does as well."""
+    _require_score(solver.attempt("sst2", n_prompt_tokens=SHORT_PROMPT))
+
+
+def stays_within_the_budget(solver: SolverUnderTest) -> None:
+    """`solve` ends by itself, before a query is refused for the budget and goes uncaught."""
+    artifact = solver.attempt("sst2")
+    if artifact.is_flagged or artifact.usage.calls > artifact.budget_calls:
+        raise NotConforming(
+            f"{artifact.usage.calls} of {artifact.budget_calls} calls, and the end came by the limit: "
+            f"{artifact.message}. Catch BudgetExhausted, or plan with model.calls_left"
+        )
+
+
+def never_sends_a_malformed_query(solver: SolverUnderTest) -> None:
+    """No query is refused as malformed."""
+    for task in ("sst2", "snli"):
+        n_invalid = solver.attempt(task).usage.invalid_queries
+        if n_invalid:
+            raise NotConforming(f"{n_invalid} malformed queries on {task}; expected none")
+
+
+def asks_the_same_under_the_same_seed(solver: SolverUnderTest) -> None:
+    """Two attempts under one seed send the same queries and predict the same: runs can be replayed."""
+    first, second = (solver.attempt("sst2", take=take) for take in (1, 2))
+    for number, (one, other) in enumerate(zip(first.trace, second.trace, strict=False), start=1):
+        if one != other:
+            raise NotConforming(
+                f"query {number} differs between two attempts under the same seed; "
+                "seed all randomness with task.solver_seed"
+            )
+    if len(first.trace) != len(second.trace):
+        raise NotConforming(
+            f"{len(first.trace)} queries at first, {len(second.trace)} the second time, under the same seed; "
+            "never let the clock decide"
+        )
+    if first.predictions != second.predictions:
+        raise NotConforming("the same queries ended in other predictions; seed all randomness")
+
+
+def explains_itself_when_the_budget_is_tiny(solver: SolverUnderTest) -> None:
+    """A budget that is too small ends in a score or in an exception with a text, never in a limit."""
+    artifact = solver.attempt("sst2", budget_calls=TINY_BUDGET)
+    if artifact.verdict not in _EXPLAINED or (artifact.scores is None and not artifact.message.strip()):
+        raise NotConforming(
+            f"with {TINY_BUDGET} calls it ended as {artifact.verdict.value} ({artifact.message!r}); expected a "
+            "solution, or an exception that says what is needed"
+        )
+
+
+def _require_score(artifact: Artifact) -> None:
+    """Raise unless the attempt ended in a score of what `solve` returned."""
+    if artifact.verdict is not Verdict.OK or artifact.scores is None or artifact.is_flagged:
+        raise NotConforming(
+            f"{artifact.task}: {artifact.verdict.value}, {artifact.usage.calls} of {artifact.budget_calls} "
+            f"calls: {artifact.message or 'no message'}\n{artifact.log}"
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    keeps_its_files_within_the_limits,
+    ends_well_on_one_text_tasks,
+    ends_well_on_two_text_tasks,
+    ends_well_with_many_classes,
+    ends_well_with_another_prompt_length,
+    stays_within_the_budget,
+    never_sends_a_malformed_query,
+    asks_the_same_under_the_same_seed,
+    explains_itself_when_the_budget_is_tiny,
+)
+"""All of them, cheapest first."""

@@ -1,0 +1,26 @@
+"""The published conformance suite over every packaged solver: baselines, the template, the examples."""
+
+import pytest
+
+from harness.rounds.intake import baseline_folder, packaged_baselines
+from harness.testing import CHECKS, SolverUnderTest
+
+OTHERS = ["submissions/template", "submissions/examples/random_search"]
+
+
+@pytest.fixture(scope="module", params=[*packaged_baselines(), *OTHERS])
+def solver(request, repository):
+    name = request.param
+    if name in OTHERS:
+        return SolverUnderTest(repository / name)
+    return SolverUnderTest(baseline_folder(name), is_baseline=True)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_packaged_solver_conforms(check, solver):
+    check(solver)
+
+
+def test_every_example_is_under_test(repository):
+    found = {path.parent for path in (repository / "submissions").glob("**/solver.toml")}
+    assert found == {repository / name for name in OTHERS}
