@@ -4,19 +4,16 @@ Objective of layer l, with the other layers at their best so far: z* = argmin_z 
 A_l is fixed and random, d -> M * D, entries N(0, s_l^2), s_l = alpha * std_l / (sqrt(d) * sigma_l).
 
 Source: Sun et al. 2022, "BBTv2: Towards a Gradient-Free Future with Large Language Models",
-arXiv 2205.11200, algorithm 1, equation 5 and the authors' public code.
-
-Differences from the authors' code, all for the sake of an exact budget: the dev evaluations (one
-every `eval_every` calls) are charged here, so the rounds are planned after reserving them; std_l
-comes from one charged query with a prompt of zeros and leaves padding out.
+arXiv 2205.11200, algorithm 1, equation 5 and the authors' public code. Differences: README.md beside
+this file.
 """
 
 import cma
 import numpy as np
 
-from harness.api import BlackBox, FloatArray, IntArray, Solution, Task
-
-HINGE_MARGIN = 2.0
+from harness.api import BlackBox, FloatArray, Solution, Task
+from harness.api.losses import LOSSES
+from harness.api.projections import normal_projection, uniform_projection
 
 
 class BBTv2:
@@ -29,7 +26,8 @@ class BBTv2:
         sigma_first: float = 1.0,
         sigma_rest: float = 0.2,
         alpha: float = 0.5,
-        loss: str = "ce",
+        projection: str = "normal",
+        loss: str = "advised",
         eval_every: int = 100,
     ) -> None:
         """Take the settings.
@@ -40,17 +38,26 @@ class BBTv2:
             sigma_first: CMA-ES's first step size at layer 0.
             sigma_rest: the same at the other layers.
             alpha: scale of the projections.
-            loss: "ce", "hinge" or "perf".
+            projection: "normal", or "uniform" as in the first BBT.
+            loss: "ce", "hinge", "perf", or "advised": hinge for pairs of texts, ce otherwise.
             eval_every: calls on train between two dev evaluations.
+
+        Raises:
+            ValueError: an unknown loss or projection.
         """
-        if loss not in LOSSES:
-            raise ValueError(f"loss is {loss!r}, expected one of {', '.join(LOSSES)}")
+        for name, value, known in (
+            ("loss", loss, (*LOSSES, "advised")),
+            ("projection", projection, ("normal", "uniform")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}")
         self.intrinsic_dim = intrinsic_dim
         self.population_size = population_size
         self.sigma_first = sigma_first
         self.sigma_rest = sigma_rest
         self.alpha = alpha
-        self.loss = LOSSES[loss]
+        self.projection = projection
+        self.loss = loss
         self.eval_every = eval_every
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
@@ -59,7 +66,9 @@ class BBTv2:
         shape = (info.n_prompt_tokens, info.hidden_size)
         best = np.zeros((info.n_layers, *shape), np.float32)
         rounds = self.plan_rounds(info.max_calls, info.n_layers)
-        projections = self.projections(model, task.solver_seed)
+        is_pair = len(task.train.texts[0]) == 2
+        loss = LOSSES[("hinge" if is_pair else "ce") if self.loss == "advised" else self.loss]
+        projections = self.draw_projections(model, task.solver_seed)
         searches = [
             cma.CMAEvolutionStrategy(
                 self.intrinsic_dim * [0.0],
@@ -75,19 +84,18 @@ class BBTv2:
                 candidates = np.stack([projections[layer] @ point for point in np.float32(points)])
                 candidates = candidates.reshape(-1, *shape)
                 response = model.query(candidates, layer=layer, base=model.place(best))
-                losses = self.loss(response.logits, task.train.labels)
-                search.tell(points, losses.tolist())
+                search.tell(points, loss(response.logits, task.train.labels).tolist())
                 first, calls = calls, calls + len(points)
                 for call in range(first + 1, calls + 1):
                     if call % self.eval_every == 0:
                         current = best.copy()
                         current[layer] = candidates[call - first - 1]
-                        score = self.dev_score(current, task, model)
+                        score = dev_score(current, task, model)
                         if score > selected_score:
                             selected, selected_score = current, score
                             model.checkpoint(Solution(selected[None]))
                 best[layer] = (projections[layer] @ np.float32(search.result.xbest)).reshape(shape)
-        if self.dev_score(best, task, model) > selected_score:
+        if dev_score(best, task, model) > selected_score:
             selected = best
         return Solution(selected[None])
 
@@ -112,46 +120,24 @@ class BBTv2:
             )
         return rounds
 
-    def projections(self, model: BlackBox, seed: int) -> list[FloatArray]:
-        """Draw A_l for every layer: L arrays float32 (M * D, d)."""
+    def draw_projections(self, model: BlackBox, seed: int) -> list[FloatArray]:
+        """Draw A_l for every layer: L arrays float32 (M * D, d). Costs a call for std_l."""
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
         stds = model.query(zeros, outputs=("logits", "layer_std")).layer_std[0]
         generator = np.random.default_rng(seed)
-        size = (info.n_prompt_tokens * info.hidden_size, self.intrinsic_dim)
-        drawn = []
-        for layer, std in enumerate(stds):
-            scale = self.alpha * std / (np.sqrt(self.intrinsic_dim) * self.sigma(layer))
-            matrix = generator.standard_normal(size, dtype=np.float32)
-            matrix *= np.float32(scale)
-            drawn.append(matrix)
-        return drawn
-
-    def dev_score(self, prompt: FloatArray, task: Task, model: BlackBox) -> float:
-        """Return the accuracy of a deep prompt (L, M, D) on dev; costs the calls that dev takes."""
-        logits = model.query(prompt[None], split="dev").logits
-        return float((logits[0].argmax(axis=-1) == task.dev.labels).mean())
+        n_values = info.n_prompt_tokens * info.hidden_size
+        if self.projection == "uniform":
+            return [uniform_projection(generator, n_values, self.intrinsic_dim) for _ in stds]
+        return [
+            normal_projection(
+                generator, n_values, self.intrinsic_dim, std=std, alpha=self.alpha, sigma=self.sigma(layer)
+            )
+            for layer, std in enumerate(stds)
+        ]
 
 
-def cross_entropy(logits: FloatArray, labels: IntArray) -> FloatArray:
-    """Return the mean softmax cross-entropy over the label words, (P,)."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    log_sum = np.log(np.exp(wide).sum(axis=-1))
-    return (log_sum - wide[:, np.arange(len(labels)), labels]).mean(axis=1)
-
-
-def hinge(logits: FloatArray, labels: IntArray) -> FloatArray:
-    """Return mean_n sum_{j != y} max(0, logit_j - logit_y + margin), (P,)."""
-    rows = np.arange(len(labels))
-    gaps = np.maximum(0.0, logits - logits[:, rows, labels][..., None] + HINGE_MARGIN)
-    gaps[:, rows, labels] = 0.0
-    return gaps.sum(axis=-1).mean(axis=1)
-
-
-def negative_accuracy(logits: FloatArray, labels: IntArray) -> FloatArray:
-    """Return minus the accuracy, (P,)."""
-    return -(logits.argmax(axis=-1) == labels).mean(axis=1)
-
-
-LOSSES = {"ce": cross_entropy, "hinge": hinge, "perf": negative_accuracy}
+def dev_score(prompt: FloatArray, task: Task, model: BlackBox) -> float:
+    """Return the accuracy of a deep prompt (L, M, D) on dev; costs the calls that dev takes."""
+    logits = model.query(prompt[None], split="dev").logits
+    return float((logits[0].argmax(axis=-1) == task.dev.labels).mean())

@@ -1,8 +1,9 @@
-"""What a solver imports: the solver contract, its data types and its errors.
+"""What a solver imports: the solver contract, its data types, its errors, and what many solvers share.
 
 numpy and the standard library only; importable in well under 0.2 s.
 """
 
+from harness.api import losses, projections
 from harness.api.blackbox import BlackBox
 from harness.api.solver import Solver
 from harness.api.types import Base, ModelInfo, Response, Solution, Split, Task, Wording
@@ -28,4 +29,6 @@ __all__ = [
     "Split",
     "Task",
     "Wording",
+    "losses",
+    "projections",
 ]

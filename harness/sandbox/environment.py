@@ -32,6 +32,8 @@ HARNESS_FILES = (
     "records.py",
     "api/__init__.py",
     "api/blackbox.py",
+    "api/losses.py",
+    "api/projections.py",
     "api/solver.py",
     "api/types.py",
     "sandbox/__init__.py",

@@ -74,12 +74,13 @@ class _Ending:
 
 
 def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: bool) -> dict[str, Any]:
-    """Return a submission's own parameters; for a reference solver, with the round's on top.
+    """Return a submission's own parameters in a round; for a reference solver, with the round's on top.
 
-    A round may say how its reference solvers are set (`[solver_params.NAME]`), because the
-    published settings belong to the published model. A participant's parameters are their own.
+    A submission may be set otherwise in a round (`[rounds.NAME]` of its manifest), and a round may
+    say how its reference solvers are set (`[solver_params.NAME]`), because published settings
+    belong to the published model. A participant's parameters are their own.
     """
-    own = dict(submission.manifest.params)
+    own = submission.manifest.params | submission.manifest.rounds.get(config.name, {})
     return own | config.solver_params.get(submission.manifest.name, {}) if is_baseline else own
 
 

@@ -65,6 +65,8 @@ class Manifest(BaseModel):
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
     description: Annotated[str, StringConstraints(max_length=500)] = ""
     params: Annotated[dict[str, Any], AfterValidator(_check_params)] = Field(default_factory=dict)
+    rounds: Annotated[dict[str, dict[str, Any]], AfterValidator(_check_params)] = Field(default_factory=dict)
+    """`[rounds.NAME]`: parameters that differ in the round of that name."""
     api: str = API_VERSION
 
 

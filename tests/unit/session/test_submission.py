@@ -180,3 +180,13 @@ def test_writing_leaves_no_staging_behind(tmp_path):
     submission = read_submission(make_folder(tmp_path / "a"), LIMIT)
     submission.write_to(tmp_path / "kept")
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [submission.digest]
+
+
+def test_parameters_of_the_round_go_on_top_of_the_submissions_own(tmp_path):
+    from harness.config import load_round
+    from harness.session.attempt import solver_params
+
+    manifest = MANIFEST + "[params]\nstep = 1\nbatch = 2\n[rounds.toy]\nstep = 3\n"
+    submission = read_submission(make_folder(tmp_path, FILES | {"solver.toml": manifest}), LIMIT)
+    assert solver_params(load_round("toy"), submission, is_baseline=False) == {"step": 3, "batch": 2}
+    assert solver_params(load_round("official"), submission, is_baseline=False) == {"step": 1, "batch": 2}

@@ -1,0 +1,101 @@
+"""Label words and initial tokens, found with a few calls before the search."""
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from harness.api import Array, BlackBox, InvalidQuery, Task, Wording
+from harness.api.losses import cross_entropy, log_softmax
+
+__all__ = ["calls_for_wording", "choose_wording"]
+
+
+def choose_wording(task: Task, model: BlackBox, words_per_class: int, max_probe_words: int) -> Wording | None:
+    """Return the wording with the smallest loss on train, or None for the official one.
+
+    Tried: official or searched label words, official placeholder or an instruction with one
+    demonstration of each class in turn. A call for the search, and one per wording tried.
+    """
+    searched = search_words(task, model, words_per_class, max_probe_words)
+    official = [[word] for word in task.words]
+    tried: list[tuple[Wording | None, float]] = [(None, train_loss(None, task, model))]
+    for words, placeholder in [(searched, None), *((searched, text) for text in demonstrations(task))]:
+        if words == official and placeholder is None:
+            continue
+        wording = model.wording(task.template, words, placeholder=placeholder)
+        tried.append((wording, train_loss(wording, task, model)))
+    return min(tried, key=lambda pair: pair[1])[0]
+
+
+def calls_for_wording(task: Task) -> int:
+    """Return the most that `choose_wording` spends."""
+    return 3 + min(len(task.words), MAX_DEMONSTRATIONS)
+
+
+MAX_DEMONSTRATIONS = 4
+
+
+def demonstrations(task: Task) -> list[str]:
+    """Return texts for the prompt positions: the choice of label words, then an example and its word."""
+    instruction = f"{' or '.join(task.words[:MAX_DEMONSTRATIONS])} ?"
+    texts = []
+    for number, word in enumerate(task.words[:MAX_DEMONSTRATIONS]):
+        row = int(np.flatnonzero(task.train.labels == number)[0])
+        texts.append(f"{instruction} {word} : {' '.join(task.train.texts[row])}")
+    return texts
+
+
+def search_words(task: Task, model: BlackBox, words_per_class: int, max_probe_words: int) -> list[list[str]]:
+    """Return the official word of each class and those that speak for it most clearly on train.
+
+    A candidate's score for a class is its mean log probability (over the candidates) on rows of that
+    class less that on the others.
+    """
+    candidates = frequent_words(task, max_probe_words)
+    chosen = [[word] for word in task.words]
+    try:
+        probe = model.wording(task.template, task.words, probe_words=(*task.words, *candidates))
+    except InvalidQuery as error:
+        # A tokenizer may not know a word of the texts; the official words are always good.
+        print(f"no search for label words: {error}")
+        return chosen
+    response = model.query(zeros(model), wording=probe, outputs=("word_logits",))
+    scores = log_softmax(response.word_logits[0])  # (B, W)
+    labels = task.train.labels
+    gains = np.stack(
+        [scores[labels == k].mean(axis=0) - scores[labels != k].mean(axis=0) for k in range(len(chosen))]
+    )
+    # Words of one token have the same logits everywhere: only the first of them may be taken.
+    _, first = np.unique(scores, axis=1, return_index=True)
+    n_official = len(chosen)
+    tokens = {scores[:, column].tobytes() for column in range(n_official)}
+    for column in sorted(set(first.tolist()), key=lambda w: -gains[:, w].max()):
+        owner = int(gains[:, column].argmax())
+        is_free = column >= n_official and scores[:, column].tobytes() not in tokens
+        if is_free and len(chosen[owner]) < words_per_class and gains[owner, column] > 0:
+            chosen[owner].append(candidates[column - n_official])
+    return chosen
+
+
+def frequent_words(task: Task, most: int) -> list[str]:
+    """Return the words of the labelled texts, most frequent first."""
+    counts = Counter(
+        word
+        for split in (task.train, task.dev)
+        for fields in split.texts
+        for text in fields
+        for word in re.findall(r"[A-Za-z]{3,}", text)
+    )
+    return [word for word, _ in counts.most_common(most) if word not in task.words]
+
+
+def train_loss(wording: Wording | None, task: Task, model: BlackBox) -> float:
+    """Return the cross-entropy on train of a prompt of zeros; costs a call."""
+    return float(cross_entropy(model.query(zeros(model), wording=wording).logits, task.train.labels)[0])
+
+
+def zeros(model: BlackBox) -> Array:
+    """Return one deep prompt of zeros."""
+    info = model.info
+    return np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)

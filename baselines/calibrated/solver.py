@@ -1,0 +1,56 @@
+"""Calibration alone: the manual prompt, with each label word weighed by its mean over train.
+
+With q the label-word logits and q_bar their mean over the N prompted training samples:
+W = lambda * diag(q_bar)^-1, lambda = mean_k q_bar_k, p1 = softmax(W q). One call, no tuning.
+
+The form on logits is undefined, or flips a class, where a mean logit is not positive, and depends on
+a constant added to all logits. So there are two guarded forms: "logits" first adds what makes the
+smallest mean 1, if it is smaller; "probabilities" (the default) puts the softmax of q in place of q,
+whose means are always positive, and normalises: p1 is proportional to p / p_bar.
+
+Source: Cao et al. 2023, National Science Review, nwad124.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.api import Array, BlackBox, IntArray, Response, Solution, Task
+from harness.api.losses import log_softmax
+
+SMALLEST_MEAN = 1.0
+
+
+class Calibrated:
+    """Needs logits alone; spends one call."""
+
+    def __init__(self, space: str = "probabilities") -> None:
+        """Take the space to calibrate in: "probabilities" or "logits".
+
+        Raises:
+            ValueError: another space.
+        """
+        if space not in {"probabilities", "logits"}:
+            raise ValueError(f"space is {space!r}, expected probabilities or logits")
+        self.space = space
+
+    def solve(self, task: Task, model: BlackBox) -> Solution:  # noqa: ARG002 (the contract)
+        """Ask for the logits of train and keep their means."""
+        info = model.info
+        zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
+        logits = model.query(zeros).logits[0].astype(np.float64)
+        if self.space == "probabilities":
+            # In the log, dividing by a mean is a shift.
+            n_classes = logits.shape[1]
+            scale, shift = np.ones(n_classes), -np.log(np.exp(log_softmax(logits)).mean(axis=0))
+        else:
+            lift = max(0.0, SMALLEST_MEAN - logits.mean(axis=0).min())
+            means = logits.mean(axis=0) + lift
+            scale = means.mean() / means
+            shift = scale * lift
+        return Solution(zeros, state={"scale": scale, "shift": shift})
+
+    @staticmethod
+    def predict(response: Response, state: Mapping[str, Array]) -> IntArray:
+        """Return the class with the largest calibrated probability, row by row."""
+        return (state["scale"] * response.logits[0].astype(np.float64) + state["shift"]).argmax(axis=-1)
