@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from harness.cli import (
+    baselines,
     bench,
     board,
     demo,
@@ -41,6 +42,7 @@ app.command("resubmit")(submissions.resubmit)
 app.command("worker")(worker.worker)
 app.add_typer(rounds.rounds, name="round")
 app.add_typer(team.team, name="team")
+app.add_typer(baselines.baselines, name="baselines")
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)

@@ -1,0 +1,128 @@
+"""`gradfree baselines ...`: the reference solvers, side by side."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, sandbox_mode, stores
+from harness.cli.output import console, print_json
+from harness.config import RoundConfig, load_round
+from harness.errors import UsageError
+from harness.rounds.intake import BASELINE_TEAM, baseline_folder, packaged_baselines, submit
+from harness.rounds.lifecycle import create_round
+
+__all__ = ["baselines"]
+
+baselines = typer.Typer(help="Run the reference solvers and compare them.", no_args_is_help=True)
+
+
+@baselines.command("list")
+def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
+    """List the reference solvers with their parameters in a round."""
+    from harness.session.attempt import solver_params
+    from harness.session.submission import read_submission
+
+    config = load_round(round_)
+    found = []
+    for name in packaged_baselines():
+        submission = read_submission(baseline_folder(name), config.limits.submission_bytes)
+        params = solver_params(config, submission, is_baseline=True)
+        found.append({"name": name, "description": submission.manifest.description, "params": params})
+    if as_json:
+        print_json(found)
+        return
+    for item in found:
+        console.print(escape(f"{item['name']}: {item['description']}"), soft_wrap=True)
+
+
+@baselines.command("run")
+def run(
+    round_: RoundOption = "toy",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A reference solver (may be repeated); default: all.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Few-shot seeds per task, from the first on.")
+    ] = None,
+    calls: Annotated[int | None, typer.Option("--calls", min=1, help="A smaller budget per run.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Enter solvers anew that are in already.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    home: Home = DEFAULT_ARENA,
+    shared: Shared = None,
+    unsafe: Unsafe = False,
+    as_json: Json = False,
+) -> None:
+    """Enter the reference solvers into a round, run them as any submission, and print method x task.
+
+    Finished runs are kept: calling it again only runs what is new or changed. Fewer tasks, seeds or
+    calls are other rules, and need an arena of their own (--home).
+    """
+    from harness.cli.progress import RunDisplay
+    from harness.rounds.comparison import compare, mean_interval
+    from harness.rounds.worker import Worker
+    from harness.session.submission import read_submission
+
+    _ = shared
+    config = _part_of(load_round(round_), task, seeds, calls)
+    mode = sandbox_mode(unsafe=unsafe)
+    with stores(home, must_exist=False) as (paths, sealed, publisher):
+        create_round(sealed, publisher, config)
+        entered = {item.digest for item in sealed.list_submissions(config.name) if item.is_baseline}
+        for name in only or packaged_baselines():
+            folder = baseline_folder(name)
+            digest = read_submission(folder, config.limits.submission_bytes).digest
+            if again or digest not in entered:
+                submit(sealed, publisher, paths, config, folder, BASELINE_TEAM, is_baseline=True)
+        with RunDisplay(is_quiet=as_json or markdown) as display:
+            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
+        comparison = compare(sealed, paths, config)
+    if as_json:
+        print_json(
+            [
+                asdict(row) | {"interval": mean_interval(row.totals) if len(row.totals) > 1 else None}
+                for row in comparison.rows
+            ]
+        )
+    elif markdown:
+        print(comparison.markdown())
+    else:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
+            table.add_column(column, justify="left" if column == "method" else "right")
+        for row in comparison.rows:
+            table.add_row(*map(escape, comparison.cells(row)))
+        console.print(table)
+    if any(row.failures for row in comparison.rows):
+        raise typer.Exit(1)
+
+
+def _part_of(
+    config: RoundConfig, names: list[str] | None, n_seeds: int | None, calls: int | None
+) -> RoundConfig:
+    """Return the round with the tasks, seeds and budget that were asked for.
+
+    Raises:
+        UsageError: the round has no such task.
+    """
+    known = {task.name for task in config.task}
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"round {config.name!r} has no task {name!r}; it has {', '.join(sorted(known))}")
+    tasks = tuple(
+        task.model_copy(
+            update={
+                "kshot_seeds": task.kshot_seeds[:n_seeds],
+                "budget_calls": min(calls or task.budget_calls, task.budget_calls),
+            }
+        )
+        for task in config.task
+        if not names or task.name in names
+    )
+    return config.model_copy(update={"task": tasks})

@@ -1,0 +1,143 @@
+"""Reference solvers side by side: method x task over few-shot seeds, on all test rows.
+
+For the organizer: public and private rows count together, so this never leaves the sealed side of a
+round whose labels are secret.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+from scipy.stats import t as student
+
+from harness.config import RoundConfig
+from harness.metrics.official import score
+from harness.session.artifact import read_artifact
+from harness.store import ArenaPaths, SealedStore
+from harness.tasks import load_task_data
+
+__all__ = ["Comparison", "MethodRow", "compare", "mean_interval"]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRow:
+    """One method.
+
+    Attributes:
+        name: the solver's name.
+        scores: task -> scores 0-100 on all test rows, in the order of the task's few-shot seeds.
+        calls: charged calls per run, mean.
+        engine_s: seconds of forward computation per run, mean.
+        wall_s: seconds per run, mean.
+        failures: runs that ended without a score, as "task seed: verdict".
+    """
+
+    name: str
+    scores: Mapping[str, Sequence[float]]
+    calls: float
+    engine_s: float
+    wall_s: float
+    failures: Sequence[str] = ()
+
+    @property
+    def totals(self) -> list[float]:
+        """Mean over tasks, once per few-shot seed (by its place in each task's list)."""
+        if self.failures or not self.scores:
+            return []
+        return [fmean(values) for values in zip(*self.scores.values(), strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rows, best first, under the names of the tasks."""
+
+    tasks: tuple[str, ...]
+    rows: tuple[MethodRow, ...]
+
+    def markdown(self) -> str:
+        """Return the table in Markdown: mean ± standard deviation, the mean with its 95 % interval."""
+        lines = [
+            "| method | " + " | ".join(self.tasks) + " | mean [95 %] | calls | seconds |",
+            "|---|" + "---|" * (len(self.tasks) + 3),
+        ]
+        lines += ["| " + " | ".join(cells) + " |" for cells in map(self.cells, self.rows)]
+        return "\n".join(lines)
+
+    def cells(self, row: MethodRow) -> list[str]:
+        """Return the texts of a row."""
+        return [
+            row.name,
+            *(_mean_and_spread(row.scores.get(task, ())) for task in self.tasks),
+            _interval_text(row.totals) if not row.failures else "; ".join(row.failures),
+            f"{row.calls:.0f}",
+            f"{row.wall_s:.1f}",
+        ]
+
+
+def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Comparison:
+    """Collect the newest submission of every reference solver in a round.
+
+    Raises:
+        DataError: an artifact or the round's data cannot be read.
+    """
+    labels = {task.name: load_task_data(task, seeds=()).test.labels for task in config.task}
+    newest = {item.name: item for item in store.list_submissions(config.name) if item.is_baseline}
+    rows = []
+    for item in newest.values():
+        scores: dict[str, list[float]] = {task.name: [] for task in config.task}
+        failures, artifacts = [], []
+        for run in item.runs:
+            if not run.artifact_path:
+                failures.append(f"{run.task} {run.kshot_seed}: {run.status.value}")
+                continue
+            artifact = read_artifact(paths.artifacts / run.artifact_path)
+            artifacts.append(artifact)
+            task = config.task_named(run.task)
+            if artifact.predictions is None or task is None:
+                failures.append(f"{run.task} {run.kshot_seed}: {artifact.verdict.value}")
+                continue
+            predictions = np.asarray(artifact.predictions, dtype=np.int64)
+            scores[run.task].append(score(task.metric, labels[run.task], predictions, len(task.label_names)))
+        if artifacts:
+            rows.append(
+                MethodRow(
+                    name=item.name,
+                    scores={name: values for name, values in scores.items() if values},
+                    calls=fmean(artifact.usage.calls for artifact in artifacts),
+                    engine_s=fmean(artifact.usage.engine_s for artifact in artifacts),
+                    wall_s=fmean(artifact.wall_s for artifact in artifacts),
+                    failures=tuple(failures),
+                )
+            )
+    rows.sort(key=lambda row: (-fmean(row.totals) if row.totals else math.inf, row.name))
+    return Comparison(tuple(task.name for task in config.task), tuple(rows))
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return mean, lower and upper end of Student's 95 % interval of the mean; needs two values.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs two values or more, got {len(values)}")
+    mean = fmean(values)
+    half = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return mean, mean - half, mean + half
+
+
+def _mean_and_spread(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _interval_text(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.1f}" if values else "-"
+    mean, low, high = mean_interval(values)
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
