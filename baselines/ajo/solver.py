@@ -13,8 +13,8 @@ Source: Cao et al. 2023, National Science Review, nwad124. Differences: README.m
 """
 
 from collections.abc import Mapping
+from typing import Any
 
-import cma
 import numpy as np
 from classifier import Classifier, joint_log_probabilities, log_prior
 
@@ -105,8 +105,10 @@ class AJO:
 
     def searches(
         self, stds: Array, model: BlackBox, generator: np.random.Generator, seed: int
-    ) -> list[tuple[cma.CMAEvolutionStrategy, FloatArray]]:
+    ) -> list[tuple[Any, FloatArray]]:
         """Return CMA-ES and projection (M * D, d) for every layer, as in BBTv2."""
+        import cma  # noqa: PLC0415 (`predict` starts without it)
+
         n_values = model.info.n_prompt_tokens * model.info.hidden_size
         found = []
         for layer, std in enumerate(stds):

@@ -9,7 +9,6 @@ Source: Sun et al. 2022, arXiv 2201.03514, row "Feature-MLP".
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
 
 from harness.api import Array, BlackBox, IntArray, Response, Solution, Task
 
@@ -25,6 +24,8 @@ class FeatureMLP:
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
         """Ask for the features of both splits and train."""
+        from sklearn.neural_network import MLPClassifier  # noqa: PLC0415 (`predict` starts without it)
+
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
         train, dev = (

@@ -1,0 +1,52 @@
+"""`gradfree baselines`, as an organizer types it."""
+
+import pytest
+
+
+def test_list_names_every_reference_solver_with_its_parameters(cli):
+    found = {item["name"]: item for item in cli.json("baselines", "list")}
+    assert {"manual", "bbt", "bbtv2", "ajo", "bbt_rgb", "dect", "linear_probe", "feature_mlp"} <= set(found)
+    # The toy's settings, not RoBERTa-large's.
+    assert found["bbtv2"]["params"]["intrinsic_dim"] == 50
+    assert found["ajo"]["params"]["intrinsic_dim"] == 50
+
+
+def test_run_goes_through_the_queue_and_prints_method_by_task(cli, mini_round):
+    names = ("--only", "manual", "--only", "calibrated", "--only", "dect")
+    first = cli.json("baselines", "run", "--round", mini_round, *names)
+    assert {row["name"] for row in first} == {"manual", "calibrated", "dect"}
+    board = {entry["name"]: entry for entry in cli.json("round", "show", "mini")["entries"]}
+    for row in first:
+        assert row["calls"] == board[row["name"]]["calls"]
+        (score,) = row["scores"]["sst2"]
+        assert board[row["name"]]["rank"] is None
+        # All test rows here, the public half on the board: close, and not the same figure.
+        assert score == pytest.approx(board[row["name"]]["score"], abs=12)
+    # Again: nothing is run twice, and the figures are the same.
+    assert cli.json("baselines", "run", "--round", mini_round, *names) == first
+    assert len(cli.json("round", "show", "mini")["entries"]) == 3
+    table = cli.run("baselines", "run", "--round", mini_round, *names, "--markdown").stdout.splitlines()
+    assert table[0] == "| method | sst2 | mean [95 %] | calls | seconds |"
+    assert len(table) == 2 + 3
+
+
+def test_run_of_a_part_needs_an_arena_of_its_own(cli, mini_round):
+    cli.run("baselines", "run", "--round", mini_round, "--only", "manual")
+    done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", "--calls", 7, expect=2)
+    assert "mini" in done.stderr
+    other = cli.folder / "other"
+    (row,) = cli.json(
+        "baselines", "run", "--round", mini_round, "--only", "calibrated", "--calls", 7, "--home", other
+    )
+    assert row["calls"] == 1
+
+
+def test_run_of_a_task_that_the_round_lacks_is_refused(cli, mini_round):
+    done = cli.run("baselines", "run", "--round", mini_round, "--task", "mnli", expect=2)
+    assert "no task 'mnli'; it has sst2" in done.stderr
+
+
+def test_run_of_a_solver_that_fails_says_so_and_exits_with_one(cli, mini_round):
+    # 40 calls do not hold a round of 24 layers' worth at the published population.
+    done = cli.run("baselines", "run", "--round", mini_round, "--only", "bbtv2", expect=1)
+    assert "sst2 8: RTE" in done.stdout
