@@ -24,3 +24,10 @@ def test_packaged_solver_conforms(check, solver):
 def test_every_example_is_under_test(repository):
     found = {path.parent for path in (repository / "submissions").glob("**/solver.toml")}
     assert found == {repository / name for name in OTHERS}
+
+
+@pytest.mark.parametrize("name", packaged_baselines())
+def test_reference_solver_has_its_page(name):
+    text = (baseline_folder(name) / "README.md").read_text()
+    titles = [line for line in text.splitlines() if line.startswith("#")]
+    assert titles[1:] == ["## Formula", "## Settings", "## Differences and why"]
