@@ -5,6 +5,7 @@ the attempt is void and the run starts from zero under the same seeds, here or e
 """
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -33,6 +34,9 @@ __all__ = ["RunEvent", "Worker"]
 
 _PAUSE_S = 0.5
 """Between looks at an empty queue."""
+
+_REPORT_EVERY_S = 2.0
+"""Between two reports of a run's progress to the board."""
 
 _STORE_FAULTS = (InfrastructureError, SQLAlchemyError)
 """What a store out of order raises (locked, full disk): waited out, never the worker's end."""
@@ -175,17 +179,31 @@ class Worker:
             labels=loaded.data.test.labels,
             is_public=loaded.is_public,
         )
-        is_metered = False
+        return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt))
 
-        def on_progress(progress: Progress) -> None:
-            nonlocal is_metered
+    def _watcher(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
+        """Note the first metered query; tell the observer of every one, and the board now and then."""
+        is_metered = False
+        reported_at = -math.inf
+
+        def watch(progress: Progress) -> None:
+            nonlocal is_metered, reported_at
             if not is_metered:
                 # A run cancelled from now on counts against the quota.
                 self.store.note_metered(attempt)
                 is_metered = True
             self._tell(RunEvent(run, progress=progress))
+            now = time.monotonic()
+            if now - reported_at < _REPORT_EVERY_S:
+                return
+            # The board may be late; the run must not wait for it or end by it.
+            with contextlib.suppress(*_STORE_FAULTS):
+                if reported_at == -math.inf:
+                    self.publisher.publish()
+                self.publisher.report(run, progress.calls, progress.best_train_loss)
+            reported_at = now
 
-        return run_attempt(arena, spec, folder, self.mode, on_progress)
+        return watch
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import ScoringRule
@@ -17,8 +18,11 @@ __all__ = [
     "BoardTask",
     "Curve",
     "Entry",
+    "Progress",
     "RunLine",
+    "SubmissionList",
     "SubmissionPage",
+    "TaskScores",
     "Upload",
 ]
 
@@ -61,6 +65,7 @@ class BoardRound:
         max_submissions_per_day: of a team; None means any number.
         max_submissions: of a team in all; None means any number.
         noise: reference method -> its noise floor, where one was measured.
+        rules: what of the round file may be read: a table per section; "task" maps names to tables.
     """
 
     round_id: int
@@ -80,6 +85,7 @@ class BoardRound:
     max_submissions_per_day: int | None = None
     max_submissions: int | None = None
     noise: Mapping[str, NoiseFloor] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ class Entry:
         is_pareto: no entry that counts is as good on score and calls, and better on one.
         standard_error: of the score over test rows and few-shot seeds, in points.
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
+        sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
+        change: places won since a week before the last change; None if it was not ranked then.
     """
 
     submission_id: int
@@ -149,6 +157,8 @@ class Entry:
     is_pareto: bool = False
     standard_error: float | None = None
     efficiency: float | None = None
+    sparkline: tuple[float, ...] = ()
+    change: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,35 @@ class Curve:
     calls: tuple[int, ...]
     losses: Mapping[int, tuple[float | None, ...]]
     scores: Mapping[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is that has not ended; `best_train_loss` is None before the first."""
+
+    task: str
+    kshot_seed: int
+    calls: int
+    budget_calls: int
+    best_train_loss: float | None
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScores:
+    """Scores of one entry on one task, one per few-shot seed; None where a run has no score."""
+
+    entry: Entry
+    seeds: Mapping[int, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionList:
+    """Some submissions of a round, newest first, and how many there are in all."""
+
+    round: BoardRound
+    entries: tuple[Entry, ...]
+    n_found: int
 
 
 @dataclass(frozen=True, slots=True)

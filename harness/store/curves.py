@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["GRID_POINTS", "best_so_far", "log_grid"]
+__all__ = ["GRID_POINTS", "SPARKLINE_POINTS", "best_so_far", "log_grid", "mean_curve"]
 
 GRID_POINTS = 48
+SPARKLINE_POINTS = 16
 
 
 def log_grid(budget_calls: int, n_points: int = GRID_POINTS) -> list[int]:
@@ -37,3 +38,26 @@ def best_so_far(points: Iterable[Sequence[float]], grid: Sequence[int]) -> list[
             next_point += 1
         curve.append(best)
     return curve
+
+
+def mean_curve(runs: Iterable[tuple[Iterable[Sequence[float]], int]]) -> list[float]:
+    """Return the mean over runs of the best loss so far, on `SPARKLINE_POINTS` shares of the budget.
+
+    The shares are evenly spaced in the log, and the same for every budget. Points before every run has
+    a loss are left out: a mean over the quick ones alone would jump.
+
+    Args:
+        runs: (points of the run as for `best_so_far`, its budget in calls).
+    """
+    curves = []
+    for points, budget_calls in runs:
+        step = math.log(budget_calls) / (SPARKLINE_POINTS - 1)
+        curves.append(
+            best_so_far(points, [round(math.exp(step * point)) for point in range(SPARKLINE_POINTS)])
+        )
+    means = []
+    for losses in zip(*curves, strict=True):
+        present = [loss for loss in losses if loss is not None]
+        if len(present) == len(losses):
+            means.append(round(sum(present) / len(present), 4))
+    return means

@@ -1,19 +1,61 @@
 """Sealed rows to public rows: the one place that decides what may be seen."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.metrics.efficiency import efficiency
 from harness.metrics.ranking import mean_of_seeds, total_score
 from harness.records import Status
-from harness.store.curves import best_so_far, log_grid
+from harness.store.curves import best_so_far, log_grid, mean_curve
 from harness.store.public_schema import PublicCurve, PublicEntry, PublicRound, PublicRun, PublicUpload
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.values import TERMINAL, Phase, phase_at
 
-__all__ = ["View", "public_curves", "public_entry", "public_round", "public_run", "public_upload", "view_of"]
+__all__ = [
+    "View",
+    "public_curves",
+    "public_entry",
+    "public_round",
+    "public_rules",
+    "public_run",
+    "public_upload",
+    "view_of",
+]
+
+_PUBLIC_RULES = {
+    "round": ("test_labels",),
+    "model": ("source", "revision", "n_prompt_tokens", "label_token"),
+    "numeric": ("device", "dtype", "threads", "chunk_tokens"),
+    "limits": (
+        "solver_s",
+        "cpu_s",
+        "predict_s",
+        "memory_bytes",
+        "scratch_bytes",
+        "log_bytes",
+        "state_bytes",
+        "submission_bytes",
+        "max_ensemble",
+        "max_wordings",
+        "max_bases",
+    ),
+    "outputs": ("allowed",),
+}
+_PUBLIC_TASK_RULES = (
+    "data",
+    "label_names",
+    "k_shot",
+    "metric",
+    "template",
+    "words",
+    "public_fraction",
+    "test_limit",
+)
+"""What of a round file everybody may read. Not the seed: it draws which test rows are private."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +137,7 @@ def public_round(row: RoundRow, view: View) -> PublicRound:
             }
             for task in row.tasks
         ],
+        rules=public_rules(row.rules_json),
         revision=row.revision,
     )
 
@@ -102,6 +145,34 @@ def public_round(row: RoundRow, view: View) -> PublicRound:
 def _score(run: RunRow, *, is_final: bool) -> float | None:
     """Return the score that counts: the private one after publication alone."""
     return run.score_private if is_final and run.task.has_private_rows else run.score_public
+
+
+def public_rules(rules_json: str) -> dict[str, Any]:
+    """Return what of a round file everybody may read; places on this machine are named without their path."""
+    if not rules_json:
+        return {}
+    rules = json.loads(rules_json)
+    shown: dict[str, Any] = {
+        section: {key: rules[section][key] for key in keys if key in rules[section]}
+        for section, keys in _PUBLIC_RULES.items()
+        if section in rules
+    }
+    shown["task"] = {
+        task["name"]: {key: task[key] for key in _PUBLIC_TASK_RULES if key in task}
+        for task in rules.get("task", ())
+    }
+    for table, key in (
+        (shown.get("model", {}), "source"),
+        *((task, "data") for task in shown["task"].values()),
+    ):
+        if key in table:
+            table[key] = _without_path(table[key])
+    return shown
+
+
+def _without_path(source: str) -> str:
+    kind, colon, place = source.partition(":")
+    return f"{kind}:{PurePosixPath(place).name}" if colon and place.startswith("/") else source
 
 
 def _visible_score(run: RunRow, view: View) -> float | None:
@@ -150,6 +221,11 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
         n_runs_held=sum(run.is_held for run in row.runs),
         submitted_at=row.submitted_at,
         finished_at=row.finished_at,
+        sparkline=[]
+        if is_hidden
+        else mean_curve(
+            (run.train_loss_curve, run.task.budget_calls) for run in row.runs if run.train_loss_curve
+        ),
         revision=row.revision,
     )
 

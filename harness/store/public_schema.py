@@ -18,6 +18,7 @@ __all__ = [
     "PublicEntry",
     "PublicLeader",
     "PublicMeta",
+    "PublicProgress",
     "PublicRound",
     "PublicRun",
     "PublicUpload",
@@ -68,6 +69,8 @@ class PublicRound(PublicBase):
     max_submissions: Mapped[int | None]
     noise: Mapped[dict[str, Any] | None]
     tasks: Mapped[list[Any]]
+    # What of the round file everybody may read; empty where the store holds no round file.
+    rules: Mapped[dict[str, Any]]
     revision: Mapped[int]
 
 
@@ -107,6 +110,8 @@ class PublicEntry(PublicBase):
     finished_at: Mapped[datetime | None]
     # The newest incomplete submission of its team, newer than the one that counts.
     is_pending_shown: Mapped[bool] = mapped_column(default=False)
+    # Best train loss so far, mean over runs, on a small logarithmic grid of the budget.
+    sparkline: Mapped[list[Any]]
     revision: Mapped[int]
 
 
@@ -193,3 +198,20 @@ class PublicLeader(PublicBase):
     is_pareto: Mapped[bool]
     # Of the score over test rows and few-shot seeds, in points.
     standard_error: Mapped[float | None]
+    # Places won since a week before the last change; null for what was not ranked then.
+    change: Mapped[int | None]
+
+
+class PublicProgress(PublicBase):
+    """How far a run is that has not ended. Changes often, and does not raise the version number."""
+
+    __tablename__ = "progress"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[int] = mapped_column(index=True)
+    task: Mapped[str] = mapped_column(String(100))
+    kshot_seed: Mapped[int] = mapped_column(BigInteger)
+    calls: Mapped[int]
+    budget_calls: Mapped[int]
+    best_train_loss: Mapped[float | None]
+    reported_at: Mapped[datetime]

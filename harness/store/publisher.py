@@ -11,7 +11,7 @@ A private score is not copied before its round is published: what is not there c
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -39,12 +39,14 @@ from harness.store.public_schema import (
     PublicEntry,
     PublicLeader,
     PublicMeta,
+    PublicProgress,
     PublicRound,
     PublicRun,
     PublicUpload,
 )
 from harness.store.replicates import load_replicates
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
+from harness.store.values import ClaimedRun
 from harness.store.writer import SealedStore, utc_now
 
 __all__ = ["MANUAL_BASELINE", "Publisher"]
@@ -54,6 +56,9 @@ MANUAL_BASELINE = "manual"
 
 _BATCH = 200
 """Submissions read at once: bounds the memory of publishing a whole arena."""
+
+_CHANGE_SPAN = timedelta(days=7)
+"""A change of rank is told against the ranking that long ago."""
 
 
 class Publisher:
@@ -123,6 +128,30 @@ class Publisher:
             meta.published_at = self._clock()
             return meta.version
 
+    def report(self, run: ClaimedRun, calls: int, best_train_loss: float | None) -> None:
+        """Show how far a run is. No result, so the version number stays.
+
+        Raises:
+            InfrastructureError: the database failed.
+        """
+        with database_errors("public"), Session(self._engine) as public, public.begin():
+            entry = public.get(PublicEntry, run.submission_id)
+            if entry is None or public.get_one(PublicRound, entry.round_id).frozen_at is not None:
+                # A frozen board stands still.
+                return
+            public.merge(
+                PublicProgress(
+                    run_id=run.run_id,
+                    submission_id=run.submission_id,
+                    task=run.task,
+                    kshot_seed=run.kshot_seed,
+                    calls=calls,
+                    budget_calls=run.budget_calls,
+                    best_train_loss=best_train_loss,
+                    reported_at=self._clock(),
+                )
+            )
+
     def _publish_rounds(self, public: Session, sealed: Session) -> bool:
         shown = {
             row.id: (row.revision, row.phase_then)
@@ -143,7 +172,7 @@ class Publisher:
                 or is_round_changed
             ):
                 changed = True
-                _elect(public, sealed, row, view)
+                _elect(public, sealed, row, view, self._clock() - _CHANGE_SPAN)
             changed = _publish_uploads(public, sealed, row) or changed
         return changed
 
@@ -210,6 +239,8 @@ def _publish_submissions(
             public.execute(delete(PublicRun).where(PublicRun.submission_id == row.id))
             public.execute(delete(PublicCurve).where(PublicCurve.submission_id == row.id))
             public.add_all(public_run(run, view) for run in row.runs)
+            waiting = [run.id for run in row.runs if run.status is not Status.RUNNING]
+            public.execute(delete(PublicProgress).where(PublicProgress.run_id.in_(waiting)))
             public.add_all(public_curves(row, view))
         public.flush()
     return bool(stale)
@@ -229,8 +260,16 @@ def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow) -> b
     return bool(stale)
 
 
-def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) -> None:
-    """Recompute which submissions count, their ranks and tiers, and which incomplete ones are shown."""
+def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View, earlier: datetime) -> None:
+    """Recompute which submissions count, their ranks and tiers, and which incomplete ones are shown.
+
+    Args:
+        public: the open session.
+        sealed: the open session of the sealed store.
+        round_row: the round.
+        view: what everybody may see of it.
+        earlier: ranks are compared with those of the results there were then.
+    """
     rows = public.execute(
         select(
             PublicEntry.submission_id,
@@ -243,6 +282,7 @@ def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) ->
             PublicEntry.public_score,
             PublicEntry.calls,
             PublicEntry.submitted_at,
+            PublicEntry.finished_at,
         ).where(PublicEntry.round_id == round_row.id)
     ).all()
     contenders = [
@@ -266,6 +306,17 @@ def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) ->
     totals = load_replicates(sealed, list(merits), is_private=view.is_final)
     own_tiers = tiers([totals.get(place.submission_id) for place in places])
     front = pareto_front([_point(merits[place.submission_id]) for place in places])
+    finished = {row.submission_id: row.finished_at for row in rows}
+    known, _ = choose(
+        (
+            each
+            for each in contenders
+            if (ended := finished[each.submission_id]) is not None and ended <= earlier
+        ),
+        round_row.rule,
+    )
+    owner_then = {contender.submission_id: contender.owner for contender in known}
+    rank_then = {owner_then[place.submission_id]: place.rank for place in rank(known)}
     public.execute(delete(PublicLeader).where(PublicLeader.round_id == round_row.id))
     placed = [
         {
@@ -280,6 +331,7 @@ def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) ->
             "standard_error": (
                 float(totals[place.submission_id].std(ddof=1)) if place.submission_id in totals else None
             ),
+            "change": _places_won(rank_then.get(owners[place.submission_id]), place.rank),
         }
         for place, tier, is_pareto in zip(places, own_tiers, front, strict=True)
     ]
@@ -299,3 +351,7 @@ def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View) ->
 
 def _point(contender: Contender) -> tuple[float, int] | None:
     return None if contender.total is None else (contender.total, contender.calls)
+
+
+def _places_won(rank_then: int | None, rank_now: int | None) -> int | None:
+    return None if rank_then is None or rank_now is None else rank_then - rank_now

@@ -4,7 +4,7 @@ Everything here opens the database so that it cannot be written, and nothing her
 score: it is not in the file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,18 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.metrics.noise import NoiseFloor
+from harness.records import Status
 from harness.store.board import (
     Board,
     BoardRound,
     BoardTask,
     Curve,
     Entry,
+    Progress,
     RunLine,
+    SubmissionList,
     SubmissionPage,
+    TaskScores,
     Upload,
 )
 from harness.store.database import PUBLIC, database_errors, open_read_only
@@ -32,6 +36,7 @@ from harness.store.public_schema import (
     PublicEntry,
     PublicLeader,
     PublicMeta,
+    PublicProgress,
     PublicRound,
     PublicRun,
     PublicUpload,
@@ -144,6 +149,103 @@ class PublicStore:
             )
             return tuple(_to_entry(entry, leader, round_row) for entry, leader in rows)
 
+    def submission_list(
+        self,
+        name: str,
+        *,
+        status: Status | None = None,
+        text: str = "",
+        offset: int = 0,
+        limit: int = 50,
+    ) -> SubmissionList:
+        """Return some submissions of a round, newest first.
+
+        Args:
+            name: the round.
+            status: of this status alone.
+            text: part of the team's or the solver's name, whatever its case.
+            offset: how many to leave out.
+            limit: how many at most.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self._session() as session:
+            round_row = _find_round(session, name, None)
+            wanted = [PublicEntry.round_id == round_row.id]
+            if status is not None:
+                wanted.append(PublicEntry.status == status)
+            if text:
+                wanted.append(
+                    or_(
+                        PublicEntry.team.icontains(text, autoescape=True),
+                        PublicEntry.name.icontains(text, autoescape=True),
+                    )
+                )
+            rows = session.execute(
+                select(PublicEntry, PublicLeader)
+                .outerjoin(PublicLeader, PublicLeader.submission_id == PublicEntry.submission_id)
+                .where(*wanted)
+                .order_by(PublicEntry.submission_id.desc())
+                .offset(offset)
+                .limit(limit)
+            )
+            return SubmissionList(
+                round=_to_round(round_row),
+                entries=tuple(_to_entry(entry, leader, round_row) for entry, leader in rows),
+                n_found=session.scalar(select(func.count()).select_from(PublicEntry).where(*wanted)) or 0,
+            )
+
+    def task_scores(self, name: str, task: str, submission_ids: Sequence[int]) -> tuple[TaskScores, ...]:
+        """Return the scores of some submissions of a round on one task, in the order given.
+
+        Raises:
+            UsageError: there is no such round, or it has no such task, or no such submission.
+        """
+        with self._session() as session:
+            round_row = _find_round(session, name, None)
+            if task not in {each["name"] for each in round_row.tasks}:
+                raise UsageError(f"round {name} has no task {task}")
+            runs: dict[int, dict[int, float | None]] = {number: {} for number in submission_ids}
+            for number, seed, score in session.execute(
+                select(PublicRun.submission_id, PublicRun.kshot_seed, PublicRun.score)
+                .where(PublicRun.submission_id.in_(submission_ids), PublicRun.task == task)
+                .order_by(PublicRun.run_id)
+            ):
+                runs[number][seed] = score
+            rows = {
+                entry.submission_id: _to_entry(entry, leader, round_row)
+                for entry, leader in session.execute(
+                    select(PublicEntry, PublicLeader)
+                    .outerjoin(PublicLeader, PublicLeader.submission_id == PublicEntry.submission_id)
+                    .where(
+                        PublicEntry.submission_id.in_(submission_ids), PublicEntry.round_id == round_row.id
+                    )
+                )
+            }
+            return tuple(
+                TaskScores(rows[number], runs[number]) for number in submission_ids if number in rows
+            )
+
+    def progress(self, submission_id: int) -> tuple[Progress, ...]:
+        """Return how far the running runs of a submission are; read anew every time, whatever the version."""
+        with self._session() as session:
+            return tuple(
+                Progress(
+                    row.task,
+                    row.kshot_seed,
+                    row.calls,
+                    row.budget_calls,
+                    row.best_train_loss,
+                    row.reported_at,
+                )
+                for row in session.scalars(
+                    select(PublicProgress)
+                    .where(PublicProgress.submission_id == submission_id)
+                    .order_by(PublicProgress.run_id)
+                )
+            )
+
     def submission(self, submission_id: int) -> SubmissionPage:
         """Return a submission with its runs and curves.
 
@@ -213,6 +315,7 @@ def _to_round(row: PublicRound) -> BoardRound:
         max_submissions_per_day=row.max_submissions_per_day,
         max_submissions=row.max_submissions,
         noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()},
+        rules=row.rules,
     )
 
 
@@ -248,6 +351,8 @@ def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: Public
         is_pareto=leader is not None and leader.is_pareto,
         standard_error=None if leader is None else leader.standard_error,
         efficiency=entry.efficiency,
+        sparkline=tuple(entry.sparkline),
+        change=None if leader is None else leader.change,
     )
 
 

@@ -5,11 +5,13 @@ occurs: complete, scored on a checkpoint, unofficial, failed, running, waiting, 
 """
 
 import hashlib
+import json
 import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from harness.config import load_round
 from harness.metrics.ranking import ScoringRule
 from harness.records import Usage, Verdict
 from harness.store.paths import ArenaPaths
@@ -34,6 +36,17 @@ _NOUNS = ("Moths", "Bandits", "Sieve", "Swarm", "Herons", "Otters", "Foxes", "Ly
 _METHODS = ("NES", "surrogate GP", "SPSA", "bandit prompts", "TPE", "annealing")
 _OTHERS = ("Broken Compass", "Slow Loris", "Held Breath", "Second Thoughts", "Early Bird", "Late Arrival")
 _START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+_BETWEEN_SUBMISSIONS = timedelta(hours=7)
+
+
+class _Clock:
+    """Time that passes between submissions alone, so that a sample arena is weeks old."""
+
+    def __init__(self) -> None:
+        self.now = _START
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 def sample_round(
@@ -42,7 +55,12 @@ def sample_round(
     rule: ScoringRule = ScoringRule.FORCE_BEST,
 ) -> RoundFacts:
     """Return a round with the five official task names."""
-    text = f"[round]\nname = '{name}'\n"
+    rules = json.loads(load_round("official").canonical_json())
+    rules["round"]["name"] = name
+    titles = {title.replace("-", "").lower(): title for title in SAMPLE_TASKS}
+    for task in rules["task"]:
+        task["name"] = titles[task["name"]]
+    text = json.dumps(rules, sort_keys=True)
     return RoundFacts(
         name=name,
         version="1.0",
@@ -128,10 +146,10 @@ def build_sample_arena(
         n_teams: teams with a complete submission; every third one submits twice.
         kshot_seeds: of every task; two or more, so that one submission stays half done.
     """
-    # The round is open for ever, as far as the clock goes.
+    clock = _Clock()
     with (
-        SealedStore.open(paths, clock=lambda: _START + timedelta(days=10)) as sealed,
-        Publisher.open(paths, sealed) as publisher,
+        SealedStore.open(paths, clock=clock) as sealed,
+        Publisher.open(paths, sealed, clock=clock) as publisher,
     ):
         facts = sample_round(kshot_seeds=kshot_seeds)
         sealed.add_round(facts)
@@ -140,6 +158,7 @@ def build_sample_arena(
             team = _team_name(number)
             sealed.ensure_team(team)
             level = 80.0 - 30.0 * number / max(n_teams, 1)
+            clock.now += _BETWEEN_SUBMISSIONS
             for attempt in range(2 if number % 3 == 0 else 1):
                 method = f"{_METHODS[number % len(_METHODS)]} v{attempt + 1}"
                 _submit(sealed, facts.name, team, method)
@@ -147,14 +166,16 @@ def build_sample_arena(
         for name, level in _BASELINES:
             _submit(sealed, facts.name, "baselines", name, is_baseline=True)
             _run_all(sealed, level, calls=0 if name == "zero-shot" else None)
-        _other_states(sealed, facts.name)
+        running = _other_states(sealed, facts.name)
         digest = hashlib.sha256(b"predictions").hexdigest()
         scores = dict(zip(SAMPLE_TASKS, (88.1, 80.3, 79.4, 71.2, 95.0), strict=True))
         sealed.add_upload(facts.name, "Unmetered", digest, scores, 82.8)
         publisher.publish()
+        if running is not None:
+            publisher.report(running, running.budget_calls // 3, 0.4321)
 
 
-def _other_states(sealed: SealedStore, round_name: str) -> None:
+def _other_states(sealed: SealedStore, round_name: str) -> ClaimedRun | None:
     for team in (
         "Broken Compass",
         "Slow Loris",
@@ -189,8 +210,9 @@ def _other_states(sealed: SealedStore, round_name: str) -> None:
     _submit(sealed, round_name, "Early Bird", "in progress")
     for _ in range(len(SAMPLE_TASKS) + 2):
         _run_one(sealed, 70.0)
-    sealed.claim_run("sample", 3600)
+    running = sealed.claim_run("sample", 3600)
     _submit(sealed, round_name, "Late Arrival", "in the queue")
+    return running
 
 
 def _submit(
