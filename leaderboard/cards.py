@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from leaderboard.wording import literal
+from leaderboard.markup import render
 
 __all__ = ["Card", "show_cards"]
 
@@ -21,9 +21,4 @@ class Card:
 
 def show_cards(cards: Sequence[Card]) -> None:
     """Show cards side by side, as many as fit."""
-    with st.container(horizontal=True, gap="small"):
-        for card in cards:
-            with st.container(border=True, width="stretch", gap=None):
-                st.caption(card.label)
-                st.markdown(f"#### {literal(card.value)}")
-                st.caption(literal(card.remark))
+    st.html(render("cards.html", cards=cards))

@@ -33,7 +33,7 @@ def streamlit_command(public_db: Path, host: str = "127.0.0.1", port: int = 8501
         "client.showErrorDetails": "none",
     }
     flags = [f"--{name}={value}" for name, value in {**settings, **_theme()}.items()]
-    app = str(_FOLDER / "app.py")
+    app = str(_FOLDER / "serve.py")
     return [sys.executable, "-m", "streamlit", "run", app, *flags, "--", str(public_db)]
 
 

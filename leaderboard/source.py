@@ -2,16 +2,41 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from harness.errors import UsageError
-from harness.store.board import Board, BoardRound, SubmissionPage
+from harness.records import Status
+from harness.store.board import (
+    Board,
+    BoardRound,
+    Entry,
+    Progress,
+    SubmissionList,
+    SubmissionPage,
+    TaskScores,
+)
 from harness.store.queries import PublicStore
+from leaderboard import charts
+from leaderboard.charts.style import series_name
 from leaderboard.launch import PUBLIC_DB_VARIABLE
+from leaderboard.palette import DARK, LIGHT
 
-__all__ = ["board", "public_db", "rounds", "submission", "version"]
+__all__ = [
+    "board",
+    "cost_chart",
+    "progress",
+    "public_db",
+    "rounds",
+    "submission",
+    "submissions",
+    "targets_chart",
+    "task_scores",
+    "version",
+]
 
 
 def public_db() -> Path:
@@ -54,6 +79,40 @@ def submission(submission_id: int) -> SubmissionPage:
     return _submission(_stamp(), version(), submission_id)
 
 
+def submissions(name: str, status: Status | None, text: str, page: int, per_page: int) -> SubmissionList:
+    """Return one page of a round's submissions, newest first; `page` counts from 1.
+
+    Raises:
+        UsageError: there is no such round.
+    """
+    return _submissions(_stamp(), version(), name, status, text, page, per_page)
+
+
+def task_scores(name: str, task: str, submission_ids: tuple[int, ...]) -> tuple[TaskScores, ...]:
+    """Return the scores of some submissions on one task.
+
+    Raises:
+        UsageError: there is no such round or task.
+    """
+    return _task_scores(_stamp(), version(), name, task, submission_ids)
+
+
+def progress(submission_id: int) -> tuple[Progress, ...]:
+    """Return how far the running runs of a submission are, read now."""
+    return _store().progress(submission_id)
+
+
+def cost_chart(name: str, *, is_dark: bool) -> dict[str, Any]:
+    """Return score against calls of a round, as a specification."""
+    return _cost_chart(_stamp(), version(), name, is_dark)
+
+
+def targets_chart(entries: Sequence[Entry], *, is_dark: bool) -> dict[str, Any]:
+    """Return the targets that some entries reached against calls, as a specification."""
+    chosen = tuple(entry.submission_id for entry in entries)
+    return _targets_chart(_stamp(), version(), chosen, is_dark)
+
+
 def _stamp() -> tuple[str, int]:
     """Name the file, and notice when it was replaced by another one."""
     path = public_db()
@@ -87,3 +146,46 @@ def _board(stamp: tuple[str, int], at_version: int, name: str) -> Board:  # noqa
 @st.cache_data(max_entries=256, show_spinner=False)
 def _submission(stamp: tuple[str, int], at_version: int, submission_id: int) -> SubmissionPage:  # noqa: ARG001
     return _open(stamp).submission(submission_id)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _submissions(
+    stamp: tuple[str, int],
+    at_version: int,  # noqa: ARG001
+    name: str,
+    status: Status | None,
+    text: str,
+    page: int,
+    per_page: int,
+) -> SubmissionList:
+    return _open(stamp).submission_list(
+        name, status=status, text=text, offset=(page - 1) * per_page, limit=per_page
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _task_scores(
+    stamp: tuple[str, int],
+    at_version: int,  # noqa: ARG001
+    name: str,
+    task: str,
+    submission_ids: tuple[int, ...],
+) -> tuple[TaskScores, ...]:
+    return _open(stamp).task_scores(name, task, submission_ids)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _cost_chart(stamp: tuple[str, int], at_version: int, name: str, is_dark: bool) -> dict[str, Any]:  # noqa: FBT001
+    return charts.score_against_calls(_board(stamp, at_version, name).entries, DARK if is_dark else LIGHT)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _targets_chart(
+    stamp: tuple[str, int],
+    at_version: int,
+    chosen: tuple[int, ...],
+    is_dark: bool,  # noqa: FBT001
+) -> dict[str, Any]:
+    pages = [_submission(stamp, at_version, number) for number in chosen]
+    curves = {series_name(page.entry): page.curves for page in pages if page.curves}
+    return charts.targets_reached(curves, DARK if is_dark else LIGHT)

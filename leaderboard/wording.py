@@ -9,13 +9,19 @@ from harness.store.board import UNOFFICIAL, BoardRound, Entry, RunLine
 __all__ = [
     "CHECKPOINT_MARK",
     "button_text",
+    "change_text",
+    "entry_note",
     "entry_state",
+    "entry_words",
     "literal",
+    "metric_name",
     "moment",
     "rank_of",
     "round_caption",
     "run_state",
     "seconds",
+    "size",
+    "time_limit",
     "verdict_text",
 ]
 
@@ -62,6 +68,37 @@ def verdict_text(verdict: Verdict) -> str:
 def entry_state(entry: Entry) -> str:
     """Return the state of a submission in a few words, for a table cell."""
     return _marked(_progress(entry), is_official=entry.is_official)
+
+
+def entry_words(entry: Entry) -> str:
+    """Return the state of a submission with the meaning of its verdict, for a table cell."""
+    if entry.verdict is None or entry.verdict is Verdict.OK:
+        return entry_state(entry)
+    note = ", scored on a checkpoint" if entry.is_flagged and entry.is_complete else ""
+    return _marked(verdict_text(entry.verdict) + note, is_official=entry.is_official)
+
+
+def entry_note(entry: Entry) -> str:
+    """Return what is unusual about a complete submission, in two words at most; empty if nothing is."""
+    if not entry.is_official:
+        return "unofficial"
+    return f"{entry.verdict}, checkpoint" if entry.is_flagged and entry.is_complete else ""
+
+
+def change_text(entry: Entry) -> str:
+    """Return the places won or lost within a week."""
+    if entry.rank is None:
+        return ""
+    if entry.change is None:
+        return "new"
+    if entry.change == 0:
+        return "="
+    return f"▲ {entry.change}" if entry.change > 0 else f"▼ {-entry.change}"
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric's name for people."""
+    return {"f1_macro": "macro F1"}.get(metric, metric)
 
 
 def _progress(entry: Entry) -> str:
@@ -115,6 +152,19 @@ def seconds(value: float) -> str:
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def time_limit(value: float) -> str:
+    """Return a limit of time, whole where it is whole."""
+    return f"{value / 60:g} min" if value >= 120 else f"{value:g} s"
+
+
+def size(value: int) -> str:
+    """Return a number of bytes in the largest unit that gives a number from 1."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= unit:
+            return f"{value / unit:g} {name}"
+    return f"{value} bytes"
 
 
 def moment(value: datetime | None) -> str:

@@ -125,6 +125,8 @@ class Entry:
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
         change: places won since a week before the last change; None if it was not ranked then.
+        tier: from 1; entries of one tier cannot be told apart from its leader; None if unknown.
+        margin: half the width of the score's 95 % interval; None if unknown.
     """
 
     submission_id: int
@@ -159,6 +161,8 @@ class Entry:
     efficiency: float | None = None
     sparkline: tuple[float, ...] = ()
     change: int | None = None
+    tier: int | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

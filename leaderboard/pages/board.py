@@ -1,137 +1,196 @@
 """Page: the board of a round."""
 
-import pandas as pd
 import streamlit as st
-from pandas.io.formats.style import Styler
 
-from harness.store.board import UPLOAD_LABEL, Board
+from harness.store.board import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
-from leaderboard.ranking import board_cards, board_frame, filter_entries, task_column, tint, upload_frame
-from leaderboard.rounds import choose_round
+from leaderboard.entry_table import show_entries
+from leaderboard.headings import section, title
+from leaderboard.live import offer_refresh
+from leaderboard.markup import Cell, Column, render, text_table
+from leaderboard.ranking import BASELINE_MARK, VIEWS, board_cards, filter_entries, phone_rows, upload_rows
+from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import literal, round_caption
+from leaderboard.wording import entry_words, moment, round_caption
 
-_VIEWS = ("scores", "cost")
-_MAX_STYLED_ROWS = 100
-_MAX_ROWS_SHOWN = 22
-_POLL_S = 15
+_ROWS_PER_PAGE = 100
+_MAX_COMPARED = 4
+_PLOTS = ("cost", "intervals", "ecdf")
+_ECDF_COMPETITORS, _ECDF_BASELINES = 3, 2
 
 
-def show_table(board: Board, text: str, view: str, *, with_baselines: bool) -> None:
-    """Show the ranked table; a button in each row opens the submission."""
-    entries = filter_entries(board.entries, text, with_baselines=with_baselines)
-    if not entries:
+def show_head() -> Board:
+    """Show the title and the round's facts; return the board of the round chosen."""
+    place, name = head_with_round()
+    board = source.board(name)
+    with place:
+        title(
+            board.round.title or board.round.name,
+            f"Round {board.round.name} {board.round.version} · {round_caption(board.round)}",
+        )
+    return board
+
+
+def show_ranking(board: Board) -> None:
+    """Show filters and the ranked table; a button in each row opens the submission."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        view = st.segmented_control(
+            "Columns",
+            VIEWS,
+            default=VIEWS[0],
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        text = st.text_input(
+            "Search team or solver",
+            placeholder="Search team or solver",
+            key="q",
+            bind="query-params",
+            width=230,
+            label_visibility="collapsed",
+        )
+        with_baselines = st.toggle("Baselines", value=True, key="baselines")
+    complete = [entry for entry in board.entries if entry.is_complete]
+    entries = filter_entries(complete, text or "", with_baselines=with_baselines)
+    if not complete:
+        st.info("No submission is complete yet. The first complete one leads.")
+    elif not entries:
         st.info("No entry matches; change the search or show the baselines.")
-        return
-    frame = board_frame(board.round, entries, view)
-    data: pd.DataFrame | Styler = frame
-    if len(frame) <= _MAX_STYLED_ROWS:
-        styles = tint(entries, palette_now().muted)
-        data = frame.style.apply(lambda column: [styles[row] for row in range(len(column))], axis=0)
-    identifiers = [entry.submission_id for entry in entries]
+    else:
+        show_table(board, entries, view or VIEWS[0])
 
-    def remember() -> None:
-        st.session_state["opened"] = identifiers[st.session_state["open-click"]["row"]]
 
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        data,
-        hide_index=True,
-        placeholder="-",
-        height=min(len(frame), _MAX_ROWS_SHOWN) * 32 + 37,
-        row_height=32,
-        column_config={
-            "#": number(width=44, pinned=True, help="Place among competitors; ties share it."),
-            "Solver": st.column_config.ButtonColumn(
-                type="tertiary",
-                alignment="left",
-                key="open-click",
-                on_click=remember,
-                help="Opens the submission.",
-            ),
-            "Score ↑": st.column_config.ProgressColumn(
-                min_value=0, max_value=100, format="%.2f", width=140, help="Mean over tasks, 0-100."
-            ),
-            **{task_column(task.name): number(format="%.1f", width=78) for task in board.round.tasks},
-            "Calls ↓": number(format="localized", help="Charged calls over all runs; breaks ties."),
-            "Budget used ↓": number(format="%.1f %%"),
-            "Tokens ↓": number(format="compact"),
-            "Model s ↓": number(format="%.1f"),
-            "Wall s ↓": number(format="%.1f"),
-        },
-        alt="Ranking of the round",
+def show_table(board: Board, entries: list[Entry], view: str) -> None:
+    """Show one page of the ranking, and what can be done with it."""
+    n_pages = -(-len(entries) // _ROWS_PER_PAGE)
+    at = min(int(st.session_state.get("rows", 1)), n_pages) if n_pages > 1 else 1
+    shown = entries[(at - 1) * _ROWS_PER_PAGE : at * _ROWS_PER_PAGE]
+    pareto = frozenset(entry.submission_id for entry in charts.pareto_front(board.entries))
+    with st.container(key="wide"):
+        ticked = show_entries(board.round, shown, view, pareto)
+    with st.container(key="narrow"):
+        st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if n_pages > 1:
+            st.pagination(n_pages, key="rows")
+        can_compare = 2 <= len(ticked) <= _MAX_COMPARED
+        if st.button("Compare", disabled=not can_compare, help=f"Tick two to {_MAX_COMPARED} rows."):
+            st.switch_page("pages/compare.py", query_params={"ids": ",".join(map(str, ticked))})
+        query = f"?round={board.round.name}"
+        st.link_button("CSV", f"api/leaderboard.csv{query}")
+        st.link_button("JSON", f"api/leaderboard.json{query}")
+        st.link_button("Plain page", f"board.html{query}")
+    rows = "private" if board.round.is_final else "public"
+    st.caption(
+        f"Order: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
+        "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked; so does "
+        "what ran without a sandbox (unofficial). checkpoint: a limit ended a run, its last checkpoint was "
+        "scored. 7 days: places won or lost within a week."
     )
+
+
+def show_unfinished(board: Board) -> None:
+    """Show what is not complete, apart from the ranking."""
+    unfinished = [entry for entry in board.entries if not entry.is_complete]
+    if unfinished:
+        section("In progress or not complete")
+        columns = [
+            Column("Team", is_heading=True),
+            Column("Solver"),
+            Column("State"),
+            Column("Runs ended", is_number=True, is_wide_only=True),
+            Column("Calls ↓", is_number=True, is_wide_only=True),
+            Column("Submitted", is_wide_only=True),
+        ]
+        rows: list[list[str | Cell]] = [
+            [
+                f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+                Cell(entry.name, href=f"submission?id={entry.submission_id}"),
+                entry_words(entry),
+                f"{entry.n_runs_done} of {entry.n_runs}",
+                f"{entry.calls:,}",
+                moment(entry.submitted_at),
+            ]
+            for entry in unfinished
+        ]
+        st.html(text_table("Submissions that are not complete", columns, rows))
 
 
 def show_uploads(board: Board) -> None:
     """Show scores of predictions that came without a solver, apart from the ranking."""
     if not board.uploads:
         return
-    frame = upload_frame(board.round, board.uploads)
-    number = st.column_config.NumberColumn
-    st.markdown(f"##### {UPLOAD_LABEL.capitalize()}")
-    st.caption("Not ranked. Scores on public test rows, rounded to 0.1.")
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(len(frame), _MAX_ROWS_SHOWN) * 32 + 37,
-        row_height=32,
-        column_config={
-            name: number(format="%.1f", width=78)
-            for name in frame.columns
-            if name not in {"Name", "Uploaded"}
-        },
-        alt="Scores of uploaded predictions, not ranked",
+    section(UPLOAD_LABEL.capitalize(), "Not ranked. Scores on public test rows, rounded to 0.1.")
+    columns = [
+        Column("Name", is_heading=True),
+        Column("Score ↑", is_number=True),
+        *(Column(f"{task.name} ↑", is_number=True, is_wide_only=True) for task in board.round.tasks),
+        Column("Uploaded"),
+    ]
+    st.html(
+        text_table(
+            "Scores of uploaded predictions, not ranked", columns, upload_rows(board.round, board.uploads)
+        )
     )
 
 
-def show_chart(board: Board) -> None:
-    """Show score against calls."""
-    spec = charts.score_against_calls(board.entries, palette_now())
-    if spec:
-        st.markdown("##### Score against calls")
-        st.vega_lite_chart(spec, width="stretch", alt="Score against charged calls per run, a mark per entry")
-
-
-@st.fragment(run_every=_POLL_S)
-def offer_refresh(shown_version: int) -> None:
-    """Say that there are newer results; never reorder the table under a reader."""
-    if source.version() != shown_version and st.button("New results: refresh", type="primary"):
-        st.rerun()
+def show_plots(board: Board) -> None:
+    """Show the plot that is chosen; the others are not computed."""
+    plots = [plot for plot in _PLOTS if plot != "intervals" or any(entry.margin for entry in board.entries)]
+    names = {"cost": "Score and calls", "intervals": "Intervals", "ecdf": "Targets reached"}
+    section("Plots")
+    plot = st.segmented_control(
+        "Plot",
+        plots,
+        default=plots[0],
+        required=True,
+        format_func=lambda name: name,
+        key="plot",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    palette = palette_now()
+    if plot == "intervals":
+        spec = charts.score_intervals(board.entries[:_ROWS_PER_PAGE], palette)
+        caption = (
+            "Bars: 95 % intervals over few-shot seeds and test rows. They say nothing about other tasks."
+        )
+    elif plot == "ecdf":
+        best = [entry for entry in board.entries if entry.rank is not None][:_ECDF_COMPETITORS]
+        reference = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
+        spec = source.targets_chart(best + reference[:_ECDF_BASELINES], is_dark=palette.is_dark)
+        caption = (
+            f"Share of (task, seed, target) reached: {charts.N_TARGETS} train-loss targets per task, evenly "
+            "spaced between the worst first and the best last loss of the entries shown."
+        )
+    else:
+        spec = source.cost_chart(board.round.name, is_dark=palette.is_dark)
+        caption = (
+            "Dashed: nobody scores higher with fewer calls. Labels: that frontier and the reference methods."
+        )
+    if not spec:
+        st.info("Nothing to draw yet.")
+        return
+    st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{names[plot or 'cost']}: {caption}")
+    st.caption(caption)
 
 
 def main() -> None:
     """Show the page."""
-    opened = st.session_state.pop("opened", None)
-    if opened is not None:
-        st.switch_page("pages/submission.py", query_params={"id": str(opened)})
-    head = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        board = source.board(choose_round())
-        view = st.segmented_control(
-            "Columns", _VIEWS, default="scores", required=True, key="view", bind="query-params"
-        )
-        text = st.text_input("Search team or solver", key="q", bind="query-params", width=240)
-        with_baselines = st.toggle("Baselines", value=True, key="baselines")
-    with head:
-        st.markdown(f"### {literal(board.round.title or board.round.name)}")
-        st.caption(literal(f"Round {board.round.name} {board.round.version} · {round_caption(board.round)}"))
+    board = show_head()
     offer_refresh(board.version)
     show_cards(board_cards(board))
     if not board.entries:
         st.info("No submission yet. The first complete one leads.")
-        show_uploads(board)
-        return
-    show_table(board, text or "", view or "scores", with_baselines=with_baselines)
-    st.caption(
-        "Rank: mean score over tasks (each the mean over its few-shot seeds), then fewer charged calls; "
-        "equal on both share a rank. ◆ reference methods stand in order and are not ranked. "
-        "What is not complete has no score and no rank. * scored on a checkpoint. What ran without a "
-        "sandbox is unofficial and not ranked. Select a solver to open it."
-    )
+    else:
+        show_ranking(board)
+        show_unfinished(board)
     show_uploads(board)
-    show_chart(board)
+    if any(entry.is_complete for entry in board.entries):
+        show_plots(board)
 
 
 guard.show(main)

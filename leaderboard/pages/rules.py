@@ -1,39 +1,87 @@
 """Page: the rules of a round, as the store has them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from harness.metrics.ranking import ScoringRule
 from leaderboard import guard, source
-from leaderboard.ranking import task_frame
-from leaderboard.rounds import choose_round
-from leaderboard.wording import literal, moment
+from leaderboard.headings import section, title
+from leaderboard.markup import Cell, Column, text_table
+from leaderboard.rounds import head_with_round
+from leaderboard.runs import task_table
+from leaderboard.wording import moment, size, time_limit
 
 _WHICH_COUNTS = {
     ScoringRule.FORCE_BEST: "the complete submission with the best public score",
     ScoringRule.FORCE_LAST: "the last complete submission",
 }
 
+_LIMITS = {
+    "submission_bytes": "Submission, unpacked",
+    "solver_s": "Solver's own time in a run",
+    "cpu_s": "Processor time in a run",
+    "predict_s": "Prediction",
+    "memory_bytes": "Memory",
+    "scratch_bytes": "Scratch space",
+    "log_bytes": "Log",
+    "state_bytes": "State handed to predict",
+    "max_ensemble": "Prompts in a solution",
+    "max_wordings": "Wordings in a run",
+    "max_bases": "Prompts kept on the server",
+}
+
+
+def limit_rows(limits: Mapping[str, Any]) -> list[list[str | Cell]]:
+    """Return a row per limit that the round sets."""
+    return [[label, _quantity(key, limits[key])] for key, label in _LIMITS.items() if key in limits]
+
+
+def _quantity(key: str, value: float) -> str:
+    if key.endswith("_bytes"):
+        return size(int(value))
+    return time_limit(float(value)) if key.endswith("_s") else f"{value:,}"
+
+
+def setting_rows(rules: Mapping[str, Mapping[str, Any]]) -> list[list[str | Cell]]:
+    """Return model, outputs and numeric profile, a row each."""
+    model, numeric = rules.get("model", {}), rules.get("numeric", {})
+    rows: list[list[str | Cell]] = []
+    if model:
+        revision = f" at {model['revision']}" if model.get("revision") else ""
+        rows.append(["Model", f"{model.get('source', '-')}{revision}"])
+        rows.append(["Prompt tokens per layer", str(model.get("n_prompt_tokens", "-"))])
+        rows.append(["Label word's token", str(model.get("label_token", "-"))])
+    if "outputs" in rules:
+        rows.append(["A query may return", ", ".join(rules["outputs"].get("allowed", ()))])
+    if numeric:
+        rows.append(["Numeric profile", ", ".join(f"{key} {value}" for key, value in numeric.items())])
+    if "round" in rules:
+        rows.append(["Test labels", str(rules["round"].get("test_labels", "-"))])
+    return rows
+
 
 def main() -> None:
     """Show the page."""
-    board_round = source.board(choose_round()).round
+    place, name = head_with_round()
+    board_round = source.board(name).round
     rows = "the private test rows" if board_round.is_final else "the public test rows until publication"
-    st.markdown(f"### Rules of {literal(board_round.title or board_round.name)}")
-    dates = f"opens {moment(board_round.opens)} · closes {moment(board_round.closes)}"
-    st.caption(literal(f"Round {board_round.name} {board_round.version} · {board_round.phase} · {dates}"))
-    st.dataframe(
-        task_frame(board_round),
-        hide_index=True,
-        height="content",
-        row_height=32,
-        column_config={"Budget": st.column_config.NumberColumn("Budget (calls per run)", format="localized")},
-        alt="Tasks of the round",
-    )
+    with place:
+        dates = f"opens {moment(board_round.opens)} · closes {moment(board_round.closes)}"
+        title(
+            f"Rules of {board_round.title or board_round.name}",
+            f"Round {board_round.name} {board_round.version} · {board_round.phase} · {dates}",
+        )
+    section("Tasks")
+    columns, cells = task_table(board_round)
+    st.html(text_table("Tasks of the round", columns, cells))
+    section("How it is scored")
     st.markdown(
         f"""
 - **Score** of a task: mean over its few-shot seeds, on {rows}. **Total**: mean over tasks, 0 to 100.
 - **Rank**: higher total first, then fewer charged calls. Equal on both share a rank; the time of
-  submission orders the display alone.
+  submission orders the display alone. Totals are compared after rounding to 9 decimals.
 - One submission per team counts: {_WHICH_COUNTS[board_round.rule]}.
 - **Complete** means that every run has a score: each task with each seed. Other submissions have no score and
   no rank. A run that a time or memory limit ended is scored on its last checkpoint, and marked.
@@ -42,8 +90,18 @@ def main() -> None:
 - ◆ Reference methods stand in order and are not ranked.
 - **Unofficial**: a run was made without a sandbox. It is marked, stands in order, and is not ranked.
 - **Predictions only**: uploaded answers whose calls nobody metered stand in a table of their own, without a rank.
+- **Visible**: scores on public test rows at once; those on private rows, and nothing of them before, after
+  publication.
 """
     )
+    both = [Column("What", is_heading=True), Column("Value")]
+    settings, limits = setting_rows(board_round.rules), limit_rows(board_round.rules.get("limits", {}))
+    if settings:
+        section("Model and queries")
+        st.html(text_table("Model and queries", both, settings))
+    if limits:
+        section("Limits of a run")
+        st.html(text_table("Limits of a run", both, limits))
     st.caption(f"Digest of the round file: {board_round.digest}")
 
 

@@ -2,25 +2,19 @@
 
 import streamlit as st
 
-from harness.errors import UsageError
 from harness.records import Status, Verdict
 from harness.store.board import UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
+from leaderboard.address import number_in
 from leaderboard.cards import Card, show_cards
-from leaderboard.ranking import hash_frame, run_frame, score_frame
+from leaderboard.headings import section, title
+from leaderboard.live import offer_refresh, show_progress
+from leaderboard.markup import text_table
+from leaderboard.runs import hash_table, run_table, score_table
 from leaderboard.theme import palette_now
 from leaderboard.wording import entry_state, literal, moment, rank_of, seconds, verdict_text
 
-_MAX_ROWS_SHOWN = 26
 _CURVES_PER_ROW = 3
-
-
-def asked_for() -> int:
-    """Return the number in the address."""
-    text = st.query_params.get("id", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise UsageError(f"{text!r} is not the number of a submission; open one from the leaderboard")
-    return int(text)
 
 
 def show_state(page: SubmissionPage) -> None:
@@ -34,6 +28,7 @@ def show_state(page: SubmissionPage) -> None:
         st.progress(
             entry.n_runs_done / entry.n_runs, text=f"{entry.n_runs_done} of {entry.n_runs} runs have ended"
         )
+        show_progress(entry.submission_id)
     elif entry.status is Status.CANCELLED:
         st.info("This submission was cancelled. It is not ranked.")
     elif entry.status is Status.FAILED and entry.verdict is not None:
@@ -50,8 +45,9 @@ def figures(page: SubmissionPage) -> list[Card]:
     """Return score, calls, verdict and time."""
     entry = page.entry
     used = 100 * entry.calls / entry.budget_calls
+    score = "-" if entry.score is None else f"{entry.score:.2f}"
     return [
-        Card("Score", "-" if entry.score is None else f"{entry.score:.2f}", rank_of(entry)),
+        Card("Score", score if entry.margin is None else f"{score} ± {entry.margin:.2f}", rank_of(entry)),
         Card("Charged calls", f"{entry.calls:,}", f"{used:.1f} % of the budget"),
         Card("Verdict", entry_state(entry), f"{entry.n_runs_done} of {entry.n_runs} runs ended"),
         Card("Wall time", seconds(entry.wall_s), f"model {seconds(entry.engine_s)}"),
@@ -65,68 +61,62 @@ def show_curves(page: SubmissionPage) -> None:
     drawn = [(task, spec) for task, spec in drawn if spec]
     if not drawn:
         return
-    st.markdown("##### Best train loss against calls")
-    st.caption("Line: mean over few-shot seeds. Band: lowest to highest seed.")
+    section(
+        "Best train loss against calls",
+        "Line: mean over few-shot seeds. Band: lowest to highest seed.",
+    )
     for start in range(0, len(drawn), _CURVES_PER_ROW):
         columns = st.columns(_CURVES_PER_ROW)
         for column, (task, spec) in zip(columns, drawn[start : start + _CURVES_PER_ROW], strict=False):
             with column:
                 st.markdown(f"**{literal(task)}**")
-                st.vega_lite_chart(spec, width="stretch", alt=f"Best train loss against calls on {task}")
+                st.vega_lite_chart(
+                    spec, width="stretch", theme=None, alt=f"Best train loss against calls on {task}"
+                )
+
+
+def show_reproduction(page: SubmissionPage) -> None:
+    """Say how the result can be obtained again, and what must come out."""
+    columns, rows = hash_table(page)
+    if not rows:
+        return
+    with st.expander("How to reproduce, and the hashes that must come out"):
+        st.markdown(
+            "The organizer replays a run from its artifact. With the submission's files, anyone repeats one on "
+            "their own machine; the same numeric profile gives the same bits."
+        )
+        task = page.round.tasks[0].name
+        st.code(
+            f"gradfree try <folder of the submission> --round {page.round.name} --task {task}",
+            language="shell",
+        )
+        st.html(text_table("Hashes of the runs", columns, rows))
 
 
 def main() -> None:
     """Show the page."""
-    page = source.submission(asked_for())
+    page = source.submission(number_in("id", "a submission; open one from the leaderboard"))
     entry = page.entry
     st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": page.round.name})
-    st.markdown(f"### {literal(entry.name)}")
-    kind = "reference method" if entry.is_baseline else f"team {literal(entry.team)}"
-    st.caption(
-        f"{kind} · round {literal(page.round.name)} {literal(page.round.version)}"
-        f" · submission {entry.submission_id} · submitted {literal(moment(entry.submitted_at))}"
+    kind = "reference method" if entry.is_baseline else f"team {entry.team}"
+    title(
+        entry.name,
+        f"{kind} · round {page.round.name} {page.round.version} · submission {entry.submission_id}"
+        f" · submitted {moment(entry.submitted_at)}",
     )
     if entry.description:
         st.text(entry.description)
+    offer_refresh(source.version())
     show_state(page)
     show_cards(figures(page))
-    number = st.column_config.NumberColumn
-    st.markdown("##### Scores per task and seed")
-    scores = score_frame(page)
-    st.dataframe(
-        scores,
-        hide_index=True,
-        placeholder="-",
-        height="content",
-        row_height=32,
-        column_config={
-            name: number(format="%.2f") for name in scores.columns if name not in {"Task", "Metric"}
-        },
-        alt="Scores per task and few-shot seed",
-    )
+    section("Scores per task and seed")
+    columns, rows = score_table(page)
+    st.html(text_table("Scores per task and few-shot seed", columns, rows))
     show_curves(page)
-    st.markdown("##### Runs")
-    if entry.is_flagged:
-        st.caption("* scored on a checkpoint, because a limit ended the run")
-    runs = run_frame(page)
-    st.dataframe(
-        runs,
-        hide_index=True,
-        placeholder="-",
-        height=min(len(runs), _MAX_ROWS_SHOWN) * 32 + 37,
-        row_height=32,
-        column_config={
-            "Score ↑": number(format="%.2f"),
-            "Calls ↓": number(format="localized"),
-            "Budget": number(format="localized"),
-            "Wall s ↓": number(format="%.1f"),
-        },
-        alt="Runs of the submission",
-    )
-    hashes = hash_frame(page)
-    if len(hashes):
-        with st.expander("Hashes: what a repetition must find again"):
-            st.dataframe(hashes, hide_index=True, row_height=32, alt="Hashes of the runs")
+    section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_flagged else "")
+    columns, rows, notes = run_table(page)
+    st.html(text_table("Runs of the submission", columns, rows, notes=notes))
+    show_reproduction(page)
 
 
 guard.show(main)

@@ -1,28 +1,13 @@
 import re
-import socket
 import struct
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
+from live_board import CHROMIUM, FLAGS, serve_board, settle
 from sample_arena import SAMPLE_TASKS, build_sample_arena
 
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from leaderboard.launch import streamlit_command
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "<img src=http://example.test/x onerror=alert(1)> **b** :material/home: [x](http://example.test)"
 
 
@@ -64,33 +49,8 @@ def private_scores(arena):
 @pytest.fixture(scope="session")
 def address(arena, tmp_path_factory):
     """The running app."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "streamlit.txt"
-    root = Path(__file__).parents[2]
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            streamlit_command(arena.public_db, port=port), stdout=output, stderr=output, cwd=root
-        )
-        try:
-            _wait_until_healthy(server, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _wait_until_healthy(server, port, log):
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            if server.poll() is not None:
-                break
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start: {log.read_text()}")
+    with serve_board(arena.public_db, tmp_path_factory.mktemp("log") / "streamlit.txt") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +73,9 @@ class Visitor:
         self.complaints = []
         # Opened below the root, Streamlit itself first asks for its health there, and logs the 404.
         self.tolerated = (
-            re.compile(r"/(rules|submission)/_stcore/(health|host-config)$") if deep_link else None
+            re.compile(r"/(rules|submission|submissions|task|compare|submit)/_stcore/(health|host-config)$")
+            if deep_link
+            else None
         )
         self.received = bytearray()
         self.page.on("console", self._console)
@@ -136,18 +98,37 @@ class Visitor:
 
     def open(self, path="/"):
         self.page.goto(self.address + path)
-        self.settle()
+        if not path.startswith("/board.html"):
+            self.settle()
 
     def settle(self):
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+        settle(self.page)
+
+    def table(self, caption):
+        """Return the texts of an HTML table's cells, row by row."""
+        table = self.page.locator("table", has=self.page.locator("caption", has_text=caption))
+        table.wait_for(state="attached", timeout=30_000)
+        return table.evaluate(
+            "table => [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+        )
 
     def rows(self, table=0):
-        """Return the cells of a table, as a screen reader gets them."""
+        """Return the cells of the ranking, as a screen reader gets them."""
         frame = self.page.locator("[data-testid=stDataFrame]").nth(table)
         frame.locator("canvas table tbody tr").first.wait_for(state="attached", timeout=30_000)
         return frame.locator("canvas table").evaluate(
             "table => [...table.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
         )
+
+    def headers(self):
+        """Return the headers of the ranking as one text."""
+        self.rows()
+        return self.page.locator("[data-testid=stDataFrame] canvas thead").first.text_content()
+
+    def click_header(self, x):
+        """Click the header of the ranking at `x` pixels from its left edge."""
+        box = self.page.locator("[data-testid=stDataFrame]").first.bounding_box()
+        self.page.mouse.click(box["x"] + x, box["y"] + 18)
 
     def click_cell(self, row, x, table=0):
         """Click the canvas of a table at `x` pixels from its left edge, in a data row."""

@@ -1,40 +1,73 @@
 """The leaderboard in a real browser. Each test also fails on a console error or an external request."""
 
+import csv
+import io
+import json
 import re
 import struct
+import urllib.request
 
 import pytest
 
 pytestmark = pytest.mark.browser
+
+SOLVER_X = 320
+"""Pixels from the left edge of the ranking to the solver's name: behind the tick, the rank and the team."""
+
+
+def complete(board):
+    return [entry for entry in board.entries if entry.is_complete]
+
+
+def open_first(visitor, row=0):
+    visitor.rows()
+    visitor.click_cell(row, SOLVER_X)
+    visitor.page.wait_for_url(re.compile(r"/submission\?id=\d+"), timeout=30_000)
+    visitor.settle()
 
 
 def test_board_shows_the_ranking_and_opens_a_submission(visit, board):
     visitor = visit()
     visitor.open()
     rows = visitor.rows()
-    assert [row[0] for row in rows] == [str(entry.rank or "") for entry in board.entries]
-    assert [row[3] for row in rows] == [entry.team for entry in board.entries]
-    visitor.click_cell(0, 90)
-    visitor.page.wait_for_url(re.compile(r"/submission\?id=\d+"), timeout=30_000)
-    visitor.settle()
+    assert [row[0] for row in rows] == [str(entry.rank or "") for entry in complete(board)]
+    assert [row[2] for row in rows] == [entry.name for entry in complete(board)]
+    open_first(visitor)
     visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()
     visitor.page.get_by_text("rank 1", exact=True).wait_for()
-    assert [row[0] for row in visitor.rows(0)] == [task.name for task in board.round.tasks]
+    scores = visitor.table("Scores per task and few-shot seed")
+    assert [row[0] for row in scores] == [task.name for task in board.round.tasks]
     visitor.page.get_by_text("← Leaderboard").click()
-    visitor.page.get_by_text("Score against calls").wait_for()
+    visitor.page.get_by_role("heading", name="Plots").wait_for()
     assert "id=" not in visitor.page.url
 
 
 def test_browser_back_returns_to_the_board(visit, board):
     visitor = visit()
     visitor.open()
-    visitor.rows()
-    visitor.click_cell(1, 90)
-    visitor.page.get_by_text("Scores per task and seed").wait_for()
+    open_first(visitor, 1)
+    visitor.page.get_by_role("heading", name="Scores per task and seed").wait_for()
     visitor.page.go_back()
-    visitor.page.get_by_text("Score against calls").wait_for()
+    visitor.page.get_by_role("heading", name="Plots").wait_for()
     visitor.settle()
-    assert len(visitor.rows()) == len(board.entries)
+    assert len(visitor.rows()) == len(complete(board))
+    assert "id=" not in visitor.page.url
+
+
+def test_order_on_the_page_follows_from_the_export_by_the_printed_formula(visit, address):
+    with urllib.request.urlopen(f"{address}/api/leaderboard.csv") as answer:
+        exported = list(csv.DictReader(io.StringIO(answer.read().decode())))
+    shuffled = sorted(exported, key=lambda row: row["solver"])
+    key = {row["submission"]: (-round(float(row["score"]), 9), int(row["calls"])) for row in shuffled}
+    order = sorted(shuffled, key=lambda row: (*key[row["submission"]], row["submitted_at"]))
+    ranked = [row for row in order if row["is_ranked"] == "true"]
+    merits = [key[row["submission"]] for row in ranked]
+    rank = {row["submission"]: str(merits.index(key[row["submission"]]) + 1) for row in ranked}
+    visitor = visit()
+    visitor.open()
+    shown = [(row[0], row[2]) for row in visitor.rows()]
+    assert shown == [(rank.get(row["submission"], ""), row["solver"]) for row in order]
+    assert [rank.get(row["submission"], "") for row in exported] == [row["rank"] for row in exported]
 
 
 def test_search_narrows_the_table_and_stays_in_the_address(visit):
@@ -48,53 +81,177 @@ def test_search_narrows_the_table_and_stays_in_the_address(visit):
     visitor.page.wait_for_function(
         "document.querySelector('[data-testid=stDataFrame]').querySelectorAll('canvas tbody tr').length == 1"
     )
-    assert visitor.rows()[0][3] == "Ivory Moths"
+    assert visitor.rows()[0][1] == "Ivory Moths"
+    box.fill("nobody is called so")
+    box.press("Enter")
+    visitor.page.get_by_text("No entry matches").wait_for()
+
+
+def test_columns_of_the_address_and_of_the_button_are_shown(visit):
+    visitor = visit()
+    visitor.open("/?view=cost")
+    assert "Tokens" in visitor.headers()
+    visitor.page.get_by_test_id("stButtonGroup").get_by_text("tasks", exact=True).click()
+    visitor.page.wait_for_url(re.compile("view=tasks"))
+    visitor.settle()
+    visitor.page.wait_for_function(
+        "document.querySelector('[data-testid=stDataFrame] canvas thead')?.textContent.includes('SNLI')"
+    )
+
+
+def test_click_on_a_header_sorts_the_table(visit):
+    visitor = visit()
+    visitor.open()
+    before = [row[3] for row in visitor.rows()]
+    visitor.click_header(400)
+    visitor.page.wait_for_timeout(500)
+    after = [row[3] for row in visitor.rows()]
+    assert after != before
+    assert sorted(after) == sorted(before)
+
+
+def test_two_ticked_rows_are_compared(visit, board):
+    visitor = visit()
+    visitor.open()
+    visitor.rows()
+    button = visitor.page.get_by_role("button", name="Compare")
+    assert button.is_disabled()
+    visitor.click_cell(0, 20)
+    visitor.click_cell(2, 20)
+    visitor.page.wait_for_function(
+        "![...document.querySelectorAll('button')].find(each => each.innerText == 'Compare').disabled"
+    )
+    button.click()
+    first, third = complete(board)[0], complete(board)[2]
+    visitor.page.wait_for_url(re.compile(rf"/compare\?ids={first.submission_id}(,|%2C){third.submission_id}"))
+    visitor.page.get_by_role("heading", name=f"Points ahead of {first.team}").wait_for()
+    assert len(visitor.table("Scores side by side")) == 2
+
+
+def test_links_lead_from_a_task_to_a_submission_and_from_the_list(visit, board):
+    visitor = visit(deep_link=True)
+    visitor.open("/task?task=QNLI")
+    visitor.table("Order on QNLI")
+    visitor.page.locator("table a").first.click()
+    visitor.page.wait_for_url(re.compile(r"/submission\?id=\d+"))
+    visitor.page.get_by_role("heading", name="Scores per task and seed").wait_for()
+    visitor.open("/submissions?status=failed")
+    assert [row[2] for row in visitor.table("Submissions, newest first")] == ["division by zero"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/submission?id=9999", "/compare?ids=1", "/task?task=x", "/?round=x", "/rules?round=x"]
+)
+def test_what_does_not_exist_gets_a_clear_page(visit, path):
+    visitor = visit(deep_link=True)
+    visitor.open(path)
+    visitor.page.get_by_text("Nothing to show here").wait_for()
+    assert visitor.page.locator("[data-testid=stException]").count() == 0
 
 
 def test_uploads_and_unofficial_results_are_marked_where_they_stand(visit, board, hostile):
     visitor = visit()
     visitor.open()
     visitor.page.get_by_role("heading", name="Predictions only, calls not metered").wait_for()
-    ranking, uploads = visitor.rows(0), visitor.rows(1)
-    (marked,) = [row for row in ranking if row[-1] == "OK, unofficial: no sandbox"]
-    assert (marked[0], marked[3]) == ("", "example")
+    (marked,) = [row for row in visitor.rows() if row[-1] == "unofficial"]
+    assert (marked[0], marked[1]) == ("", "example")
+    uploads = visitor.table("Scores of uploaded predictions, not ranked")
     assert [row[0] for row in uploads] == [upload.name for upload in board.uploads] == ["Unmetered", hostile]
     assert visitor.page.locator("img[src*='example.test'], a[href*='example.test']").count() == 0
 
 
-def test_private_scores_never_reach_the_browser(visit, board, private_scores):
+def test_private_scores_never_reach_the_browser(visit, board, private_scores, address):
     visitor = visit()
     visitor.open()
-    visitor.rows()
-    visitor.click_cell(0, 90)
-    visitor.page.get_by_text("Scores per task and seed").wait_for()
-    visitor.rows(1)
-    # The control: what is public does arrive, in the very form that is searched for.
-    assert struct.pack("<d", board.entries[0].score) in visitor.received
-    assert not any(score in visitor.received for score in private_scores)
+    open_first(visitor)
+    visitor.table("Runs of the submission")
+    best = board.entries[0].score
+    exports = b"".join(
+        urllib.request.urlopen(f"{address}/{path}").read()
+        for path in ("board.html", "api/leaderboard.json", "api/leaderboard.csv")
+    )
+    # The control: what is public does arrive, in the very forms that are searched for.
+    assert struct.pack("<d", best) in visitor.received
+    assert repr(best).encode() in exports
+    for score in private_scores:
+        assert score not in visitor.received
+        assert repr(struct.unpack("<d", score)[0]).encode() not in exports + visitor.received
 
 
 def test_names_written_as_markup_stay_text(visit, board):
-    visitor = visit()
+    visitor = visit(deep_link=True)
     visitor.open()
-    row = next(number for number, entry in enumerate(board.entries) if entry.name.startswith("<img"))
-    assert visitor.rows()[row][3] == board.entries[row].name
-    visitor.click_cell(row, 90)
+    hostile = next(entry for entry in board.entries if entry.name.startswith("<img"))
+    apart = visitor.table("Submissions that are not complete")
+    assert hostile.name in [row[1] for row in apart]
+    visitor.page.get_by_role("link", name="<img src=http").click()
     visitor.page.get_by_role("heading", name="<img src=http").wait_for()
     assert visitor.page.locator("img[src*='example.test'], a[href*='example.test']").count() == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/rules", "/submission?id=1"])
+def test_plain_board_works_without_javascript(chromium, address, board, hostile):
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{address}/board.html")
+    teams = page.locator("table").first.locator("tbody th").all_inner_texts()
+    solvers = page.locator("table").first.locator("tbody td:nth-child(3)").all_inner_texts()
+    assert len(teams) == len(complete(board))
+    assert solvers == [entry.name for entry in complete(board)]
+    assert page.get_by_text(hostile).count() > 0
+    assert page.locator("img").count() == 0
+    assert requests == [f"{address}/board.html"]
+    context.close()
+
+
+def test_exports_have_tags_and_answer_304(address):
+    for path in ("board.html", "api/leaderboard.json", "api/leaderboard.csv"):
+        with urllib.request.urlopen(f"{address}/{path}?round=sample") as answer:
+            tag, policy = answer.headers["ETag"], answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        again = urllib.request.Request(f"{address}/{path}?round=sample", headers={"If-None-Match": tag})
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(again)
+        assert caught.value.code == 304
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{address}/api/leaderboard.json?round=x")
+    assert caught.value.code == 404
+
+
+def test_json_export_holds_the_board(address, board):
+    with urllib.request.urlopen(f"{address}/api/leaderboard.json") as answer:
+        document = json.load(answer)
+    assert [entry["submission"] for entry in document["entries"]] == [
+        entry.submission_id for entry in board.entries
+    ]
+    assert document["version"] == board.version
+
+
+PAGES = ["/", "/rules", "/submission?id=1", "/task", "/compare?ids=1,3", "/submissions", "/board.html"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_narrow_screen_cuts_nothing(visit, path):
     visitor = visit(390, 844, deep_link=path != "/")
     visitor.open(path)
-    visitor.rows()
+    visitor.page.locator("table:visible, ol.ga-list:visible").first.wait_for()
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
     cut = visitor.page.evaluate(
-        """[...document.querySelectorAll('[data-testid=stMain] [data-testid=stMarkdownContainer]')]
-           .filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.innerText)"""
+        """[...document.querySelectorAll('[data-testid=stMarkdownContainer], .ga-scroll, .frame, .ga-list, dl, h1, h2, p')]
+           .filter(each => each.checkVisibility() && each.clientWidth && each.scrollWidth > each.clientWidth + 1)
+           .map(each => each.innerText.slice(0, 80))"""
     )
     assert cut == []
+
+
+def test_phone_shows_a_list_whose_rows_open(visit, board):
+    visitor = visit(390, 844, deep_link=True)
+    visitor.open()
+    names = visitor.page.locator("ol.ga-list .ga-name").all_inner_texts()
+    assert names == [f"◆ {entry.name}" if entry.is_baseline else entry.team for entry in complete(board)]
+    visitor.page.locator("ol.ga-list a").first.click()
+    visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()
 
 
 def test_dark_scheme_is_dark_and_draws_in_its_own_colours(visit):
@@ -107,3 +264,42 @@ def test_dark_scheme_is_dark_and_draws_in_its_own_colours(visit):
         "parseInt(getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/)[0])"
     )
     assert red < 60
+    cards = visitor.page.evaluate(
+        "getComputedStyle(document.querySelector('.ga-cards > div')).backgroundColor"
+    )
+    assert cards == "rgb(31, 34, 38)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious_in_the_pages_own_markup(visit, path, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    visitor = visit(scheme=scheme, deep_link=path != "/")
+    visitor.open(path)
+    visitor.page.locator("table, ol.ga-list").first.wait_for(state="attached")
+    visitor.page.wait_for_timeout(1500)
+    results = axe.run(visitor.page)
+    # The table's and the charts' canvases, and the frame around the pages, are Streamlit's.
+    theirs = re.compile(
+        r"stDataFrame|stVegaLite|stToolbar|stHeader|stTopNav|stAppDeploy|canvas|vega-embed|stLogo"
+    )
+    found = [
+        f"{violation['id']} {node['target']}: {node['html'][:160]}"
+        for violation in results.response["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+        if not theirs.search(f"{node['target']} {node['html']}")
+    ]
+    assert found == []
+
+
+def test_keyboard_alone_reaches_a_submission(visit, board):
+    visitor = visit(390, 844, deep_link=True)
+    visitor.open()
+    visitor.page.locator("ol.ga-list a").first.wait_for()
+    for _ in range(40):
+        visitor.page.keyboard.press("Tab")
+        if visitor.page.evaluate("document.activeElement.closest('ol.ga-list') !== null"):
+            break
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()

@@ -36,7 +36,7 @@ _NOUNS = ("Moths", "Bandits", "Sieve", "Swarm", "Herons", "Otters", "Foxes", "Ly
 _METHODS = ("NES", "surrogate GP", "SPSA", "bandit prompts", "TPE", "annealing")
 _OTHERS = ("Broken Compass", "Slow Loris", "Held Breath", "Second Thoughts", "Early Bird", "Late Arrival")
 _START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
-_BETWEEN_SUBMISSIONS = timedelta(hours=7)
+_BETWEEN_SUBMISSIONS = timedelta(hours=12)
 
 
 class _Clock:

@@ -2,8 +2,20 @@ import dataclasses
 
 import pytest
 
-from harness.store.board import Curve
-from leaderboard.charts import DARK, LIGHT, loss_curve, pareto_front, score_against_calls
+from harness.store.board import Curve, TaskScores
+from leaderboard.charts import (
+    N_TARGETS,
+    difference_chart,
+    loss_curve,
+    loss_curves,
+    pareto_front,
+    score_against_calls,
+    score_intervals,
+    seed_strips,
+    targets_reached,
+)
+from leaderboard.comparison import paired_differences
+from leaderboard.palette import DARK, LIGHT
 
 
 def rows_of(spec):
@@ -92,3 +104,70 @@ def test_loss_curve_has_mean_and_band_where_every_seed_has_begun():
 
 def test_loss_curve_without_losses_is_empty():
     assert loss_curve(Curve("SST-2", (1,), {8: (None,)}), LIGHT) == {}
+
+
+def test_loss_curves_keep_colour_and_dash_where_one_series_is_missing():
+    curve = Curve("SST-2", (1, 10), {8: (1.0, 0.5)})
+    spec = loss_curves({"b": curve}, ["a", "b"], LIGHT)
+    assert {row["series"] for row in rows_of(spec)} == {"b"}
+    assert spec["encoding"]["color"]["scale"] == {"domain": ["a", "b"], "range": list(LIGHT.series[:2])}
+    assert len(set(map(tuple, spec["encoding"]["strokeDash"]["scale"]["range"]))) == 2
+
+
+def test_loss_curves_of_nothing_are_empty():
+    assert loss_curves({"a": Curve("SST-2", (1,), {})}, ["a"], LIGHT) == {}
+
+
+def test_targets_reached_ends_at_one_for_the_best_and_counts_every_seed():
+    best = Curve("SST-2", (1, 10, 100), {8: (1.0, 0.5, 0.0), 13: (1.0, 0.5, 0.0)})
+    other = Curve("SST-2", (1, 10, 100), {8: (1.0, 1.0, 0.5)})
+    rows = rows_of(targets_reached({"best": [best], "other": [other]}, LIGHT))
+    share = {(row["series"], row["calls"]): row["share"] for row in rows}
+    assert share["best", 1] == share["other", 10] == 0.0
+    assert share["best", 100] == 1.0
+    assert share["other", 100] == share["best", 10] == pytest.approx(round(N_TARGETS / 2 - 0.01) / N_TARGETS)
+
+
+def test_targets_never_reached_stay_below_one():
+    curves = {"a": [Curve("x", (1, 9), {8: (1.0, 0.0)})], "b": [Curve("x", (1, 9), {8: (1.0, 1.0)})]}
+    rows = rows_of(targets_reached(curves, LIGHT))
+    assert max(row["share"] for row in rows if row["series"] == "b") == 0.0
+
+
+def test_targets_of_nobody_are_empty():
+    assert targets_reached({}, LIGHT) == {}
+
+
+def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
+    first = sample_board.entries[0]
+    entries = [
+        dataclasses.replace(first, name='say "hi" datum', score=50.0, margin=2.0),
+        dataclasses.replace(first, margin=None),
+        dataclasses.replace(first, score=60.0, margin=1.0, is_baseline=True),
+    ]
+    spec = score_intervals(entries, LIGHT)
+    rows = rows_of(spec)
+    assert [(row["low"], row["high"], row["kind"]) for row in rows] == [
+        (48.0, 52.0, "Competitor"),
+        (59.0, 61.0, "Baseline"),
+    ]
+    # A name is a string literal of Vega's language, never a piece of an expression.
+    assert '\\"hi\\"' in spec["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
+    assert score_intervals([], LIGHT) == {}
+
+
+def test_strips_have_a_mark_per_seed_with_a_score(sample_board):
+    scores = [TaskScores(sample_board.entries[0], {8: 50.0, 13: None, 42: 51.0})]
+    assert [(row["seed"], row["score"]) for row in rows_of(seed_strips(scores, LIGHT))] == [
+        (8, 50.0),
+        (42, 51.0),
+    ]
+    assert seed_strips([TaskScores(sample_board.entries[0], {8: None})], LIGHT) == {}
+
+
+def test_differences_are_drawn_in_the_colours_of_the_curves():
+    found = paired_differences("b", {"x": {8: 2.0, 13: 4.0}}, {"x": {8: 1.0, 13: 1.0}}, ["x"])
+    spec = difference_chart(found, ["a", "b"], DARK)
+    assert spec["layer"][1]["encoding"]["color"]["scale"]["range"][1] == DARK.series[1]
+    assert {row["task"] for row in rows_of(spec) if "task" in row} == {"x", "All tasks"}
+    assert difference_chart([], ["a", "b"], DARK) == {}

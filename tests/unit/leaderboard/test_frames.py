@@ -8,18 +8,17 @@ from leaderboard.ranking import (
     board_cards,
     board_frame,
     filter_entries,
-    hash_frame,
-    run_frame,
-    score_frame,
+    phone_rows,
     task_column,
     tint,
-    upload_frame,
+    upload_rows,
 )
-from leaderboard.wording import button_text, entry_state, literal, rank_of, run_state
+from leaderboard.runs import hash_table, run_table, score_table, task_table
+from leaderboard.wording import button_text, change_text, entry_state, literal, rank_of, run_state
 
 
 def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
-    frame = board_frame(sample_board.round, sample_board.entries, "scores")
+    frame = board_frame(sample_board.round, sample_board.entries, "tasks")
     assert frame["#"].tolist() == [
         pd.NA if entry.rank is None else entry.rank for entry in sample_board.entries
     ]
@@ -29,8 +28,8 @@ def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
 
 
 def test_board_frame_marks_baselines_alone_with_a_diamond(sample_board):
-    solvers = board_frame(sample_board.round, sample_board.entries, "scores")["Solver"]
-    assert [name.startswith("◆") for name in solvers] == [entry.is_baseline for entry in sample_board.entries]
+    teams = board_frame(sample_board.round, sample_board.entries, "summary")["Team"]
+    assert [name.startswith("◆") for name in teams] == [entry.is_baseline for entry in sample_board.entries]
 
 
 def test_board_frame_of_cost_shows_the_share_of_the_budget(sample_board):
@@ -38,7 +37,7 @@ def test_board_frame_of_cost_shows_the_share_of_the_budget(sample_board):
     assert board_frame(sample_board.round, [entry], "cost")["Budget used ↓"].tolist() == [25.0]
 
 
-@pytest.mark.parametrize("view", ["scores", "cost"])
+@pytest.mark.parametrize("view", ["summary", "cost"])
 def test_board_frame_of_nobody_is_empty(sample_board, view):
     assert len(board_frame(sample_board.round, [], view)) == 0
 
@@ -57,12 +56,9 @@ def test_filter_without_baselines_leaves_competitors(sample_board):
 
 
 def test_tint_differs_for_baselines_and_for_what_is_not_complete(sample_board):
-    styles = dict(
-        zip(
-            (entry.name for entry in sample_board.entries), tint(sample_board.entries, "#123456"), strict=True
-        )
-    )
-    assert "background" in styles["BBTv2"]
+    colours = tint(sample_board.entries, "#ABCDEF", "#123456")
+    styles = dict(zip((entry.name for entry in sample_board.entries), colours, strict=True))
+    assert styles["BBTv2"] == "background-color: #ABCDEF"
     assert styles["in the queue"] == "color: #123456"
     assert styles["NES v2"] == ""
 
@@ -71,7 +67,7 @@ def test_cards_name_the_leader_and_the_distance_to_the_best_baseline(sample_boar
     leader, best = sample_board.entries[0], next(entry for entry in sample_board.entries if entry.is_baseline)
     card = board_cards(sample_board)[0]
     assert card.value == leader.team
-    assert card.remark == f"score {leader.score:.2f}, {leader.score - best.score:+.2f} to the best baseline"
+    assert card.remark == f"score {leader.score:.2f}, {leader.score - best.score:+.2f} to {best.name}"
 
 
 def test_cards_of_tied_leaders_name_them_all(sample_board):
@@ -84,36 +80,80 @@ def test_cards_of_tied_leaders_name_them_all(sample_board):
 
 def test_cards_of_an_empty_board_show_dashes(sample_board):
     cards = board_cards(dataclasses.replace(sample_board, entries=(), n_submissions=0))
-    assert [card.value for card in cards] == ["-", "0 entries", "-", "Open"]
+    assert [card.value for card in cards] == ["-", "-", "0 teams", "Open"]
 
 
-def test_score_frame_has_mean_and_deviation_over_seeds(sample_store, sample_board):
+def test_cards_count_who_is_tied_at_the_top_once_tiers_are_known(sample_board):
+    competitors = [entry for entry in sample_board.entries if entry.rank is not None]
+    tiers = [
+        dataclasses.replace(entry, tier=tier) for entry, tier in zip(competitors, (1, 1, 3), strict=False)
+    ]
+    card = board_cards(dataclasses.replace(sample_board, entries=tuple(tiers)))[1]
+    assert (card.label, card.value) == ("Tied at the top", "2 teams")
+
+
+def test_margin_and_tier_are_columns_only_where_they_are_known(sample_board):
+    entry = dataclasses.replace(sample_board.entries[0], margin=None, tier=None)
+    known = dataclasses.replace(entry, margin=0.5, tier=1)
+    assert not {"± 95 %", "Tier ↓"} & set(board_frame(sample_board.round, [entry], "summary").columns)
+    frame = board_frame(sample_board.round, [known], "summary")
+    assert (frame["± 95 %"].tolist(), frame["Tier ↓"].tolist()) == ([0.5], [1])
+
+
+@pytest.mark.parametrize(("change", "text"), [(2, "▲ 2"), (-1, "▼ 1"), (0, "="), (None, "new")])
+def test_change_says_up_down_same_or_new(sample_board, change, text):
+    entry = dataclasses.replace(sample_board.entries[0], change=change)
+    assert change_text(entry) == text
+    assert change_text(dataclasses.replace(entry, rank=None)) == ""
+
+
+def test_phone_rows_show_team_solver_and_score(sample_board):
+    rows = phone_rows(sample_board.entries)
+    first = sample_board.entries[0]
+    assert (rows[0].rank, rows[0].name, rows[0].remark) == ("1", first.team, first.name)
+    assert rows[0].figure == f"{first.score:.2f}"
+    assert rows[0].href == f"submission?id={first.submission_id}"
+    assert [row.is_tinted for row in rows] == [entry.is_baseline for entry in sample_board.entries]
+
+
+def test_score_table_has_mean_and_deviation_over_seeds(sample_store, sample_board):
     page = sample_store.submission(sample_board.entries[0].submission_id)
-    frame = score_frame(page)
+    columns, rows = score_table(page)
     first = [run.score for run in page.runs if run.task == "SST-2"]
-    assert frame["Task"].tolist() == list(SAMPLE_TASKS)
-    assert frame.loc[0, "Mean ↑"] == pytest.approx(sum(first) / 2)
-    assert frame.loc[0, "SD"] == pytest.approx(abs(first[0] - first[1]) / 2**0.5)
+    assert [row[0].text for row in rows] == list(SAMPLE_TASKS)
+    cells = dict(zip((column.title for column in columns), rows[0], strict=True))
+    assert cells["Mean ↑"] == f"{sum(first) / 2:.2f}"
+    assert cells["SD"] == f"{abs(first[0] - first[1]) / 2**0.5:.2f}"
 
 
-def test_score_frame_of_an_unfinished_submission_has_gaps(sample_store, sample_board):
+def test_score_table_of_an_unfinished_submission_has_dashes(sample_store, sample_board):
     waiting = next(entry for entry in sample_board.entries if entry.name == "in the queue")
-    frame = score_frame(sample_store.submission(waiting.submission_id))
-    assert frame.drop(columns=["Task", "Metric"]).isna().all(axis=None)
+    _, rows = score_table(sample_store.submission(waiting.submission_id))
+    assert {cell for row in rows for cell in row[2:]} == {"-"}
 
 
-def test_run_frame_carries_verdict_and_message(sample_store, sample_board):
+def test_run_table_carries_verdict_and_message(sample_store, sample_board):
     broken = next(entry for entry in sample_board.entries if entry.name == "division by zero")
-    frame = run_frame(sample_store.submission(broken.submission_id))
-    assert set(frame["Verdict"]) == {"RTE"}
-    assert set(frame["Message"]) == {"ZeroDivisionError: division by zero (solver.py:12)"}
+    _, rows, notes = run_table(sample_store.submission(broken.submission_id))
+    assert {row[2].text for row in rows} == {"RTE"}
+    assert set(notes) == {"ZeroDivisionError: division by zero (solver.py:12)"}
 
 
-def test_hash_frame_says_which_runs_share_a_hash(sample_store, sample_board):
+def test_hash_table_says_which_runs_share_a_hash(sample_store, sample_board):
     page = sample_store.submission(sample_board.entries[0].submission_id)
-    frame = hash_frame(page)
-    assert frame.set_index("Of").loc["submission", "Runs"] == "all"
-    assert (frame["Of"] == "artifact").sum() == len(page.runs)
+    _, rows = hash_table(page)
+    assert {row[0]: row[2] for row in rows}["submission"] == "all"
+    assert sum(row[0] == "artifact" for row in rows) == len(page.runs)
+
+
+def test_task_table_tells_data_and_budget(sample_board):
+    columns, rows = task_table(sample_board.round)
+    cells = dict(zip((column.title for column in columns), rows[0], strict=True))
+    assert (cells["Calls per run"], cells["Classes"], cells["Data"]) == (
+        "3,000",
+        "2",
+        "hub:nyu-mll/glue:sst2",
+    )
 
 
 def unofficial(board):
@@ -124,10 +164,10 @@ def test_unofficial_entry_is_marked_and_never_called_ranked(sample_store, sample
     entry = unofficial(sample_board)
     assert entry.rank is None
     assert any(each.rank and each.score < entry.score for each in sample_board.entries)
-    frame = board_frame(sample_board.round, sample_board.entries, "scores").set_index("Team")
-    assert frame.loc[entry.team, "Verdict"] == "OK, unofficial: no sandbox"
+    frame = board_frame(sample_board.round, sample_board.entries, "summary").set_index("Team")
+    assert frame.loc[entry.team, "Note"] == "unofficial"
     assert frame.loc[entry.team, "#"] is pd.NA
-    assert frame["Verdict"].str.contains("unofficial").sum() == 1
+    assert frame["Note"].str.contains("unofficial").sum() == 1
     assert rank_of(entry) == "not ranked, unofficial: no sandbox"
     runs = sample_store.submission(entry.submission_id).runs
     assert {run_state(run) for run in runs} == {"OK, unofficial: no sandbox"}
@@ -137,7 +177,7 @@ def test_unofficial_baseline_and_unfinished_entry_are_marked_too(sample_board):
     baseline = dataclasses.replace(
         next(entry for entry in sample_board.entries if entry.is_baseline), is_official=False
     )
-    (card,) = board_cards(dataclasses.replace(sample_board, entries=(baseline,)))[2:3]
+    (card,) = board_cards(dataclasses.replace(sample_board, entries=(baseline,)))[1:2]
     assert "unofficial: no sandbox" in card.remark
     running = next(entry for entry in sample_board.entries if entry.name == "in progress")
     assert entry_state(dataclasses.replace(running, is_official=False)) == (
@@ -145,19 +185,9 @@ def test_unofficial_baseline_and_unfinished_entry_are_marked_too(sample_board):
     )
 
 
-def test_upload_frame_has_scores_and_neither_rank_nor_calls(sample_board):
-    frame = upload_frame(sample_board.round, sample_board.uploads)
-    assert frame.drop(columns="Uploaded").to_dict("records") == [
-        {
-            "Name": "Unmetered",
-            "Score ↑": 82.8,
-            "SST-2 ↑": 88.1,
-            "QQP ↑": 80.3,
-            "QNLI ↑": 79.4,
-            "SNLI ↑": 71.2,
-            "DBPedia ↑": 95.0,
-        }
-    ]
+def test_upload_rows_have_scores_and_neither_rank_nor_calls(sample_board):
+    (row,) = upload_rows(sample_board.round, sample_board.uploads)
+    assert row[:-1] == ["Unmetered", "82.8", "88.1", "80.3", "79.4", "71.2", "95.0"]
 
 
 def test_literal_escapes_every_mark_and_breaks_shortcodes():

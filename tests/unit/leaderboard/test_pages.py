@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
-from sample_arena import sample_round
+from sample_arena import SAMPLE_TASKS, sample_round
 from streamlit.testing.v1 import AppTest
 
 import leaderboard
@@ -36,30 +37,50 @@ def open_app(monkeypatch):
 
 def text_of(app):
     kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.text, app.subheader)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
+    shown = [str(element.value) for elements in kinds for element in elements]
+    return "\n".join([*shown, *pieces(app)])
+
+
+def pieces(app):
+    """Return the HTML that is shown, without style sheets."""
+    bodies = [element.proto.body for element in app.get("html")]
+    return [body for body in bodies if not body.startswith("<style>")]
+
+
+def tables(app):
+    """Return caption -> rows -> texts of the cells."""
+    found = {}
+    for body in pieces(app):
+        if "<table" in body:
+            table = ET.fromstring(body).find("table")
+            rows = [["".join(cell.itertext()) for cell in row] for row in table.find("tbody")]
+            found[table.findtext("caption")] = rows
+    return found
 
 
 def number_of(board, name):
     return str(next(entry.submission_id for entry in board.entries if entry.name == name))
 
 
-def test_board_shows_every_entry_in_order(open_app, sample_db, sample_board):
+def test_board_shows_every_complete_entry_in_order_and_the_others_apart(open_app, sample_db, sample_board):
     app = open_app(sample_db)
-    table = app.dataframe[0]
-    assert table.value["Team"].tolist() == [entry.team for entry in sample_board.entries]
+    complete = [entry for entry in sample_board.entries if entry.is_complete]
+    assert app.dataframe[0].value["Solver"].tolist() == [entry.name for entry in complete]
+    apart = tables(app)["Submissions that are not complete"]
+    assert [row[0] for row in apart] == [
+        entry.team for entry in sample_board.entries if not entry.is_complete
+    ]
     assert "Ivory Moths" in text_of(app)
 
 
 def test_board_marks_unofficial_results_and_shows_uploads_apart(open_app, sample_db, sample_board):
     app = open_app(sample_db)
-    ranking, uploads = (table.value for table in app.dataframe)
-    assert ranking.set_index("Solver").loc["open window", "Verdict"] == "OK, unofficial: no sandbox"
-    assert uploads["Name"].tolist() == ["Unmetered"]
-    assert not {"#", "Calls ↓"} & set(uploads.columns)
+    assert app.dataframe[0].value.set_index("Solver").loc["open window", "Note"] == "unofficial"
+    assert [row[0] for row in tables(app)["Scores of uploaded predictions, not ranked"]] == ["Unmetered"]
     assert "Predictions only, calls not metered" in text_of(app)
     page = open_app(sample_db, "submission", id=number_of(sample_board, "open window"))
     assert "Unofficial: no sandbox" in text_of(page)
-    assert set(page.dataframe[1].value["Verdict"]) == {"OK, unofficial: no sandbox"}
+    assert {row[2] for row in tables(page)["Runs of the submission"]} == {"OK, unofficial: no sandbox"}
 
 
 def test_board_without_a_submission_still_shows_uploads(open_app, tmp_path):
@@ -71,28 +92,36 @@ def test_board_without_a_submission_still_shows_uploads(open_app, tmp_path):
         sealed.add_upload("sample", "<b>x</b> **y**", "a" * 64, scores, 50.0)
         publisher.publish()
     app = open_app(paths.public_db)
-    assert app.dataframe[0].value["Name"].tolist() == ["<b>x</b> **y**"]
+    assert tables(app)["Scores of uploaded predictions, not ranked"][0][0] == "<b>x</b> **y**"
     assert "<b>" not in text_of(app)
+    assert "The first complete one leads" in text_of(app)
 
 
 def test_board_search_and_baseline_switch_filter_the_table(open_app, sample_db):
     app = open_app(sample_db)
     app.toggle[0].set_value(False).run()
-    assert not any(name.startswith("◆") for name in app.dataframe[0].value["Solver"])
+    assert not any(name.startswith("◆") for name in app.dataframe[0].value["Team"])
     app.text_input[0].set_value("lynx").run()
     assert app.dataframe[0].value["Team"].tolist() == ["Ionic Lynx"]
     app.text_input[0].set_value("nobody is called so").run()
-    assert not any("Team" in table.value for table in app.dataframe)
+    assert not app.dataframe
     assert "No entry matches" in text_of(app)
     assert not app.exception
 
 
 def test_board_opens_with_the_columns_of_the_address(open_app, sample_db):
     assert "Tokens ↓" in open_app(sample_db, view="cost").dataframe[0].value.columns
+    assert "SST-2 ↑" in open_app(sample_db, view="tasks").dataframe[0].value.columns
 
 
-def test_board_with_an_unknown_view_falls_back_to_scores(open_app, sample_db):
-    assert "SST-2 ↑" in open_app(sample_db, view="nonsense").dataframe[0].value.columns
+def test_board_with_unknown_columns_or_plot_falls_back_to_the_first(open_app, sample_db):
+    app = open_app(sample_db, view="nonsense", plot="nonsense")
+    assert "7 days" in app.dataframe[0].value.columns
+    assert "nobody scores higher with fewer calls" in text_of(app)
+
+
+def test_board_draws_the_plot_of_the_address(open_app, sample_db):
+    assert "Share of (task, seed, target) reached" in text_of(open_app(sample_db, plot="ecdf"))
 
 
 def test_unknown_round_gives_a_clear_page_with_the_name_made_harmless(open_app, sample_db):
@@ -134,7 +163,7 @@ def test_new_results_appear_with_the_next_run(open_app, tmp_path):
         sealed.add_submission("sample", "Lynx", "late", "a" * 64, "x")
         publisher.publish()
         app.run()
-        assert app.dataframe[0].value["Team"].tolist() == ["Lynx"]
+        assert [row[0] for row in tables(app)["Submissions that are not complete"]] == ["Lynx"]
 
 
 def test_two_rounds_can_be_chosen_between(open_app, tmp_path):
@@ -164,9 +193,8 @@ def test_two_rounds_can_be_chosen_between(open_app, tmp_path):
 def test_submission_page_says_where_it_stands(open_app, sample_db, sample_board, name, expected):
     app = open_app(sample_db, "submission", id=number_of(sample_board, name))
     assert expected in text_of(app)
-    scores, runs = app.dataframe[0].value, app.dataframe[1].value
-    assert len(scores) == 5
-    assert len(runs) == 10
+    assert len(tables(app)["Scores per task and few-shot seed"]) == 5
+    assert len([row for row in tables(app)["Runs of the submission"] if len(row) > 1]) == 10
 
 
 @pytest.mark.parametrize("name", ["in progress", "in the queue"])
@@ -179,8 +207,71 @@ def test_submission_page_of_unfinished_work_shows_progress(open_app, sample_db, 
 
 def test_rules_page_shows_tasks_and_the_formula(open_app, sample_db):
     app = open_app(sample_db, "rules")
-    assert app.dataframe[0].value["Task"].tolist() == ["SST-2", "QQP", "QNLI", "SNLI", "DBPedia"]
+    assert [row[0] for row in tables(app)["Tasks of the round"]] == list(SAMPLE_TASKS)
     assert "fewer charged calls" in text_of(app)
+    assert dict(tables(app)["Limits of a run"])["Submission, unpacked"] == "64 KiB"
+    assert dict(tables(app)["Model and queries"])["Model"] == "hub:FacebookAI/roberta-large"
+
+
+def test_rules_never_show_the_seed_that_draws_the_private_rows(open_app, sample_db):
+    from harness.config import load_round
+
+    assert str(load_round("official").round.seed) not in text_of(open_app(sample_db, "rules"))
+
+
+def test_task_page_orders_by_the_task_and_links_the_solvers(open_app, sample_db, sample_board):
+    app = open_app(sample_db, "task", task="SNLI")
+    rows = tables(app)["Order on SNLI"]
+    scores = [float(row[3]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert len(rows) == sum(entry.is_complete for entry in sample_board.entries)
+    assert "8,000 calls" in text_of(app)
+
+
+def test_task_page_without_a_task_shows_the_first(open_app, sample_db):
+    assert "Order on SST-2" in tables(open_app(sample_db, "task"))
+
+
+def test_task_page_of_an_unknown_task_gives_a_clear_page(open_app, sample_db):
+    app = open_app(sample_db, "task", task="<b>x</b>")
+    assert "has no task" in text_of(app)
+    assert "<b>" not in text_of(app)
+
+
+def test_compare_page_pairs_with_the_first(open_app, sample_db, sample_board):
+    first, second = sample_board.entries[0], sample_board.entries[1]
+    app = open_app(sample_db, "compare", ids=f"{first.submission_id},{second.submission_id}")
+    rows = tables(app)["Paired differences"]
+    assert [row[0] for row in rows] == [*SAMPLE_TASKS, "All tasks"]
+    assert float(rows[-1][2]) == pytest.approx(second.score - first.score, abs=0.006)
+    assert len(tables(app)["Scores side by side"]) == 2
+
+
+@pytest.mark.parametrize("ids", ["", "1", "1,1", "1,2,3,4,5", "1,x", "1,9999"])
+def test_compare_page_of_what_cannot_be_compared_gives_a_clear_page(open_app, sample_db, ids):
+    assert "Nothing to show here" in text_of(open_app(sample_db, "compare", ids=ids))
+
+
+def test_submissions_page_lists_all_newest_first_and_filters(open_app, sample_db, sample_store):
+    everything = sample_store.submissions("sample")
+    app = open_app(sample_db, "submissions")
+    assert [row[0] for row in tables(app)["Submissions, newest first"]] == [
+        str(entry.submission_id) for entry in everything
+    ]
+    app.text_input[0].set_value("BBT").run()
+    assert {row[2] for row in tables(app)["Submissions, newest first"]} == {"BBT", "BBTv2"}
+    app = open_app(sample_db, "submissions", status="failed")
+    assert [row[2] for row in tables(app)["Submissions, newest first"]] == ["division by zero"]
+    app.text_input[0].set_value("nobody is called so").run()
+    assert "No submission matches" in text_of(app)
+
+
+def test_running_submission_shows_calls_and_best_loss(open_app, sample_db, sample_board):
+    app = open_app(sample_db, "submission", id=number_of(sample_board, "in progress"))
+    ((task, _, calls, loss),) = tables(app)["Runs under way"]
+    assert task in SAMPLE_TASKS
+    assert calls in {"1,000 of 3,000", "2,666 of 8,000"}
+    assert loss == "0.4321"
 
 
 def test_names_written_as_markup_are_shown_as_text(open_app, tmp_path):
@@ -196,6 +287,7 @@ def test_names_written_as_markup_are_shown_as_text(open_app, tmp_path):
     for app in (open_app(paths.public_db), open_app(paths.public_db, "submission", id=str(number))):
         rendered = [str(element.value) for elements in (app.markdown, app.caption) for element in elements]
         assert not any("<img" in text.replace("\\<", "") or "**b**" in text for text in rendered)
+        assert not any("<img" in piece for piece in pieces(app))
 
 
 def test_command_listens_locally_and_keeps_to_itself():

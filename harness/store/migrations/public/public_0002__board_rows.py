@@ -21,6 +21,8 @@ def upgrade() -> None:
         batch.add_column(sa.Column("sparkline", sa.JSON(), nullable=False, server_default="[]"))
     with op.batch_alter_table("leader") as batch:
         batch.add_column(sa.Column("change", sa.Integer(), nullable=True))
+        batch.add_column(sa.Column("tier", sa.Integer(), nullable=True))
+        batch.add_column(sa.Column("margin", sa.Double(), nullable=True))
     op.create_table(
         "progress",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -42,6 +44,8 @@ def downgrade() -> None:
     """Take them away again."""
     op.drop_table("progress")
     with op.batch_alter_table("leader") as batch:
+        batch.drop_column("margin")
+        batch.drop_column("tier")
         batch.drop_column("change")
     with op.batch_alter_table("entries") as batch:
         batch.drop_column("sparkline")

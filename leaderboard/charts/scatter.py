@@ -1,4 +1,4 @@
-"""Chart specifications as dictionaries: pure functions, so that they can be cached and tested."""
+"""Score against charged calls, a mark per entry."""
 
 import math
 from collections.abc import Sequence
@@ -8,26 +8,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.store.board import Curve, Entry
+from harness.store.board import Entry
+from leaderboard.charts.style import calls_axis, calls_per_run, specification
+from leaderboard.palette import Palette
 
-__all__ = ["DARK", "LIGHT", "Palette", "loss_curve", "pareto_front", "score_against_calls"]
-
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """Colours that stay apart for colour-blind readers; shapes and dashes say the same."""
-
-    series: tuple[str, ...]
-    text: str
-    muted: str
-
-
-LIGHT = Palette(
-    ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#B58900", "#5A5A5A"), "#3C3C3C", "#6A6A6A"
-)
-DARK = Palette(
-    ("#56B4E9", "#FF8A3D", "#2BC59B", "#E19BC4", "#F0E442", "#0096E0", "#B8B8B8"), "#DADADA", "#A8A8A8"
-)
+__all__ = ["pareto_front", "score_against_calls"]
 
 _LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
 """Share of the plot that a label takes."""
@@ -53,7 +38,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
     """
     front = pareto_front(entries)
     on_front = {entry.submission_id for entry in front}
-    spots = [_Spot(entry, _calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
+    spots = [_Spot(entry, calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
     if not spots:
         return {}
     labelled = _uncrowded(
@@ -78,12 +63,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
     domain = [_TEAM, _BASELINE, _UNOFFICIAL][:n_kinds]
     kinds = alt.Scale(domain=domain, range=[palette.series[0], palette.series[1], palette.muted][:n_kinds])
     shapes = alt.Scale(domain=domain, range=["circle", "diamond", "cross"][:n_kinds])
-    x = alt.X(
-        "calls:Q",
-        title="Charged calls per run (log) ← cheaper",
-        scale=alt.Scale(type="log", nice=False, padding=28),
-        axis=alt.Axis(format="~s", tickCount=6, grid=False),
-    )
+    x = calls_axis("Charged calls per run (log) ← cheaper", padding=28)
     y = alt.Y("score:Q", title="Score ↑", scale=alt.Scale(zero=False, padding=18))
     base = alt.Chart(points)
     marks = base.mark_point(filled=True, size=90, opacity=0.95).encode(
@@ -108,7 +88,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         .transform_filter("datum.is_right"),
     ]
     steps = pd.DataFrame(
-        [{"calls": _calls_per_run(entry), "score": entry.score} for entry in front],
+        [{"calls": calls_per_run(entry), "score": entry.score} for entry in front],
         columns=["calls", "score"],
     )
     frontier = (
@@ -116,49 +96,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         .mark_line(interpolate="step-after", strokeDash=[5, 4], color=palette.series[2], strokeWidth=1.5)
         .encode(x=x, y=y)
     )
-    return _specification(alt.layer(frontier, marks, *labels).properties(height=height))
-
-
-def loss_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, Any]:
-    """Return the best train loss so far against calls: mean over seeds, band from lowest to highest."""
-    rows = []
-    for position, calls in enumerate(curve.calls):
-        losses = [values[position] for values in curve.losses.values()]
-        present = [loss for loss in losses if loss is not None]
-        # The mean of those seeds alone that have begun would jump when another one begins.
-        if present and len(present) == len(losses):
-            rows.append(
-                {
-                    "calls": calls,
-                    "mean": sum(present) / len(present),
-                    "lowest": min(present),
-                    "highest": max(present),
-                }
-            )
-    if not rows:
-        return {}
-    x = alt.X(
-        "calls:Q",
-        title="Calls (log)",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(format="~s", tickCount=5, grid=False),
-    )
-    base = alt.Chart(pd.DataFrame(rows))
-    scale = alt.Scale(zero=False)
-    band = base.mark_area(interpolate="step-after", opacity=0.25, color=palette.series[0]).encode(
-        x=x, y=alt.Y("lowest:Q", title="Best train loss ↓", scale=scale), y2="highest:Q"
-    )
-    line = base.mark_line(interpolate="step-after", color=palette.series[0], strokeWidth=2).encode(
-        x=x,
-        y=alt.Y("mean:Q", scale=scale),
-        tooltip=[
-            alt.Tooltip("calls:Q", title="Calls", format=","),
-            alt.Tooltip("mean:Q", title="Mean loss", format=".4f"),
-            alt.Tooltip("lowest:Q", title="Lowest", format=".4f"),
-            alt.Tooltip("highest:Q", title="Highest", format=".4f"),
-        ],
-    )
-    return _specification(alt.layer(band, line).properties(height=height))
+    return specification(alt.layer(frontier, marks, *labels).properties(height=height), palette)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +110,6 @@ def _kind(entry: Entry) -> str:
     if not entry.is_official:
         return _UNOFFICIAL
     return _BASELINE if entry.is_baseline else _TEAM
-
-
-def _calls_per_run(entry: Entry) -> float:
-    """A logarithm needs a positive number: a method that never asks stands at one call."""
-    return max(entry.calls / entry.n_runs, 1.0)
 
 
 def _uncrowded(spots: list[_Spot]) -> set[int]:
@@ -196,7 +129,3 @@ def _uncrowded(spots: list[_Spot]) -> set[int]:
         if is_free:
             kept.append(spot)
     return {spot.entry.submission_id for spot in kept}
-
-
-def _specification(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
-    return chart.to_dict()

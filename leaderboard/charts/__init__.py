@@ -1,0 +1,20 @@
+"""Chart specifications as dictionaries: pure functions, so that they can be cached and tested."""
+
+from leaderboard.charts.curves import loss_curve, loss_curves
+from leaderboard.charts.differences import difference_chart
+from leaderboard.charts.ecdf import N_TARGETS, targets_reached
+from leaderboard.charts.intervals import score_intervals
+from leaderboard.charts.scatter import pareto_front, score_against_calls
+from leaderboard.charts.strips import seed_strips
+
+__all__ = [
+    "N_TARGETS",
+    "difference_chart",
+    "loss_curve",
+    "loss_curves",
+    "pareto_front",
+    "score_against_calls",
+    "score_intervals",
+    "seed_strips",
+    "targets_reached",
+]

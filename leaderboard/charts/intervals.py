@@ -1,0 +1,76 @@
+"""Scores with their 95 % intervals, in the order of the board."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from harness.store.board import Entry
+from leaderboard.charts.style import series_name, specification
+from leaderboard.palette import Palette
+
+__all__ = ["score_intervals"]
+
+_ROW_HEIGHT = 20
+_TEAM, _BASELINE, _UNOFFICIAL = "Competitor", "Baseline", "Unofficial"
+
+
+def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any]:
+    """Return the chart, a row per complete entry in the order given; empty if there is none."""
+    rows = [
+        {
+            "label": series_name(entry),
+            "score": entry.score,
+            "low": entry.score - entry.margin,
+            "high": entry.score + entry.margin,
+            "kind": _UNOFFICIAL if not entry.is_official else _BASELINE if entry.is_baseline else _TEAM,
+            # Two entries may be called the same: the row is the submission.
+            "row": f"{position:04d}",
+        }
+        for position, entry in enumerate(entries)
+        if entry.score is not None and entry.margin is not None
+    ]
+    if not rows:
+        return {}
+    frame = pd.DataFrame(rows)
+    names = {str(row["row"]): str(row["label"]) for row in rows}
+    kinds = [kind for kind in (_TEAM, _BASELINE, _UNOFFICIAL) if kind in set(frame["kind"])]
+    colors = {_TEAM: palette.series[0], _BASELINE: palette.series[1], _UNOFFICIAL: palette.muted}
+    shapes = {_TEAM: "circle", _BASELINE: "diamond", _UNOFFICIAL: "cross"}
+    pairs = ", ".join(f"{key!r}: {_quoted(name)}" for key, name in names.items())
+    y = alt.Y(
+        "row:N",
+        sort=list(names),
+        title=None,
+        axis=alt.Axis(labelExpr=f"({{{pairs}}})[datum.value]", labelLimit=200, ticks=False),
+    )
+    color = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=kinds, range=[colors[kind] for kind in kinds]),
+        legend=alt.Legend(title=None, orient="top"),
+    )
+    scale = alt.Scale(zero=False, padding=10)
+    base = alt.Chart(frame)
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title="Score ↑, 95 % interval", scale=scale), x2="high:Q", y=y, color=color
+    )
+    marks = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("score:Q", scale=scale),
+        y=y,
+        color=color,
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[shapes[kind] for kind in kinds])),
+        tooltip=[
+            alt.Tooltip("label:N", title="Submission"),
+            alt.Tooltip("score:Q", title="Score", format=".2f"),
+            alt.Tooltip("low:Q", title="Low", format=".2f"),
+            alt.Tooltip("high:Q", title="High", format=".2f"),
+        ],
+    )
+    return specification(alt.layer(bars, marks).properties(height=len(rows) * _ROW_HEIGHT), palette)
+
+
+def _quoted(text: str) -> str:
+    """Return a string literal of Vega's expression language: a name is text, never an expression."""
+    return json.dumps(text)

@@ -1,0 +1,75 @@
+"""Scores of one task, a mark per few-shot seed and a bar at the mean."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from harness.store.board import TaskScores
+from leaderboard.charts.style import series_name, specification
+from leaderboard.palette import Palette
+
+__all__ = ["seed_strips"]
+
+_ROW_HEIGHT = 24
+
+
+def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any]:
+    """Return the chart, a row per entry in the order given; empty if no run has a score."""
+    rows = [
+        {
+            "row": f"{position:04d}",
+            "label": series_name(each.entry),
+            "kind": "Baseline" if each.entry.is_baseline else "Competitor",
+            "seed": seed,
+            "score": score,
+        }
+        for position, each in enumerate(scores)
+        for seed, score in each.seeds.items()
+        if score is not None
+    ]
+    if not rows:
+        return {}
+    names = {str(row["row"]): row["label"] for row in rows}
+    pairs = ", ".join(f"{json.dumps(key)}: {json.dumps(name)}" for key, name in names.items())
+    y = alt.Y(
+        "row:N",
+        sort=list(names),
+        title=None,
+        axis=alt.Axis(labelExpr=f"({{{pairs}}})[datum.value]", labelLimit=200, ticks=False, grid=True),
+    )
+    kinds = [kind for kind in ("Competitor", "Baseline") if kind in {row["kind"] for row in rows}]
+    color = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=kinds, range=[palette.series[kind == "Baseline"] for kind in kinds]),
+        legend=alt.Legend(title=None, orient="top"),
+    )
+    scale = alt.Scale(zero=False, padding=12)
+    base = alt.Chart(pd.DataFrame(rows))
+    points = base.mark_point(filled=True, size=55, opacity=0.75).encode(
+        x=alt.X(
+            "score:Q",
+            title="Score ↑, one mark per few-shot seed; bar: mean",
+            scale=scale,
+            axis=alt.Axis(tickCount=8),
+        ),
+        y=y,
+        color=color,
+        shape=alt.Shape(
+            "kind:N",
+            scale=alt.Scale(
+                domain=kinds, range=["diamond" if kind == "Baseline" else "circle" for kind in kinds]
+            ),
+        ),
+        tooltip=[
+            alt.Tooltip("label:N", title="Submission"),
+            alt.Tooltip("seed:N", title="Seed"),
+            alt.Tooltip("score:Q", title="Score", format=".2f"),
+        ],
+    )
+    means = base.mark_tick(thickness=3, size=_ROW_HEIGHT - 8, color=palette.text).encode(
+        x=alt.X("mean(score):Q", scale=scale), y=y
+    )
+    return specification(alt.layer(points, means).properties(height=len(names) * _ROW_HEIGHT), palette)

@@ -1,0 +1,69 @@
+"""What all charts share: one look, axes of calls, series that differ in colour, shape and dash."""
+
+from typing import Any
+
+import altair as alt
+
+from harness.store.board import Entry
+from leaderboard.palette import Palette
+
+__all__ = ["DASHES", "SHAPES", "calls_axis", "calls_per_run", "series_name", "specification"]
+
+DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [10, 4], [4, 2, 1, 2], [1, 3])
+"""One per series: lines stay apart without colour."""
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
+"""One per series: points stay apart without colour."""
+
+_FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
+
+
+def calls_axis(title: str = "Charged calls (log)", **scale: Any) -> alt.X:
+    """Return a logarithmic axis of the column `calls`."""
+    return alt.X(
+        "calls:Q",
+        title=title,
+        scale=alt.Scale(type="log", nice=False, **scale),
+        axis=alt.Axis(format="~s", tickCount=5, grid=False, ticks=False),
+    )
+
+
+def calls_per_run(entry: Entry) -> float:
+    """Return calls per run; a logarithm needs a positive number: who never asks stands at one call."""
+    return max(entry.calls / entry.n_runs, 1.0)
+
+
+def series_name(entry: Entry) -> str:
+    """Return what a legend calls an entry."""
+    return f"◆ {entry.name}" if entry.is_baseline else f"{entry.team} · {entry.name}"
+
+
+def specification(chart: Any, palette: Palette) -> dict[str, Any]:
+    """Return the chart as a dictionary in the palette's colours."""
+    axis: dict[str, Any] = {
+        "labelColor": palette.muted,
+        "titleColor": palette.muted,
+        "gridColor": palette.grid,
+        "domain": False,
+        "ticks": False,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 400,
+        "titlePadding": 8,
+    }
+    styled = (
+        chart.configure(background="transparent", font=_FONT)
+        .configure_view(stroke=None)
+        .configure_axis(**axis)
+        .configure_legend(
+            labelColor=palette.text,
+            titleColor=palette.muted,
+            labelFontSize=12,
+            titleFontSize=12,
+            labelLimit=320,
+            symbolStrokeWidth=2,
+        )
+        .configure_header(labelColor=palette.text, labelFontSize=13, title=None)
+    )
+    document: dict[str, Any] = styled.to_dict()
+    return document

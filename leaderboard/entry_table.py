@@ -1,0 +1,80 @@
+"""The table of entries that the board and the list of submissions share."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from harness.store.board import BoardRound, Entry
+from leaderboard.ranking import board_frame, task_column, tint
+from leaderboard.theme import palette_now
+
+__all__ = ["show_entries"]
+
+_ROW_HEIGHT = 32
+_HEADER_HEIGHT = 37
+_MAX_ROWS_SHOWN = 50
+
+
+def show_entries(
+    board_round: BoardRound, entries: Sequence[Entry], view: str, pareto: frozenset[int]
+) -> list[int]:
+    """Show entries as a table whose solvers open their pages; return the submissions whose rows are ticked.
+
+    Args:
+        board_round: gives the tasks.
+        entries: at most 100: each row is styled.
+        view: which columns.
+        pareto: as for `board_frame`.
+    """
+    frame = board_frame(board_round, entries, view, pareto)
+    palette = palette_now()
+    styles = tint(entries, palette.tint, palette.muted)
+    identifiers = [entry.submission_id for entry in entries]
+    number = st.column_config.NumberColumn
+    event = st.dataframe(
+        frame.style.apply(lambda column: [styles[row] for row in range(len(column))], axis=0),
+        hide_index=True,
+        placeholder="-",
+        height=min(len(frame), _MAX_ROWS_SHOWN) * _ROW_HEIGHT + _HEADER_HEIGHT,
+        row_height=_ROW_HEIGHT,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"entries-{view}",
+        column_config={
+            "#": number(width=44, help="Place among competitors; ties share it."),
+            "Team": st.column_config.TextColumn(width=150),
+            "Solver": st.column_config.ButtonColumn(
+                type="tertiary", alignment="left", key="open-click", help="Opens the submission.", width=150
+            ),
+            "Score ↑": st.column_config.ProgressColumn(
+                min_value=0,
+                max_value=100,
+                format="%.2f",
+                width=150,
+                color=palette.series[0],
+                help="Mean over tasks, 0-100. This is what ranks.",
+            ),
+            "± 95 %": number(format="%.2f", width=76, help="Half the width of the score's 95 % interval."),
+            "Tier ↓": number(width=66, help="Entries of one tier cannot be told apart from its leader: paired bootstrap over test rows and seeds."),
+            "7 days": st.column_config.TextColumn(width=66, alignment="right", help="Places won or lost."),
+            "Train loss ↓ by calls": st.column_config.LineChartColumn(
+                width=140,
+                color=palette.series[0],
+                help="Best train loss so far, mean over runs, over the logarithm of the calls.",
+            ),
+            **{task_column(task.name): number(format="%.1f", width=84) for task in board_round.tasks},
+            "Calls / run ↓": number(format="localized", width=104, step=1),
+            "Calls ↓": number(format="localized", help="Charged calls over all runs; breaks ties."),
+            "Budget used ↓": number(format="%.1f %%"),
+            "Tokens ↓": number(format="compact"),
+            "Model s ↓": number(format="%.1f"),
+            "Wall s ↓": number(format="%.1f"),
+            "Note": st.column_config.TextColumn(width=128),
+            "Pareto": st.column_config.TextColumn(help="Nobody scores higher with fewer calls.", width=70),
+        },
+        alt="Entries in order",
+    )
+    clicked = st.session_state.get("open-click")
+    if clicked is not None and clicked["row"] < len(identifiers):
+        st.switch_page("pages/submission.py", query_params={"id": str(identifiers[clicked["row"]])})
+    return [identifiers[row] for row in event["selection"]["rows"] if row < len(identifiers)]

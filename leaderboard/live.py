@@ -1,0 +1,43 @@
+"""What changes while a reader looks: new results are offered, never forced; progress is shown."""
+
+import streamlit as st
+
+from leaderboard import source
+from leaderboard.markup import Column, text_table
+
+__all__ = ["offer_refresh", "show_progress"]
+
+_POLL_S = 15
+_PROGRESS_S = 3
+
+
+@st.fragment(run_every=_POLL_S)
+def offer_refresh(shown_version: int) -> None:
+    """Say that there are newer results; never reorder a table under a reader."""
+    if source.version() != shown_version and st.button("New results: refresh", type="primary"):
+        st.rerun()
+
+
+@st.fragment(run_every=_PROGRESS_S)
+def show_progress(submission_id: int) -> None:
+    """Show how far each running run is."""
+    running = source.progress(submission_id)
+    if not running:
+        st.caption("No run is under way at this moment.")
+        return
+    columns = [
+        Column("Running", is_heading=True),
+        Column("Seed", is_number=True),
+        Column("Calls used", is_number=True),
+        Column("Best train loss so far ↓", is_number=True),
+    ]
+    rows = [
+        [
+            each.task,
+            str(each.kshot_seed),
+            f"{each.calls:,} of {each.budget_calls:,}",
+            "-" if each.best_train_loss is None else f"{each.best_train_loss:.4f}",
+        ]
+        for each in running
+    ]
+    st.html(text_table("Runs under way", columns, rows))

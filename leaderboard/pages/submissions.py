@@ -1,0 +1,99 @@
+"""Page: every submission of a round, newest first, a page at a time."""
+
+import streamlit as st
+
+from harness.records import Status, Verdict
+from harness.store.board import Entry
+from leaderboard import guard, source
+from leaderboard.headings import title
+from leaderboard.live import offer_refresh
+from leaderboard.markup import Cell, Column, text_table
+from leaderboard.ranking import BASELINE_MARK
+from leaderboard.rounds import head_with_round
+from leaderboard.wording import entry_words, moment
+
+_PER_PAGE = 50
+_ALL = "all"
+_CHOICES = (
+    _ALL,
+    *(
+        status.value
+        for status in (Status.QUEUED, Status.RUNNING, Status.FINISHED, Status.FAILED, Status.CANCELLED)
+    ),
+)
+
+
+def row(entry: Entry) -> list[str | Cell]:
+    """Return the cells of a submission."""
+    tone = "good" if entry.verdict is Verdict.OK else "bad" if entry.status is Status.FAILED else "muted"
+    return [
+        Cell(str(entry.submission_id), href=f"submission?id={entry.submission_id}"),
+        f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+        entry.name,
+        Cell(entry_words(entry), tone=tone),
+        "-" if entry.score is None else f"{entry.score:.2f}",
+        "counts" if entry.counts else "",
+        f"{entry.calls:,}",
+        moment(entry.submitted_at),
+    ]
+
+
+def main() -> None:
+    """Show the page."""
+    place, name = head_with_round()
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        status = st.segmented_control(
+            "Status",
+            _CHOICES,
+            default=_ALL,
+            required=True,
+            key="status",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        text = st.text_input(
+            "Search team or solver",
+            placeholder="Search team or solver",
+            key="find",
+            bind="query-params",
+            width=230,
+            label_visibility="collapsed",
+        )
+    wanted = None if status in {None, _ALL} else Status(status)
+    at = max(int(st.session_state.get("page", 1)), 1)
+    found = source.submissions(name, wanted, (text or "").strip(), at, _PER_PAGE)
+    n_pages = max(-(-found.n_found // _PER_PAGE), 1)
+    if at > n_pages:
+        found = source.submissions(name, wanted, (text or "").strip(), n_pages, _PER_PAGE)
+    with place:
+        title(
+            "Submissions",
+            f"Round {found.round.name} {found.round.version} · {found.n_found:,} found, newest first",
+        )
+    offer_refresh(source.version())
+    if not found.entries:
+        st.info("No submission matches; change the status or the search.")
+        return
+    columns = [
+        Column("Nr", is_number=True),
+        Column("Team", is_heading=True),
+        Column("Solver"),
+        Column("State"),
+        Column("Score ↑", is_number=True),
+        Column("On the board", is_wide_only=True),
+        Column("Calls ↓", is_number=True, is_wide_only=True),
+        Column("Submitted", is_wide_only=True),
+    ]
+    st.html(
+        text_table(
+            "Submissions, newest first",
+            columns,
+            [row(entry) for entry in found.entries],
+            tinted=[entry.is_baseline for entry in found.entries],
+        )
+    )
+    if n_pages > 1:
+        st.pagination(n_pages, key="page", bind="query-params")
+
+
+guard.show(main)

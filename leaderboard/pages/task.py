@@ -1,0 +1,150 @@
+"""Page: one task of a round."""
+
+import streamlit as st
+
+from harness.errors import UsageError
+from harness.store.board import BoardRound, BoardTask, Entry
+from leaderboard import charts, guard, source
+from leaderboard.cards import Card, show_cards
+from leaderboard.headings import section, title
+from leaderboard.live import offer_refresh
+from leaderboard.markup import Cell, Column, text_table
+from leaderboard.ranking import BASELINE_MARK
+from leaderboard.rounds import head_with_round
+from leaderboard.theme import palette_now
+from leaderboard.wording import metric_name
+
+_MAX_SHOWN = 20
+
+
+def choose_task(board_round: BoardRound) -> BoardTask:
+    """Return the task in the address, else the first; offer the others.
+
+    Raises:
+        UsageError: the round has no such task.
+    """
+    tasks = {task.name: task for task in board_round.tasks}
+    wanted = st.query_params.get("task")
+    if wanted is not None and wanted not in tasks:
+        raise UsageError(f"round {board_round.name} has no task {wanted}; tasks: {', '.join(tasks)}")
+
+    def remember() -> None:
+        st.query_params["task"] = st.session_state["task-choice"]
+
+    name = st.segmented_control(
+        "Task",
+        list(tasks),
+        default=wanted or next(iter(tasks)),
+        required=True,
+        key="task-choice",
+        on_change=remember,
+        label_visibility="collapsed",
+    )
+    return tasks[str(name)]
+
+
+def figures(board_round: BoardRound, task: BoardTask) -> list[Card]:
+    """Return metric, budget, examples and data of a task."""
+    facts = board_round.rules.get("task", {}).get(task.name, {})
+    labels = facts.get("label_names", ())
+    k_shot = facts.get("k_shot")
+    share = facts.get("public_fraction")
+    return [
+        Card("Metric", metric_name(task.metric), "0-100, higher is better"),
+        Card("Budget", f"{task.budget_calls:,} calls", f"per run, {len(task.kshot_seeds)} few-shot seeds"),
+        Card(
+            "Classes",
+            str(len(labels) or "-"),
+            "" if k_shot is None else f"{k_shot} train and {k_shot} dev examples of each",
+        ),
+        Card(
+            "Test rows",
+            "-" if share is None else f"{100 * share:.0f} % public",
+            "the rest decides after publication" if share is not None and share < 1 else "",
+        ),
+    ]
+
+
+def show_facts(board_round: BoardRound, task: BoardTask) -> None:
+    """Show data, template and label words."""
+    facts = board_round.rules.get("task", {}).get(task.name, {})
+    if not facts:
+        return
+    with st.expander("Data, template and label words"):
+        rows: list[list[str | Cell]] = [
+            ["Data", str(facts.get("data", "-"))],
+            ["Template", str(facts.get("template", "-"))],
+            *(
+                [f"Word of {label}", word]
+                for label, word in zip(facts.get("label_names", ()), facts.get("words", ()), strict=False)
+            ),
+        ]
+        st.html(text_table("Facts of the task", [Column("Fact", is_heading=True), Column("Value")], rows))
+
+
+def ranked_on(entries: tuple[Entry, ...], task: str) -> list[Entry]:
+    """Return the complete entries by their score on a task, best first; ties keep the board's order."""
+    complete = [entry for entry in entries if entry.is_complete]
+    return sorted(complete, key=lambda entry: -(entry.task_scores[task] or 0.0))
+
+
+def main() -> None:
+    """Show the page."""
+    place, name = head_with_round()
+    board = source.board(name)
+    task = choose_task(board.round)
+    with place:
+        title(task.name, f"Task of round {board.round.name} {board.round.version}")
+    offer_refresh(board.version)
+    show_cards(figures(board.round, task))
+    show_facts(board.round, task)
+    order = ranked_on(board.entries, task.name)
+    if not order:
+        st.info("No submission is complete yet, so there is nothing to compare on this task.")
+        return
+    shown = order[:_MAX_SHOWN]
+    palette = palette_now()
+    section("Scores of every few-shot seed")
+    scores = source.task_scores(board.round.name, task.name, tuple(entry.submission_id for entry in shown))
+    st.vega_lite_chart(
+        charts.seed_strips(scores, palette),
+        width="stretch",
+        theme=None,
+        alt=f"Scores on {task.name}, one mark per few-shot seed",
+    )
+    is_cut = len(order) > len(shown)
+    section(
+        "Order on this task", f"The best {len(shown)} of {len(order)} complete entries." if is_cut else ""
+    )
+    columns = [
+        Column("#", is_number=True),
+        Column("Team", is_heading=True),
+        Column("Solver"),
+        Column(f"{task.name} ↑", is_number=True),
+        Column("Lowest seed", is_number=True, is_wide_only=True),
+        Column("Highest seed", is_number=True, is_wide_only=True),
+        Column("On the board", is_number=True),
+    ]
+    rows: list[list[str | Cell]] = []
+    n_ranked = 0
+    for each in scores:
+        entry = each.entry
+        n_ranked += not entry.is_baseline and entry.is_official
+        seeds = [score for score in each.seeds.values() if score is not None]
+        rows.append(
+            [
+                str(n_ranked) if not entry.is_baseline and entry.is_official else "-",
+                f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+                Cell(entry.name, href=f"submission?id={entry.submission_id}"),
+                f"{entry.task_scores[task.name]:.2f}",
+                f"{min(seeds):.2f}",
+                f"{max(seeds):.2f}",
+                "-" if entry.rank is None else str(entry.rank),
+            ]
+        )
+    st.html(
+        text_table(f"Order on {task.name}", columns, rows, tinted=[each.entry.is_baseline for each in scores])
+    )
+
+
+guard.show(main)

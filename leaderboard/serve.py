@@ -1,0 +1,27 @@
+"""The server: the app, and beside it the plain board and the exports."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from harness.errors import GradfreeError
+from harness.store.queries import PublicStore
+from leaderboard import charts
+from leaderboard.api import routes
+from leaderboard.palette import LIGHT
+from leaderboard.source import public_db
+
+
+@asynccontextmanager
+async def warm_up(_: Any) -> AsyncIterator[None]:
+    """Load before the first reader comes what is slow to load: the database's driver and the charts."""
+    with suppress(GradfreeError), PublicStore.open(public_db()) as store:
+        for each in store.rounds()[:1]:
+            charts.score_against_calls(store.board(each.name).entries, LIGHT)
+    yield
+
+
+app = st.App(Path(__file__).with_name("app.py"), routes=routes(public_db), lifespan=warm_up)
