@@ -55,7 +55,10 @@ def show_entries(
                 help="Mean over tasks, 0-100. This is what ranks.",
             ),
             "± 95 %": number(format="%.2f", width=76, help="Half the width of the score's 95 % interval."),
-            "Tier ↓": number(width=66, help="Entries of one tier cannot be told apart from its leader: paired bootstrap over test rows and seeds."),
+            "Tier ↓": number(
+                width=66,
+                help="Entries of one tier cannot be told from its leader: bootstrap over test rows and seeds.",
+            ),
             "7 days": st.column_config.TextColumn(width=66, alignment="right", help="Places won or lost."),
             "Train loss ↓ by calls": st.column_config.LineChartColumn(
                 width=140,
@@ -69,6 +72,10 @@ def show_entries(
             "Tokens ↓": number(format="compact"),
             "Model s ↓": number(format="%.1f"),
             "Wall s ↓": number(format="%.1f"),
+            "Efficiency ↑": number(
+                format="%.3f",
+                help="Area under the score over log calls; 0 is the manual prompt, 1 perfect at one call.",
+            ),
             "Note": st.column_config.TextColumn(width=128),
             "Pareto": st.column_config.TextColumn(help="Nobody scores higher with fewer calls.", width=70),
         },

@@ -36,6 +36,7 @@ _FIELDS: dict[str, Callable[[Entry], Any]] = {
     "score": lambda entry: entry.score,
     "margin_95": lambda entry: entry.margin,
     "tier": lambda entry: entry.tier,
+    "efficiency": lambda entry: entry.efficiency,
     "calls": lambda entry: entry.calls,
     "budget_calls": lambda entry: entry.budget_calls,
     "n_runs": lambda entry: entry.n_runs,

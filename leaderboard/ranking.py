@@ -91,6 +91,8 @@ def board_frame(
             "Wall s ↓": [entry.wall_s for entry in entries],
             "Pareto": ["yes" if entry.submission_id in pareto else "" for entry in entries],
         }
+        if any(entry.efficiency is not None for entry in entries):
+            columns["Efficiency ↑"] = _floats([entry.efficiency for entry in entries])
     else:
         if any(entry.margin is not None for entry in entries):
             columns["± 95 %"] = _floats([entry.margin for entry in entries])

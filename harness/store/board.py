@@ -11,6 +11,7 @@ from harness.records import Status, Verdict
 from harness.store.values import Phase
 
 __all__ = [
+    "NORMAL_95",
     "UNOFFICIAL",
     "UPLOAD_LABEL",
     "Board",
@@ -25,6 +26,9 @@ __all__ = [
     "TaskScores",
     "Upload",
 ]
+
+NORMAL_95 = 1.959964
+"""Standard errors on each side of a 95 % interval."""
 
 UNOFFICIAL = "unofficial: no sandbox"
 """How a result of a run without isolation is marked, wherever it shows."""
@@ -125,8 +129,6 @@ class Entry:
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
         change: places won since a week before the last change; None if it was not ranked then.
-        tier: from 1; entries of one tier cannot be told apart from its leader; None if unknown.
-        margin: half the width of the score's 95 % interval; None if unknown.
     """
 
     submission_id: int
@@ -161,8 +163,11 @@ class Entry:
     efficiency: float | None = None
     sparkline: tuple[float, ...] = ()
     change: int | None = None
-    tier: int | None = None
-    margin: float | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """Half the width of the score's 95 % interval; None if unknown."""
+        return None if self.standard_error is None else NORMAL_95 * self.standard_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Schema:
 
 
 SEALED = Schema("sealed", SealedBase.metadata, "sealed_0002", "FULL")
-PUBLIC = Schema("public", PublicBase.metadata, "public_0002", "NORMAL")
+PUBLIC = Schema("public", PublicBase.metadata, "public_0003", "NORMAL")
 
 
 @contextmanager

@@ -200,10 +200,6 @@ class PublicLeader(PublicBase):
     standard_error: Mapped[float | None]
     # Places won since a week before the last change; null for what was not ranked then.
     change: Mapped[int | None]
-    # From 1: entries of one tier cannot be told apart from its leader; null before that is known.
-    tier: Mapped[int | None]
-    # Half the width of the score's 95 % interval; null before that is known.
-    margin: Mapped[float | None]
 
 
 class PublicProgress(PublicBase):

@@ -332,8 +332,6 @@ def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View, ea
                 float(totals[place.submission_id].std(ddof=1)) if place.submission_id in totals else None
             ),
             "change": _places_won(rank_then.get(owners[place.submission_id]), place.rank),
-            "tier": None,
-            "margin": None,
         }
         for place, tier, is_pareto in zip(places, own_tiers, front, strict=True)
     ]

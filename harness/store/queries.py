@@ -353,8 +353,6 @@ def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: Public
         efficiency=entry.efficiency,
         sparkline=tuple(entry.sparkline),
         change=None if leader is None else leader.change,
-        tier=None if leader is None else leader.tier,
-        margin=None if leader is None else leader.margin,
     )
 
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from harness.store.board import Curve, TaskScores
+from harness.store.board import NORMAL_95, Curve, TaskScores
 from leaderboard.charts import (
     N_TARGETS,
     difference_chart,
@@ -141,9 +141,9 @@ def test_targets_of_nobody_are_empty():
 def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
     first = sample_board.entries[0]
     entries = [
-        dataclasses.replace(first, name='say "hi" datum', score=50.0, margin=2.0),
-        dataclasses.replace(first, margin=None),
-        dataclasses.replace(first, score=60.0, margin=1.0, is_baseline=True),
+        dataclasses.replace(first, name='say "hi" datum', score=50.0, standard_error=2.0 / NORMAL_95),
+        dataclasses.replace(first, standard_error=None),
+        dataclasses.replace(first, score=60.0, standard_error=1.0 / NORMAL_95, is_baseline=True),
     ]
     spec = score_intervals(entries, LIGHT)
     rows = rows_of(spec)

@@ -93,11 +93,11 @@ def test_cards_count_who_is_tied_at_the_top_once_tiers_are_known(sample_board):
 
 
 def test_margin_and_tier_are_columns_only_where_they_are_known(sample_board):
-    entry = dataclasses.replace(sample_board.entries[0], margin=None, tier=None)
-    known = dataclasses.replace(entry, margin=0.5, tier=1)
+    entry = dataclasses.replace(sample_board.entries[0], standard_error=None, tier=None)
+    known = dataclasses.replace(entry, standard_error=0.5, tier=1)
     assert not {"± 95 %", "Tier ↓"} & set(board_frame(sample_board.round, [entry], "summary").columns)
     frame = board_frame(sample_board.round, [known], "summary")
-    assert (frame["± 95 %"].tolist(), frame["Tier ↓"].tolist()) == ([0.5], [1])
+    assert (frame["± 95 %"].tolist(), frame["Tier ↓"].tolist()) == ([pytest.approx(0.98, abs=1e-4)], [1])
 
 
 @pytest.mark.parametrize(("change", "text"), [(2, "▲ 2"), (-1, "▼ 1"), (0, "="), (None, "new")])

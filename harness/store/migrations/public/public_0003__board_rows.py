@@ -1,14 +1,14 @@
 """What the board shows beside scores: rules, sparklines, changes of rank, progress of running runs.
 
-Revision ID: public_0002
-Revises: public_0001
+Revision ID: public_0003
+Revises: public_0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "public_0002"
-down_revision = "public_0001"
+revision = "public_0003"
+down_revision = "public_0002"
 branch_labels = None
 depends_on = None
 
@@ -21,8 +21,6 @@ def upgrade() -> None:
         batch.add_column(sa.Column("sparkline", sa.JSON(), nullable=False, server_default="[]"))
     with op.batch_alter_table("leader") as batch:
         batch.add_column(sa.Column("change", sa.Integer(), nullable=True))
-        batch.add_column(sa.Column("tier", sa.Integer(), nullable=True))
-        batch.add_column(sa.Column("margin", sa.Double(), nullable=True))
     op.create_table(
         "progress",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -44,8 +42,6 @@ def downgrade() -> None:
     """Take them away again."""
     op.drop_table("progress")
     with op.batch_alter_table("leader") as batch:
-        batch.drop_column("margin")
-        batch.drop_column("tier")
         batch.drop_column("change")
     with op.batch_alter_table("entries") as batch:
         batch.drop_column("sparkline")
