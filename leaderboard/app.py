@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/board.py", title="Leaderboard", default=True),
         st.Page("pages/task.py", title="Tasks", url_path="task"),
         st.Page("pages/submissions.py", title="Submissions", url_path="submissions"),
+        st.Page("pages/submit.py", title="Submit", url_path="submit"),
         st.Page("pages/rules.py", title="Rules", url_path="rules"),
         st.Page("pages/submission.py", title="Submission", url_path="submission", visibility="hidden"),
         st.Page("pages/compare.py", title="Compare", url_path="compare", visibility="hidden"),

@@ -4,6 +4,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from harness.store.spool import MAX_UPLOAD_BYTES
+
 __all__ = ["PUBLIC_DB_VARIABLE", "streamlit_command"]
 
 PUBLIC_DB_VARIABLE = "GRADFREE_PUBLIC_DB"
@@ -12,13 +14,16 @@ PUBLIC_DB_VARIABLE = "GRADFREE_PUBLIC_DB"
 _FOLDER = Path(__file__).parent
 
 
-def streamlit_command(public_db: Path, host: str = "127.0.0.1", port: int = 8501) -> list[str]:
+def streamlit_command(
+    public_db: Path, host: str = "127.0.0.1", port: int = 8501, spool: Path | None = None
+) -> list[str]:
     """Return the argument list that serves a public store.
 
     Args:
         public_db: file of the public store; it need not exist yet.
         host: address to listen on. Another one than the default shows the board to the network.
         port: TCP port, 1-65535.
+        spool: folder for uploads; None takes none.
     """
     settings = {
         "server.address": host,
@@ -27,6 +32,7 @@ def streamlit_command(public_db: Path, host: str = "127.0.0.1", port: int = 8501
         "server.fileWatcherType": "none",
         "server.enableCORS": "true",
         "server.enableXsrfProtection": "true",
+        "server.maxUploadSize": str(max(MAX_UPLOAD_BYTES // 2**20, 1)),
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         # A stranger learns nothing of this machine from an error.
@@ -34,7 +40,8 @@ def streamlit_command(public_db: Path, host: str = "127.0.0.1", port: int = 8501
     }
     flags = [f"--{name}={value}" for name, value in {**settings, **_theme()}.items()]
     app = str(_FOLDER / "serve.py")
-    return [sys.executable, "-m", "streamlit", "run", app, *flags, "--", str(public_db)]
+    places = [str(public_db), *([] if spool is None else [str(spool)])]
+    return [sys.executable, "-m", "streamlit", "run", app, *flags, "--", *places]
 
 
 def _theme() -> dict[str, str]:

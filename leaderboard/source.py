@@ -20,6 +20,7 @@ from harness.store.board import (
     TaskScores,
 )
 from harness.store.queries import PublicStore
+from harness.store.spool import Spool
 from leaderboard import charts
 from leaderboard.charts.style import series_name
 from leaderboard.launch import PUBLIC_DB_VARIABLE
@@ -31,8 +32,10 @@ __all__ = [
     "progress",
     "public_db",
     "rounds",
+    "spool",
     "submission",
     "submissions",
+    "takes_uploads",
     "targets_chart",
     "task_scores",
     "version",
@@ -49,6 +52,22 @@ def public_db() -> Path:
     if not named:
         raise UsageError(f"no public store is named; set {PUBLIC_DB_VARIABLE} or pass a path after --")
     return Path(named)
+
+
+def takes_uploads() -> bool:
+    """Return whether this server was given a spool for uploads."""
+    return len(sys.argv) > 2
+
+
+def spool() -> Spool:
+    """Return the spool: the one place that this process may write to.
+
+    Raises:
+        UsageError: this server was given none.
+    """
+    if not takes_uploads():
+        raise UsageError("this board takes no uploads; hand in with the command line: gradfree submit")
+    return Spool(Path(sys.argv[2]))
 
 
 def version() -> int:

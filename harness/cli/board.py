@@ -24,8 +24,9 @@ def board(
     ] = None,
     round_: Annotated[str | None, typer.Option("--round", help="With --static: which round.")] = None,
 ) -> None:
-    """Serve the leaderboard of an arena; it reads the public store alone."""
-    public_db = ArenaPaths(home).public_db
+    """Serve the leaderboard of an arena; it reads the public store and drops uploads into the spool."""
+    paths = ArenaPaths(home)
+    public_db = paths.public_db
     if static is not None:
         from leaderboard.static_board import write_static_board
 
@@ -33,7 +34,7 @@ def board(
             console.print(str(path), soft_wrap=True, markup=False)
         return
     console.print(f"the leaderboard: http://{host}:{port}  (stop with Ctrl-C)")
-    command = streamlit_command(public_db, host, port)
+    command = streamlit_command(public_db, host, port, paths.spool)
     # An environment without the arena's variables: the web process knows of the public store only.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADFREE_")}
     # This process becomes the server: a signal that ends it ends the server.

@@ -16,7 +16,7 @@ from leaderboard.wording import entry_words, moment, round_caption
 
 _ROWS_PER_PAGE = 100
 _MAX_COMPARED = 4
-_PLOTS = ("cost", "intervals", "ecdf")
+_PLOTS = ("frontier", "intervals", "targets")
 _ECDF_COMPETITORS, _ECDF_BASELINES = 3, 2
 
 
@@ -140,7 +140,7 @@ def show_uploads(board: Board) -> None:
 def show_plots(board: Board) -> None:
     """Show the plot that is chosen; the others are not computed."""
     plots = [plot for plot in _PLOTS if plot != "intervals" or any(entry.margin for entry in board.entries)]
-    names = {"cost": "Score and calls", "intervals": "Intervals", "ecdf": "Targets reached"}
+    names = {"frontier": "Score and calls", "intervals": "Intervals", "targets": "Targets reached"}
     section("Plots")
     plot = st.segmented_control(
         "Plot",
@@ -158,7 +158,7 @@ def show_plots(board: Board) -> None:
         caption = (
             "Bars: 95 % intervals over few-shot seeds and test rows. They say nothing about other tasks."
         )
-    elif plot == "ecdf":
+    elif plot == "targets":
         best = [entry for entry in board.entries if entry.rank is not None][:_ECDF_COMPETITORS]
         reference = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
         spec = source.targets_chart(best + reference[:_ECDF_BASELINES], is_dark=palette.is_dark)
@@ -174,7 +174,7 @@ def show_plots(board: Board) -> None:
     if not spec:
         st.info("Nothing to draw yet.")
         return
-    st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{names[plot or 'cost']}: {caption}")
+    st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{names[plot or 'frontier']}: {caption}")
     st.caption(caption)
 
 

@@ -33,13 +33,14 @@ def addresses(paths: ArenaPaths) -> dict[str, str]:
         "board": "/",
         "board-tasks": "/?view=tasks",
         "board-cost": "/?view=cost&plot=intervals",
-        "board-ecdf": "/?plot=ecdf",
+        "board-targets": "/?plot=targets",
         "submission": f"/submission?id={first}",
         "submission-running": f"/submission?id={number['in progress']}",
         "submission-failed": f"/submission?id={number['division by zero']}",
         "task": "/task?task=SNLI",
         "compare": f"/compare?ids={first},{third},{number['BBTv2']}",
         "submissions": "/submissions",
+        "submit": "/submit",
         "rules": "/rules",
         "unknown": "/submission?id=9999",
         "static": "/board.html",
@@ -85,7 +86,7 @@ def main() -> None:
             name: path for name, path in addresses(paths).items() if not options.only or name in options.only
         }
         with (
-            serve_board(paths.public_db, Path(scratch) / "log.txt") as address,
+            serve_board(paths.public_db, Path(scratch) / "log.txt", spool=paths.spool) as address,
             sync_playwright() as playwright,
         ):
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -121,7 +121,7 @@ def test_board_with_unknown_columns_or_plot_falls_back_to_the_first(open_app, sa
 
 
 def test_board_draws_the_plot_of_the_address(open_app, sample_db):
-    assert "Share of (task, seed, target) reached" in text_of(open_app(sample_db, plot="ecdf"))
+    assert "Share of (task, seed, target) reached" in text_of(open_app(sample_db, plot="targets"))
 
 
 def test_unknown_round_gives_a_clear_page_with_the_name_made_harmless(open_app, sample_db):

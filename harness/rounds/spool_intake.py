@@ -1,0 +1,52 @@
+"""Taking in what the web process left in the spool: the same checks as on the command line."""
+
+from collections.abc import Callable
+
+from harness.errors import InfrastructureError, SubmissionError, UsageError
+from harness.rounds.intake import submit
+from harness.rounds.lifecycle import stored_config
+from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.spool import Answer, Spool, Upload
+
+__all__ = ["take_in_uploads"]
+
+
+def take_in_uploads(
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths, team_of_token: Callable[[str], str]
+) -> int:
+    """Take in every upload that waits and answer each; return how many became submissions.
+
+    An upload that meets a fault of ours stays, and is tried again with the next call.
+
+    Args:
+        store: the sealed store.
+        publisher: of the same arena.
+        paths: the arena folder.
+        team_of_token: gives the team's name, or raises UsageError where the token is nobody's.
+    """
+    spool = Spool(paths.spool)
+    n_taken = 0
+    for upload in spool.waiting():
+        try:
+            answer = _take_in(store, publisher, paths, team_of_token, upload)
+        except InfrastructureError:
+            continue
+        spool.settle(upload, answer)
+        n_taken += answer.submission_id is not None
+    return n_taken
+
+
+def _take_in(
+    store: SealedStore,
+    publisher: Publisher,
+    paths: ArenaPaths,
+    team_of_token: Callable[[str], str],
+    upload: Upload,
+) -> Answer:
+    try:
+        team = team_of_token(upload.token)
+        config = stored_config(store.get_round(upload.round_name))
+        number = submit(store, publisher, paths, config, upload.archive, team)
+    except (UsageError, SubmissionError) as error:
+        return Answer(None, str(error))
+    return Answer(number, f"submission {number} is queued")

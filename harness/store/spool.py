@@ -1,0 +1,146 @@
+"""The spool: where the web process drops uploads, and where it finds what became of them.
+
+Theory of operation
+-------------------
+The web process can write here and nowhere else; the intake reads what it finds as a stranger's input and
+is the only one to check it. An upload is a folder that appears whole under `uploads/` (written under
+another name, then renamed), holding `request.json` and `submission.zip`. The intake answers with
+`answers/<number>.json` and removes the upload. A number is 128 random bits: whoever uploaded knows it,
+and nobody else can ask for its answer.
+
+A team's token lies here in plain text for the seconds until it is taken in, so the folders are private to
+the arena's user. The token itself is never in an answer, and never in a log.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+__all__ = ["MAX_UPLOAD_BYTES", "Answer", "Spool", "Upload"]
+
+MAX_UPLOAD_BYTES = 2 * 2**20
+"""Packed size of an upload; what it unpacks to is bounded by the round."""
+
+_MAX_WAITING = 200
+_MAX_REQUEST_BYTES = 4096
+_NUMBER = re.compile(r"[0-9a-f]{32}")
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that waits.
+
+    Attributes:
+        number: its name.
+        round_name: the round that it is for, as the stranger said.
+        token: what the stranger said is a team's token.
+        archive: the zip; not checked.
+    """
+
+    number: str
+    round_name: str
+    token: str
+    archive: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an upload: the number of the submission, or why there is none."""
+
+    submission_id: int | None
+    message: str
+
+
+class Spool:
+    """The folder of uploads; safe to use from several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use a folder; `create` makes it."""
+        self._uploads = folder / "uploads"
+        self._answers = folder / "answers"
+
+    def create(self) -> None:
+        """Make the folders, private to their owner."""
+        for folder in (self._uploads, self._answers):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+
+    def drop(self, round_name: str, token: str, archive: bytes) -> str:
+        """Leave an upload for the intake; return its number.
+
+        Raises:
+            UsageError: it is not a zip, too large, or too many wait already.
+        """
+        if not archive.startswith(_ZIP_STARTS):
+            raise UsageError("this file is not a zip; pack solver.toml and the Python files into one")
+        if len(archive) > MAX_UPLOAD_BYTES:
+            raise UsageError(f"the zip has {len(archive):,} bytes; at most {MAX_UPLOAD_BYTES:,} are taken")
+        try:
+            self.create()
+            if sum(1 for _ in self._uploads.iterdir()) >= _MAX_WAITING:
+                raise UsageError("too many uploads wait to be taken in; try again in a minute")
+            number = secrets.token_hex(16)
+            partial = self._uploads / f".{number}"
+            partial.mkdir(mode=0o700)
+            (partial / "submission.zip").write_bytes(archive)
+            request = json.dumps({"round": round_name, "token": token})
+            (partial / "request.json").write_text(request, encoding="utf-8")
+            partial.rename(self._uploads / number)
+        except OSError as error:
+            raise UsageError(f"uploads cannot be kept at the moment: {error.strerror or error}") from error
+        return number
+
+    def answer_to(self, number: str) -> Answer | None:
+        """Return what became of an upload; None while it waits, or if nobody knows it."""
+        if _NUMBER.fullmatch(number) is None:
+            return None
+        try:
+            return Answer(**json.loads((self._answers / f"{number}.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def waiting(self) -> Iterator[Upload]:
+        """Yield what waits, oldest first; what is not an upload is removed."""
+        if not self._uploads.is_dir():
+            return
+        folders = [path for path in self._uploads.iterdir() if not path.name.startswith(".")]
+        for folder in sorted(folders, key=lambda path: path.lstat().st_mtime_ns):
+            request, archive = _read_request(folder), folder / "submission.zip"
+            if request is None or archive.is_symlink() or not archive.is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            yield Upload(folder.name, request["round"], request["token"], archive)
+
+    def settle(self, upload: Upload, answer: Answer) -> None:
+        """Answer an upload and remove it."""
+        path = self._answers / f"{upload.number}.json"
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(answer)), encoding="utf-8")
+        partial.replace(path)
+        shutil.rmtree(self._uploads / upload.number, ignore_errors=True)
+
+
+def _read_request(folder: Path) -> dict[str, Any] | None:
+    """Return the request of an upload, or None if it is not one that `drop` wrote."""
+    try:
+        descriptor = os.open(folder / "request.json", os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            request = json.loads(file.read(_MAX_REQUEST_BYTES))
+    except (OSError, ValueError):
+        return None
+    is_sound = (
+        isinstance(request, dict)
+        and isinstance(request.get("round"), str)
+        and isinstance(request.get("token"), str)
+        and _NUMBER.fullmatch(folder.name) is not None
+    )
+    return request if is_sound else None

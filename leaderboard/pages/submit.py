@@ -1,0 +1,81 @@
+"""Page: hand in a submission. This process keeps the file for the intake, and neither reads nor runs it."""
+
+import streamlit as st
+
+from harness.errors import UsageError
+from harness.store.spool import MAX_UPLOAD_BYTES
+from leaderboard import guard, source
+from leaderboard.headings import title
+from leaderboard.rounds import head_with_round
+from leaderboard.wording import literal, moment, size
+
+_POLL_S = 2
+_WAITING = "upload-waiting"
+_OPEN_PHASES = ("open", "frozen")
+
+
+@st.fragment(run_every=_POLL_S)
+def show_answer(number: str) -> None:
+    """Say what became of an upload, as soon as the intake has answered."""
+    answer = source.spool().answer_to(number)
+    if answer is None:
+        st.info("Received. It waits to be taken in; a worker of the arena does that within seconds.")
+    elif answer.submission_id is None:
+        st.error(f"Not accepted. {literal(answer.message)}")
+    else:
+        st.success(f"Accepted as submission {answer.submission_id}. Its runs are queued.")
+        st.page_link(
+            "pages/submission.py",
+            label=f"Follow submission {answer.submission_id}",
+            query_params={"id": str(answer.submission_id)},
+        )
+
+
+def main() -> None:
+    """Show the page."""
+    place, name = head_with_round()
+    board_round = source.board(name).round
+    with place:
+        title(
+            "Submit",
+            f"Round {board_round.name} {board_round.version} · {board_round.phase} · "
+            f"closes {moment(board_round.closes)}",
+        )
+    if str(board_round.phase) not in _OPEN_PHASES:
+        st.info(f"This round takes no submissions: it is {board_round.phase}.")
+        return
+    if not source.takes_uploads():
+        st.info("This board takes no uploads; hand in with the command line: gradfree submit")
+        return
+    limit = board_round.rules.get("limits", {}).get("submission_bytes")
+    unpacked = "" if limit is None else f", {size(limit)} unpacked"
+    with st.form("upload", border=True):
+        token = st.text_input(
+            "Team token", type="password", autocomplete="off", help="The organizer gave it to your team."
+        )
+        file = st.file_uploader(
+            f"Submission: a zip with solver.toml and Python files (at most {size(MAX_UPLOAD_BYTES)}{unpacked})",
+            type="zip",
+            max_upload_size=max(MAX_UPLOAD_BYTES // 2**20, 1),
+        )
+        is_sent = st.form_submit_button("Submit", type="primary")
+    if is_sent:
+        st.session_state.pop(_WAITING, None)
+        if not token.strip():
+            st.error("Enter your team's token.")
+        elif file is None:
+            st.error("Choose a zip.")
+        else:
+            try:
+                st.session_state[_WAITING] = source.spool().drop(name, token.strip(), file.getvalue())
+            except UsageError as error:
+                st.error(literal(str(error)))
+    if _WAITING in st.session_state:
+        show_answer(st.session_state[_WAITING])
+    st.caption(
+        "The same checks as `gradfree check` and the same quotas as `gradfree submit`. Nothing of the zip is run "
+        "by the web server. Try first on your own machine: `gradfree try <folder> --round toy --task sst2`."
+    )
+
+
+guard.show(main)
