@@ -18,9 +18,9 @@ N_TARGETS = 15
 
 
 def targets_reached(
-    curves: Mapping[str, Sequence[Curve]], palette: Palette, height: int = 320
+    curves: Mapping[str, Sequence[Curve]], palette: Palette, height: int = 280
 ) -> dict[str, Any]:
-    """Return the chart; empty if no series has a loss.
+    """Return the chart, whose key stands beside it; empty if no series has a loss.
 
     Args:
         curves: series -> its curves, one per task, all on the same grids of calls.
@@ -60,10 +60,10 @@ def targets_reached(
             color=alt.Color(
                 "series:N",
                 scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])),
-                legend=alt.Legend(title=None, orient="top", columns=1, symbolSize=300, symbolType="stroke"),
+                legend=None,
             ),
             strokeDash=alt.StrokeDash(
-                "series:N", scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)]))
+                "series:N", scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)])), legend=None
             ),
             tooltip=[
                 alt.Tooltip("series:N", title="Submission"),

@@ -5,8 +5,10 @@ import streamlit as st
 from harness.store.board import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
+from leaderboard.charts.style import series_name
 from leaderboard.entry_table import show_entries
 from leaderboard.headings import section, title
+from leaderboard.key import show_key
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import BASELINE_MARK, VIEWS, board_cards, filter_entries, phone_rows, upload_rows
@@ -161,7 +163,9 @@ def show_plots(board: Board) -> None:
     elif plot == "targets":
         best = [entry for entry in board.entries if entry.rank is not None][:_ECDF_COMPETITORS]
         reference = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
-        spec = source.targets_chart(best + reference[:_ECDF_BASELINES], is_dark=palette.is_dark)
+        shown = best + reference[:_ECDF_BASELINES]
+        spec = source.targets_chart(shown, is_dark=palette.is_dark)
+        show_key([(series_name(entry), entry.submission_id) for entry in shown], palette)
         caption = (
             f"Share of (task, seed, target) reached: {charts.N_TARGETS} train-loss targets per task, evenly "
             "spaced between the worst first and the best last loss of the entries shown."

@@ -1,17 +1,16 @@
 """Page: two to four submissions side by side."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from harness.errors import UsageError
 from harness.store.board import SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.address import numbers_in
-from leaderboard.charts.style import DASHES, series_name
+from leaderboard.charts.style import series_name
 from leaderboard.comparison import Difference, SeedScores, paired_differences
 from leaderboard.headings import section, title
-from leaderboard.markup import Cell, Column, render, text_table
+from leaderboard.key import show_key
+from leaderboard.markup import Cell, Column, text_table
 from leaderboard.theme import palette_now
 from leaderboard.wording import literal
 
@@ -147,15 +146,6 @@ def show_scores(pages: list[SubmissionPage], names: list[str]) -> None:
     )
 
 
-def dashed_line(color: str, dash: Sequence[int]) -> str:
-    """Return the background that repeats a dash pattern: pixels drawn and left out, in turn."""
-    stops, at = [], 0
-    for number, length in enumerate(dash):
-        stops.append(f"{'transparent' if number % 2 else color} {at}px {at + length}px")
-        at += length
-    return f"repeating-linear-gradient(90deg, {', '.join(stops)})"
-
-
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
@@ -168,15 +158,7 @@ def main() -> None:
     board_round = pages[0].round
     st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": board_round.name})
     title("Compare", f"Round {board_round.name} {board_round.version}")
-    key = [
-        {
-            "name": name,
-            "href": f"submission?id={page.entry.submission_id}",
-            "line": dashed_line(palette.series[number], DASHES[number]),
-        }
-        for number, (name, page) in enumerate(zip(names, pages, strict=True))
-    ]
-    st.html(render("key.html", caption="Colours and dashes", rows=key))
+    show_key([(name, page.entry.submission_id) for name, page in zip(names, pages, strict=True)], palette)
     show_scores(pages, names)
     show_differences(pages, names)
     show_curves(pages, names)

@@ -4,10 +4,12 @@ The arena is made up, except that its board, pages and states are the real ones.
 """
 
 import argparse
+import io
 import tempfile
 from pathlib import Path
 
 from live_board import CHROMIUM, FLAGS, serve_board, settle, whole_page
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from sample_arena import build_sample_arena
 
@@ -69,6 +71,22 @@ def take(browser: Browser, address: str, paths: dict[str, str], folder: Path, lo
         context.close()
 
 
+def take_for_readme(browser: Browser, address: str, folder: Path) -> None:
+    """Write the top of the board, light and dark, in few colours: the README shows it at half its size."""
+    for scheme in ("light", "dark"):
+        context = browser.new_context(
+            viewport={"width": 1180, "height": 760}, color_scheme=scheme, device_scale_factor=1
+        )
+        page = context.new_page()
+        page.goto(address)
+        settle(page)
+        page.wait_for_timeout(2 * _DRAWN_MS)
+        with Image.open(io.BytesIO(page.screenshot())) as picture:
+            palette = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+            palette.save(folder / f"board-{scheme}.png", optimize=True)
+        context.close()
+
+
 def main() -> None:
     """Build, serve, look."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,6 +94,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="a sample arena made before")
     parser.add_argument("--only", nargs="*", help="names of pages")
     parser.add_argument("--looks", nargs="*", default=list(_LOOKS))
+    parser.add_argument("--readme", type=Path, help="a folder for the two pictures of the README")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -91,6 +110,8 @@ def main() -> None:
         ):
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             take(browser, address, wanted, options.folder, options.looks)
+            if options.readme:
+                take_for_readme(browser, address, options.readme)
             browser.close()
 
 
