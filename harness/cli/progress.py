@@ -16,7 +16,7 @@ __all__ = ["RunDisplay", "run_line"]
 
 
 class RunDisplay:
-    """Shows one run at a time, with calls used, the best train loss and the time left."""
+    """Shows the runs at work, with calls used, the best train loss and the time left."""
 
     def __init__(self, *, is_quiet: bool = False) -> None:
         """Set up the display; quiet ones show nothing (for `--json`)."""
@@ -31,7 +31,7 @@ class RunDisplay:
             transient=True,
             disable=is_quiet or not console.is_terminal,
         )
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -51,7 +51,7 @@ class RunDisplay:
         if event.progress is not None:
             self.on_progress(title, event.progress)
             return
-        self._clear()
+        self._clear(title)
         if self._is_quiet:
             return
         if event.artifact is not None:
@@ -64,14 +64,13 @@ class RunDisplay:
     def on_progress(self, title: str, progress: RunProgress) -> None:
         """Draw the bar of a running attempt."""
         loss = "-" if progress.best_train_loss is None else f"{progress.best_train_loss:.3f}"
-        if self._task is None:
-            self._task = self._progress.add_task(escape(title), total=progress.max_calls, loss=loss)
-        self._progress.update(self._task, completed=progress.calls, loss=loss, description=escape(title))
+        if title not in self._tasks:
+            self._tasks[title] = self._progress.add_task(escape(title), total=progress.max_calls, loss=loss)
+        self._progress.update(self._tasks[title], completed=progress.calls, loss=loss)
 
-    def _clear(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+    def _clear(self, title: str) -> None:
+        if title in self._tasks:
+            self._progress.remove_task(self._tasks.pop(title))
 
 
 def run_line(title: str, artifact: Artifact) -> str:

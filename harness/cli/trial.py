@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe, sandbox_mode
 from harness.cli.output import console, errors, print_json
-from harness.config import load_round
+from harness.config import RoundConfig, load_round
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
 from harness.session.artifact import Artifact
@@ -47,18 +47,7 @@ def try_(
     config = load_round(round_)
     submission, is_baseline = read_submission_or_baseline(path, config)
     if calls is not None:
-        for item in config.task:
-            if calls > item.budget_calls and task in {None, item.name}:
-                errors.print(
-                    escape(
-                        f"--calls {calls} is above the round's budget of {item.budget_calls} for {item.name}; "
-                        f"the run gets {item.budget_calls}"
-                    )
-                )
-        smaller = tuple(
-            item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
-        )
-        config = config.model_copy(update={"task": smaller})
+        config = _with_budget(config, calls, task)
     mode = sandbox_mode(unsafe=unsafe)
     arena = Arena(config)
     names = [task] if task else [item.name for item in config.task]
@@ -96,6 +85,22 @@ def try_(
         print_json([_run_json(artifact) for artifact in artifacts])
     if any(artifact.verdict is not Verdict.OK for artifact in artifacts):
         raise typer.Exit(1)
+
+
+def _with_budget(config: RoundConfig, calls: int, task: str | None) -> RoundConfig:
+    """Return the round with a smaller budget; a larger one stays the round's, and that is said."""
+    for item in config.task:
+        if calls > item.budget_calls and task in {None, item.name}:
+            errors.print(
+                escape(
+                    f"--calls {calls} is above the round's budget of {item.budget_calls} for {item.name}; "
+                    f"the run gets {item.budget_calls}"
+                )
+            )
+    smaller = tuple(
+        item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
+    )
+    return config.model_copy(update={"task": smaller})
 
 
 def _run_json(artifact: Artifact) -> dict[str, Any]:

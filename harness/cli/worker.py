@@ -17,6 +17,12 @@ def worker(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Stop when nothing is left to do.")
     ] = False,
+    slots: Annotated[
+        int,
+        typer.Option(
+            "--slots", min=1, max=64, help="Runs at a time: one model, each solver in a sandbox of its own."
+        ),
+    ] = 1,
     shared: Shared = None,
     unsafe: Unsafe = False,
     lease_s: Annotated[
@@ -38,7 +44,7 @@ def worker(
                 "no sandbox: only reference methods and packaged examples run here, and their results are "
                 "unofficial; submissions of others wait for a worker with a sandbox"
             )
-        runner = Worker(sealed, publisher, paths, mode, display.on_event, lease_s=lease_s)
+        runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
             held = sum(run.is_held for entry in sealed.list_submissions() for run in entry.runs)

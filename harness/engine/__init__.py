@@ -10,6 +10,7 @@ from harness.engine.profile import NumericProfile
 from harness.engine.prompts import check_prompt, check_values
 from harness.engine.reference import evaluate_reference, reference_logits
 from harness.engine.runner import Engine
+from harness.engine.scheduler import Scheduler
 from harness.engine.wording import CompiledWording, compile_wording
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "NumericProfile",
+    "Scheduler",
     "check_prompt",
     "check_values",
     "compile_wording",

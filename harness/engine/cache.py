@@ -1,5 +1,6 @@
 """States before a layer, kept for the next query of a one-layer search."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class LayerCache:
         self.hits = 0
         self.misses = 0
         self._frontiers: OrderedDict[Hashable, Frontier] = OrderedDict()
+        # An attempt that ends drops its own while another one computes.
+        self._lock = threading.RLock()
 
     @property
     def hit_rate(self) -> float | None:
@@ -60,36 +63,40 @@ class LayerCache:
 
     def find(self, key: Hashable, rows_digest: bytes, prompts: DeepPrompts) -> Frontier | None:
         """Return the key's frontier if the query's common part passes through it."""
-        frontier = self._frontiers.get(key)
-        if (
-            frontier is None
-            or frontier.rows_digest != rows_digest
-            or frontier.layer > prompts.n_shared_layers
-            or frontier.prompts_digest != prompts.shared_digest(frontier.layer)
-        ):
-            self.misses += 1
-            return None
-        self.hits += 1
-        self._frontiers.move_to_end(key)
-        return frontier
+        with self._lock:
+            frontier = self._frontiers.get(key)
+            if (
+                frontier is None
+                or frontier.rows_digest != rows_digest
+                or frontier.layer > prompts.n_shared_layers
+                or frontier.prompts_digest != prompts.shared_digest(frontier.layer)
+            ):
+                self.misses += 1
+                return None
+            self.hits += 1
+            self._frontiers.move_to_end(key)
+            return frontier
 
     def keep(self, key: Hashable, frontier: Frontier) -> None:
         """Replace the key's frontier, if the new one is not larger than the whole cache."""
-        self.drop(key)
-        if frontier.n_bytes > self.max_bytes:
-            return
-        self._frontiers[key] = frontier
-        self.n_bytes += frontier.n_bytes
-        while self.n_bytes > self.max_bytes:
-            self.drop(next(iter(self._frontiers)))
+        with self._lock:
+            self.drop(key)
+            if frontier.n_bytes > self.max_bytes:
+                return
+            self._frontiers[key] = frontier
+            self.n_bytes += frontier.n_bytes
+            while self.n_bytes > self.max_bytes:
+                self.drop(next(iter(self._frontiers)))
 
     def drop(self, key: Hashable) -> None:
         """Forget the key's frontier, if there is one."""
-        frontier = self._frontiers.pop(key, None)
-        if frontier is not None:
-            self.n_bytes -= frontier.n_bytes
+        with self._lock:
+            frontier = self._frontiers.pop(key, None)
+            if frontier is not None:
+                self.n_bytes -= frontier.n_bytes
 
     def drop_owner(self, owner: Hashable) -> None:
         """Forget the frontiers of an attempt: keys are (attempt, split)."""
-        for key in [key for key in self._frontiers if isinstance(key, tuple) and key[0] == owner]:
-            self.drop(key)
+        with self._lock:
+            for key in [key for key in self._frontiers if isinstance(key, tuple) and key[0] == owner]:
+                self.drop(key)

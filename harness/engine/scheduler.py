@@ -86,29 +86,30 @@ class DeficitRoundRobin:
 
 
 class Scheduler:
-    """Gives the threads of several runs turns on one engine.
+    """Gives the threads of several runs turns, on one engine or on those of several rounds.
 
     Every run has a thread and at most one query at a time. A thread computes its own steps while
     it has the turn, so a run that is alone pays nothing for this.
 
     Args:
-        engine: what computes.
         quantum: see `DeficitRoundRobin`.
     """
 
-    def __init__(self, engine: Engine, quantum: int = QUANTUM) -> None:
+    def __init__(self, quantum: int = QUANTUM) -> None:
         """Start idle."""
-        self.engine = engine
         self._order = DeficitRoundRobin(quantum)
         self._changed = threading.Condition()
         self._turn: Hashable = None
         self._is_busy = False
 
     @torch.inference_mode()
-    def evaluate(self, run: Hashable, encoded: EncodedSplit, values: FloatArray, **query: Any) -> Response:
+    def evaluate(
+        self, engine: Engine, run: Hashable, encoded: EncodedSplit, values: FloatArray, **query: Any
+    ) -> Response:
         """Compute `Engine.evaluate`, taking turns with the queries of other runs.
 
         Args:
+            engine: what computes.
             run: the run that asks; never None, and no other thread asks for it.
             encoded: the split.
             values: the candidates.
@@ -117,7 +118,7 @@ class Scheduler:
         Raises:
             InvalidQuery: as `Engine.evaluate`.
         """
-        steps = self.engine.steps(encoded, values, **query)
+        steps = engine.steps(encoded, values, **query)
         cost, goes_on = encoded.n_tokens(query.get("rows")), False
         try:
             while True:

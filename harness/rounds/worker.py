@@ -1,5 +1,8 @@
 """The worker: claims runs, attempts them in the sandbox, and stores what came out.
 
+It has one model in memory and a thread per slot; each thread makes one attempt at a time, and the
+attempts take turns on the engine (`harness.engine.scheduler`).
+
 A run is claimed under a lease that a thread renews. If this process dies, the lease runs out,
 the attempt is void and the run starts from zero under the same seeds, here or elsewhere.
 """
@@ -13,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +24,9 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness.engine import Scheduler
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
+from harness.rounds.admission import Admission, machine_bytes
 from harness.rounds.lifecycle import stored_config
 from harness.sandbox import SandboxMode
 from harness.session.arena import Arena
@@ -61,7 +67,7 @@ class RunEvent:
 
 @dataclass
 class Worker:
-    """Runs what is queued, one run at a time.
+    """Runs what is queued.
 
     Attributes:
         store: the sealed store.
@@ -71,6 +77,7 @@ class Worker:
             examples are run.
         observer: told about progress and results, or None.
         name: for people, in leases and events.
+        slots: runs at a time, >= 1; fewer where their memory limits do not fit together.
         lease_s: seconds after which a silent worker's run may be taken by another one.
     """
 
@@ -80,8 +87,14 @@ class Worker:
     mode: SandboxMode
     observer: Callable[[RunEvent], None] | None = None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    slots: int = 1
     lease_s: float = 30.0
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
+    _scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
+    _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _at_work: dict[int, ClaimedRun] = field(default_factory=dict, repr=False)
 
     @property
     def _only_bundled(self) -> bool:
@@ -93,24 +106,60 @@ class Worker:
 
         Runs of a worker that died are waited for until their lease runs out.
         """
-        ended = 0
-        while True:
-            run = self._claim(round_name)
-            if run is not None:
-                ended += self.attempt(run)
-            elif self._is_anything_left(round_name):
-                time.sleep(_PAUSE_S)
-            else:
-                return ended
+        stop = threading.Event()
+
+        def work() -> int:
+            ended = 0
+            while not stop.is_set():
+                run = self._claim(round_name)
+                if run is not None:
+                    ended += self.attempt(run)
+                elif self._is_anything_left(round_name):
+                    time.sleep(_PAUSE_S)
+                else:
+                    break
+            return ended
+
+        return self._in_slots(work, stop)
 
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        while not stop.is_set():
-            run = self._claim(None)
-            if run is None:
-                stop.wait(_PAUSE_S)
-            else:
-                self.attempt(run)
+
+        def work() -> int:
+            ended = 0
+            while not stop.is_set():
+                run = self._claim(None)
+                if run is None:
+                    stop.wait(_PAUSE_S)
+                else:
+                    ended += self.attempt(run)
+            return ended
+
+        self._in_slots(work, stop)
+
+    def _in_slots(self, work: Callable[[], int], stop: threading.Event) -> int:
+        """Do `work` in every slot; return the sum. One slot is this thread, where an interrupt ends the run."""
+        if self.slots == 1:
+            return work()
+        futures: list[Future[int]] = [Future() for _ in range(self.slots)]
+
+        def serve(future: Future[int]) -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 (raised again below, in the thread that can be told)
+                future.set_exception(error)
+
+        try:
+            # Daemons: an interrupt must not wait for solvers; they die with this process.
+            for number, future in enumerate(futures):
+                threading.Thread(target=serve, args=(future,), name=f"slot-{number}", daemon=True).start()
+            return sum(future.result() for future in futures)
+        except KeyboardInterrupt:
+            stop.set()
+            for run in list(self._at_work.values()):
+                with contextlib.suppress(*_STORE_FAULTS):
+                    self.store.release_run(run)
+            raise
 
     def attempt(self, run: ClaimedRun) -> bool:
         """Make one attempt at a claimed run; return whether it ended with a result.
@@ -125,6 +174,7 @@ class Worker:
         # The token keeps apart what a restored database would number again.
         folder = self.paths.attempts / f"{run.run_id}-{attempt}-{secrets.token_hex(4)}"
         try:
+            self._at_work[run.run_id] = run
             with self._lease(run):
                 folder.mkdir()
                 artifact = self._execute(run, attempt, folder)
@@ -145,6 +195,7 @@ class Worker:
             self._tell(RunEvent(run, fault=fault))
             return False
         finally:
+            self._at_work.pop(run.run_id, None)
             shutil.rmtree(folder / "submission", ignore_errors=True)
             # What fails to be published now is published with the next result, or at the next start.
             with contextlib.suppress(*_STORE_FAULTS):
@@ -179,7 +230,9 @@ class Worker:
             labels=loaded.data.test.labels,
             is_public=loaded.is_public,
         )
-        return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt))
+        limits = arena.config.limits
+        with self._admission.hold(limits.memory_bytes + limits.scratch_bytes):
+            return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt))
 
     def _watcher(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
         """Note the first metered query; tell the observer of every one, and the board now and then."""
@@ -207,10 +260,13 @@ class Worker:
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""
-        if run.round_digest not in self._arenas:
-            stored = self.store.get_round(run.round_name, run.round_version)
-            self._arenas[run.round_digest] = Arena(stored_config(stored))
-        return self._arenas[run.round_digest]
+        with self._lock:
+            if run.round_digest not in self._arenas:
+                stored = self.store.get_round(run.round_name, run.round_version)
+                self._arenas[run.round_digest] = Arena(stored_config(stored), self._scheduler)
+            arena = self._arenas[run.round_digest]
+        arena.load()
+        return arena
 
     def _claim(self, round_name: str | None) -> ClaimedRun | None:
         """Take the next run; None if there is none, or if the store is out of order for now."""
@@ -232,7 +288,8 @@ class Worker:
 
     def _tell(self, event: RunEvent) -> None:
         if self.observer is not None:
-            self.observer(event)
+            with self._telling:
+                self.observer(event)
 
     @contextmanager
     def _lease(self, run: ClaimedRun) -> Iterator[None]:

@@ -1,9 +1,11 @@
 """What all runs of one round share: the rules, the model and the tasks' data."""
 
+import threading
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from harness.api import ModelInfo, Split
+from harness.api import ModelInfo, Response, Split
 from harness.config import RoundConfig, TaskConfig, shared_folder
 from harness.engine import (
     Backbone,
@@ -11,12 +13,13 @@ from harness.engine import (
     EncodedSplit,
     Engine,
     NumericProfile,
+    Scheduler,
     compile_wording,
     encode,
     load_backbone,
 )
 from harness.errors import DataError, InvalidQuery, UsageError
-from harness.records import Array
+from harness.records import Array, FloatArray, IntArray
 from harness.sandbox import SandboxPolicy
 from harness.tasks import TaskData, load_task_data, public_rows
 
@@ -44,10 +47,17 @@ class ArenaTask:
 
 @dataclass
 class Arena:
-    """A round, ready to run attempts. Model and data are loaded on first use and kept."""
+    """A round, ready to run attempts, several at once. Model and data are loaded on first use and kept.
+
+    Attributes:
+        config: the rules.
+        scheduler: gives the attempts turns on the engine.
+    """
 
     config: RoundConfig
+    scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
     _tasks: dict[str, ArenaTask] = field(default_factory=dict, repr=False)
+    _loading: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @cached_property
     def profile(self) -> NumericProfile:
@@ -79,6 +89,56 @@ class Arena:
         """The forward engine over the backbone."""
         return Engine(self.backbone, self.profile, self.config.model.n_prompt_tokens)
 
+    def load(self) -> None:
+        """Load the model now, once, however many threads ask.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        with self._loading:
+            _ = self.engine
+
+    def evaluate(
+        self,
+        attempt: Hashable,
+        encoded: EncodedSplit,
+        values: FloatArray,
+        *,
+        layer: int | None = None,
+        base: FloatArray | None = None,
+        rows: IntArray | None = None,
+        outputs: Collection[str] = ("logits",),
+        split: str | None = None,
+    ) -> Response:
+        """Compute `Engine.evaluate` for an attempt, in turns with those beside it.
+
+        Args:
+            attempt: which attempt asks: it has one thread.
+            encoded: the examples.
+            values: the candidates.
+            layer: the layer that they replace, or None.
+            base: the other layers, or None.
+            rows: row numbers, or None.
+            outputs: what to compute.
+            split: a name under which the states below `layer` are kept for the attempt's next
+                query; None keeps nothing.
+        """
+        return self.scheduler.evaluate(
+            self.engine,
+            attempt,
+            encoded,
+            values,
+            layer=layer,
+            base=base,
+            rows=rows,
+            outputs=outputs,
+            cache_key=None if split is None else (attempt, split),
+        )
+
+    def forget(self, attempt: Hashable) -> None:
+        """Drop what the engine keeps for an attempt that has ended."""
+        self.engine.cache.drop_owner(attempt)
+
     @cached_property
     def policy(self) -> SandboxPolicy:
         """The round's limits as the sandbox enforces them."""
@@ -101,6 +161,11 @@ class Arena:
             UsageError: the round has no such task.
             DataError: its data, template or words cannot be used.
         """
+        with self._loading:
+            return self._task(name)
+
+    def _task(self, name: str) -> ArenaTask:
+        """Load a task unless it is loaded."""
         if name not in self._tasks:
             config = self.config.task_named(name)
             if config is None:

@@ -132,9 +132,12 @@ def run_attempt(
             train=train,
             dev=dev,
         )
-        outcome = run_solve(source, task, blackbox, arena.policy, mode)
-        solve_s = time.perf_counter() - clock
-        ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed)
+        try:
+            outcome = run_solve(source, task, blackbox, arena.policy, mode)
+            solve_s = time.perf_counter() - clock
+            ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed)
+        finally:
+            arena.forget(blackbox.attempt)
     return Artifact(
         round_name=arena.config.name,
         round_version=arena.config.round.version,

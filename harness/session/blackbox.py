@@ -85,6 +85,8 @@ class MeteredBlackBox:
         self._n_placed = 0
         self._wordings = _Wordings([task.wording])
         self._best_loss: float | None = None
+        self.attempt = object()
+        """What the engine knows the attempt by."""
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
         self.incumbent: Checkpoint | None = None
@@ -169,13 +171,15 @@ class MeteredBlackBox:
         digest = request_digest(request)
         cost = self._meter.reserve(len(request.values), len(rows), digest)
         started = time.perf_counter()
-        response = self._arena.engine.evaluate(
+        response = self._arena.evaluate(
+            self.attempt,
             encoded,
             request.values,
             layer=request.layer,
             base=base,
             rows=rows,
             outputs=request.outputs,
+            split=request.split,
         )
         tokens = len(request.values) * encoded.n_tokens(rows)
         self._meter.settle(tokens, time.perf_counter() - started)

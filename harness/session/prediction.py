@@ -56,7 +56,8 @@ def test_outputs(
             encoded = task.encoded_test
         else:
             encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
-        members.append(arena.engine.evaluate(encoded, solution.prompts[member : member + 1], outputs=outputs))
+        prompt = solution.prompts[member : member + 1]
+        members.append(arena.evaluate(blackbox.attempt, encoded, prompt, outputs=outputs))
         blackbox.note_test(len(task.data.test))
     try:
         combined = {

@@ -83,12 +83,13 @@ def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
             engine.evaluate(splits[split], values, **query).logits.tobytes()
             for split, values, query in queries_of(seed + run, 6)
         ]
-    scheduler = Scheduler(Engine(backbone, profile, M, cache_bytes=cache_bytes), quantum)
+    engine = Engine(backbone, profile, M, cache_bytes=cache_bytes)
+    scheduler = Scheduler(quantum)
     together = {run: [] for run in range(n_runs)}
 
     def work(run):
         for split, values, query in queries_of(seed + run, 6):
-            response = scheduler.evaluate(run, splits[split], values, cache_key=(run, split), **query)
+            response = scheduler.evaluate(engine, run, splits[split], values, cache_key=(run, split), **query)
             together[run].append(response.logits.tobytes())
 
     threads = [threading.Thread(target=work, args=(run,)) for run in range(n_runs)]
@@ -105,8 +106,8 @@ def test_scheduler_failed_query_leaves_the_turn(backbones, small):
         backbone, "{p} . {text} . It was [M] .", (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     split = encode(backbone, compiled, small.ragged_texts(3, 1))
-    scheduler = Scheduler(Engine(backbone, NumericProfile(), M))
+    engine, scheduler = Engine(backbone, NumericProfile(), M), Scheduler()
     values = np.zeros((1, L, M, D), np.float32)
     with pytest.raises(InvalidQuery, match="values"):
-        scheduler.evaluate("a", split, values[:, 0])
-    assert scheduler.evaluate("b", split, values).logits.shape == (1, 3, 2)
+        scheduler.evaluate(engine, "a", split, values[:, 0])
+    assert scheduler.evaluate(engine, "b", split, values).logits.shape == (1, 3, 2)
