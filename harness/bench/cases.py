@@ -12,6 +12,7 @@ from statistics import mean, median
 
 import numpy as np
 
+from harness.bench.arena_cases import ARENA_CASES
 from harness.bench.line import BenchLine, BenchRefused
 from harness.bench.machine import matmul_tflops, peak_bytes, reset_peak, synchronize
 from harness.bench.workload import Workload, large_workload, round_workload
@@ -20,7 +21,7 @@ from harness.engine.profile import DTYPES
 from harness.errors import UsageError
 from harness.records import FloatArray
 
-__all__ = ["CASES", "Case", "run_case"]
+__all__ = ["CASES", "Case", "case_names", "run_case"]
 
 _N_CANDIDATES = 20
 _TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}
@@ -88,6 +89,12 @@ CASES: dict[str, Case] = {
 """Case by name."""
 
 
+def case_names() -> dict[str, str]:
+    """Return what each case measures, by name."""
+    own = {name: case.about for name, case in CASES.items()}
+    return own | {name: about for name, (about, _) in ARENA_CASES.items()}
+
+
 def run_case(name: str) -> BenchLine:
     """Measure one case.
 
@@ -95,8 +102,10 @@ def run_case(name: str) -> BenchLine:
         UsageError: there is no such case.
         BenchRefused: its outputs do not match the reference, or its model is not here.
     """
+    if name in ARENA_CASES:
+        return ARENA_CASES[name][1]()
     if name not in CASES:
-        raise UsageError(f"no bench case {name!r}; there are {', '.join(CASES)}")
+        raise UsageError(f"no bench case {name!r}; there are {', '.join(case_names())}")
     case = CASES[name]
     work = case.workload()
     profile = work.profile

@@ -1,0 +1,170 @@
+"""Cases of the whole path: what sandbox, meter and turns cost beside the forward call itself."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from harness.bench.line import BenchLine, BenchRefused
+from harness.bench.machine import peak_bytes, reset_peak
+from harness.config import load_round
+from harness.records import Verdict
+from harness.rounds.intake import read_submission_or_baseline
+from harness.sandbox import require_mode
+from harness.session.arena import Arena
+from harness.session.artifact import Artifact
+from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.trace import response_digest
+
+__all__ = ["ARENA_CASES"]
+
+_N_QUERIES = 300
+_N_RUNS = 4
+_SOLVER = f"""
+import time
+from statistics import median
+
+import numpy as np
+
+from harness.api import Solution
+
+
+class Timer:
+    def solve(self, task, model):
+        info = model.info
+        prompt = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
+        seconds = []
+        for _ in range({_N_QUERIES}):
+            started = time.perf_counter()
+            model.query(prompt)
+            seconds.append(time.perf_counter() - started)
+        print(median(seconds))
+        return Solution(prompt)
+"""
+
+
+def _transport() -> BenchLine:
+    """Time queries of one candidate from inside the sandbox, and the same in this process."""
+    arena = Arena(load_round("toy"))
+    arena = Arena(_with_budget(arena.config, _N_QUERIES))
+    task = arena.config.task[0]
+    seed = task.kshot_seeds[0]
+    encoded = arena.encode(arena.task(task.name).wording, arena.task(task.name).data.kshot[seed][0])
+    info = arena.engine.info
+    prompt = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
+
+    def in_process() -> list[float]:
+        seconds = []
+        for _ in range(_N_QUERIES):
+            started = time.perf_counter()
+            arena.evaluate("bench", encoded, prompt, split="train")
+            seconds.append(time.perf_counter() - started)
+        return seconds
+
+    with tempfile.TemporaryDirectory(prefix="gradfree-bench-") as folder:
+        solver = Path(folder) / "timer"
+        solver.mkdir()
+        (solver / "solver.toml").write_text('name = "timer"\nentry = "solver:Timer"\n')
+        (solver / "solver.py").write_text(_SOLVER)
+        before = in_process()
+        reset_peak("cpu")
+        artifact = _attempt(arena, str(solver), task.name, seed)
+        peak = peak_bytes("cpu")
+        here = median(before + in_process())
+    expected = response_digest(arena.evaluate("bench", encoded, prompt))
+    if any(entry.response != expected for entry in artifact.trace):
+        raise BenchRefused("transport: the sandboxed queries have other bits than the same in this process")
+    there = float(artifact.log.split()[-1])
+    return _line(
+        arena, "transport", here, there, peak, {"overhead_us": 1e6 * (there - here), "queries": _N_QUERIES}
+    )
+
+
+def _together() -> BenchLine:
+    """Run BBTv2 four times in sequence, then four at once, and compare every response's digest."""
+    arena = Arena(load_round("toy"))
+    arena.load()
+    specs = [(task.name, task.kshot_seeds[0]) for task in arena.config.task[:_N_RUNS]]
+    for name, _ in specs:
+        arena.task(name)
+    _attempt(arena, "bbtv2", *specs[0])  # warms up the sandbox's and the engine's first time
+    started = time.perf_counter()
+    alone = [_attempt(arena, "bbtv2", *spec) for spec in specs]
+    in_sequence = time.perf_counter() - started
+    together: list[Artifact | None] = [None] * len(specs)
+
+    def work(number: int) -> None:
+        together[number] = _attempt(arena, "bbtv2", *specs[number])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(specs))]
+    reset_peak("cpu")
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    at_once = time.perf_counter() - started
+    for one, other in zip(alone, together, strict=True):
+        if other is None or one.trace != other.trace or one.predictions != other.predictions:
+            raise BenchRefused(f"together: {one.task} has other bits beside other runs than alone")
+    calls = sum(artifact.usage.calls for artifact in alone)
+    details = {
+        "in_sequence_s": in_sequence,
+        "at_once_s": at_once,
+        "at_once_over_sequence": at_once / in_sequence,
+    }
+    return _line(arena, "together", in_sequence / calls, at_once / calls, peak_bytes("cpu"), details)
+
+
+def _attempt(arena: Arena, path: str, task: str, seed: int) -> Artifact:
+    """Make one attempt outside any store.
+
+    Raises:
+        BenchRefused: it did not end well.
+    """
+    submission, is_baseline = read_submission_or_baseline(path, arena.config)
+    spec = RunSpec(
+        submission, solver_params(arena.config, submission, is_baseline=is_baseline), task, seed, 7
+    )
+    with tempfile.TemporaryDirectory(prefix="gradfree-bench-") as folder:
+        artifact = run_attempt(arena, spec, Path(folder), require_mode())
+    if artifact.verdict is not Verdict.OK:
+        raise BenchRefused(f"{path} on {task} ended with {artifact.verdict.value}: {artifact.message}")
+    return artifact
+
+
+def _with_budget(config: Any, calls: int) -> Any:
+    """Return the round with another budget."""
+    tasks = tuple(task.model_copy(update={"budget_calls": calls}) for task in config.task)
+    return config.model_copy(update={"task": tasks})
+
+
+def _line(
+    arena: Arena, name: str, reference: float, engine: float, peak: int, details: dict[str, Any]
+) -> BenchLine:
+    """Report two ways of making the same calls, equal bit for bit."""
+    return BenchLine(
+        case=name,
+        device=arena.profile.device,
+        dtype=arena.profile.dtype,
+        reference_s_per_call=reference,
+        engine_s_per_call=engine,
+        ratio=reference / engine,
+        useful_tflops=None,
+        peak_share=None,
+        max_abs_diff=0.0,
+        peak_bytes=peak,
+        details={"about": ARENA_CASES[name][0], **details},
+    )
+
+
+ARENA_CASES: dict[str, tuple[str, Callable[[], BenchLine]]] = {
+    "transport": ("toy model, one candidate: in this process, and from inside the sandbox", _transport),
+    "together": ("toy round, BBTv2: four runs in sequence, and four at once", _together),
+}
+"""Case by name: what it measures, and what measures it."""
