@@ -12,6 +12,7 @@ from statistics import mean, median
 
 import numpy as np
 
+from harness.bench.agreement import AGREEMENT_ABOUT, agreement
 from harness.bench.arena_cases import ARENA_CASES
 from harness.bench.line import BenchLine, BenchRefused
 from harness.bench.machine import matmul_tflops, peak_bytes, reset_peak, synchronize
@@ -58,6 +59,7 @@ class _Timings:
     engine: list[float] = field(default_factory=list)
     flops: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
+    by_layer: dict[str, float] = field(default_factory=dict)
     difference: float = 0.0
     memory: int = 0
 
@@ -89,10 +91,13 @@ CASES: dict[str, Case] = {
 """Case by name."""
 
 
+_OTHER_CASES = {**ARENA_CASES, "minilm-agreement-bf16": (AGREEMENT_ABOUT, agreement)}
+
+
 def case_names() -> dict[str, str]:
     """Return what each case measures, by name."""
     own = {name: case.about for name, case in CASES.items()}
-    return own | {name: about for name, (about, _) in ARENA_CASES.items()}
+    return own | {name: about for name, (about, _) in _OTHER_CASES.items()}
 
 
 def run_case(name: str) -> BenchLine:
@@ -102,8 +107,8 @@ def run_case(name: str) -> BenchLine:
         UsageError: there is no such case.
         BenchRefused: its outputs do not match the reference, or its model is not here.
     """
-    if name in ARENA_CASES:
-        return ARENA_CASES[name][1]()
+    if name in _OTHER_CASES:
+        return _OTHER_CASES[name][1]()
     if name not in CASES:
         raise UsageError(f"no bench case {name!r}; there are {', '.join(case_names())}")
     case = CASES[name]
@@ -130,7 +135,7 @@ def run_case(name: str) -> BenchLine:
         peak_bytes=timings.memory,
         details={
             "about": case.about,
-            "layers": list(case.layers),
+            "engine_s_per_call_by_layer": timings.by_layer,
             "candidates": _N_CANDIDATES,
             "matmul_tflops": peak,
             "threads": profile.threads,
@@ -162,6 +167,7 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     )
     synchronize(device)
     timings.engine.append((time.perf_counter() - started) / _N_CANDIDATES)
+    timings.by_layer["whole" if layer is None else str(layer)] = timings.engine[-1]
     timings.memory = max(timings.memory, peak_bytes(device))
     timings.flops.append(work.useful_flops(layer or 0))
     timings.difference = max(timings.difference, _difference(response.logits, expected))
