@@ -88,3 +88,18 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     assert (status, verdict, calls, n_attempts) == ("finished", "OK", 10, 2)
     (artifact,) = (cli.home / "sealed" / "artifacts").iterdir()
     assert json.loads(artifact.read_text())["usage"]["calls"] == 10
+
+
+def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("submit", cli.solver("slow", SLOW), "--round", "mini", "--team", "us")
+    worker = start_worker(cli.home)
+    wait_for_queries(cli.home, 3, worker)
+    monitor, *inside = descendants(worker.pid)
+    os.kill(monitor, signal.SIGKILL)
+    assert worker.wait(timeout=240) == 0
+    assert alive(inside) == []
+    ((status, verdict, calls),) = rows(cli.home, "SELECT status, verdict, calls FROM runs")
+    assert (status, verdict, calls) == ("finished", "OK", 10)
+    assert rows(cli.home, "SELECT count(*) FROM attempts") == [(2,)]
+    assert len(list((cli.home / "sealed" / "artifacts").iterdir())) == 1

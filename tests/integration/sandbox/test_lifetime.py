@@ -15,8 +15,12 @@ SLEEPER = "import time\nclass S:\n    def solve(self, task, model): time.sleep({
 
 
 def _descendants(pid):
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] + [n for child in children for n in _descendants(int(child))]
+    """Of every thread: a process is the child of the thread that made it."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *_descendants(child)]
+    return found
 
 
 def _n_descriptors():
@@ -42,6 +46,33 @@ def test_solver_dies_with_a_killed_worker():
     _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
 
 
+@pytest.mark.parametrize("victim", ["monitor", "process 1", "solver"])
+def test_bubblewrap_killed_from_outside_leaves_no_process(sandbox, victim):
+    """The monitor's death is ours, and voids the attempt; what dies inside cannot be told from the solver's doing."""
+    if sandbox.mode == "user" and os.geteuid() == 0:
+        pytest.skip("another process holds what user mode starts")
+    before = set(_descendants(os.getpid()))
+    found = {}
+    solver = (
+        "import time\nclass S:\n    def solve(self, task, model):\n        model.query(GOOD); time.sleep(60)"
+    )
+    thread = threading.Thread(target=lambda: found.update(sandbox.solve(solver)))
+    thread.start()
+    _wait(lambda: len(set(_descendants(os.getpid())) - before) == 3, seconds=10)
+    family = [pid for pid in _descendants(os.getpid()) if pid not in before]
+    time.sleep(0.5)
+    os.kill(family[["monitor", "process 1", "solver"].index(victim)], signal.SIGKILL)
+    thread.join(30)
+    assert not thread.is_alive()
+    if victim == "monitor":
+        assert found["error"] == "InfrastructureError"
+        assert "killed by signal 9 from outside" in found["text"]
+    else:
+        assert found["verdict"] == "RTE"
+        assert "signal 9" in found["message"]
+    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
+
+
 def test_solvers_in_parallel_threads_do_not_meet(sandbox):
     if sandbox.mode == "user" and os.geteuid() == 0:
         pytest.skip("the server process of user mode serves one case at a time")
@@ -62,15 +93,24 @@ def test_solvers_in_parallel_threads_do_not_meet(sandbox):
     }
 
 
-def test_solve_leaves_nothing_behind(sandbox):
+ENDINGS = (
+    "class S:\n    def solve(self, task, model): return Solution(GOOD)",
+    "raise ValueError",
+    "import os; os._exit(1)",
+    "import os; os.write(3, bytes(99))",
+    "import os; os.close(3)",
+    "import os, signal; os.abort()",
+)
+
+
+@pytest.mark.parametrize("n_runs", [len(ENDINGS), pytest.param(200, marks=pytest.mark.slow)])
+def test_solve_leaves_nothing_behind(sandbox, n_runs):
     if sandbox.mode == "user" and os.geteuid() == 0:
         pytest.skip("another process holds what user mode opens")
-    source = "class S:\n    def solve(self, task, model): return Solution(GOOD)"
-    sandbox.solve(source)
+    sandbox.solve(ENDINGS[0])
     before = (_n_descriptors(), threading.active_count(), _descendants(os.getpid()))
-    sandbox.solve(source)
-    sandbox.solve("raise ValueError")
-    sandbox.solve("import os; os._exit(1)")
+    for n in range(n_runs):
+        sandbox.solve(ENDINGS[n % len(ENDINGS)])
     assert (
         _n_descriptors(),
         threading.active_count(),
