@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help install demo test test-slow check format board attack browser bench bench-board screenshots toy-model toy-gates clean
+.PHONY: help install demo test test-slow check format board attack browser bench bench-sandbox bench-board screenshots toy-model toy-gates clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ browser: install  ## the leaderboard in a real Chromium
 
 bench: install  ## speed of the forward engine as a ratio to plain transformers
 	$(BIN)/gradfree bench
+
+bench-sandbox: install  ## what the sandbox adds to a solver's start, beside plain numpy
+	$(BIN)/python tests/bench/bench_sandbox.py
 
 bench-board: install  ## speed of the board over 10,000 submissions and 250,000 runs
 	@.ci/apt-install chromium=chromium
