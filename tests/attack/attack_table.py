@@ -60,5 +60,14 @@ def layer_table():
     return "\n".join(lines)
 
 
+def with_table(page):
+    """Return a page's text with the table between its marks brought up to date."""
+    before, rest = page.split("<!-- attacks: begin -->")
+    _, after = rest.split("<!-- attacks: end -->")
+    return f"{before}<!-- attacks: begin -->\n\n{layer_table()}\n\n<!-- attacks: end -->{after}"
+
+
 if __name__ == "__main__":
+    page = Path(__file__).parents[2] / "SECURITY.md"
+    page.write_text(with_table(page.read_text()))
     print(layer_table())

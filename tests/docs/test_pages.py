@@ -5,7 +5,7 @@ import re
 import pytest
 import typer
 
-PAGES = ("README.md", "CONTRIBUTING.md", "submissions/README.md", "CHANGELOG.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "submissions/README.md", "CHANGELOG.md")
 
 
 @pytest.fixture(scope="module")
