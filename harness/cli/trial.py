@@ -1,5 +1,6 @@
 """`gradfree try`: run a solver as a round would, storing nothing."""
 
+import secrets
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,8 @@ def try_(
                 params=solver_params(config, submission, is_baseline=is_baseline),
                 task=name,
                 kshot_seed=kshot_seed,
+                # A basis of its own each time: what a trial shows of one is worth nothing in a round.
+                rotation_seed=secrets.randbits(63) if config.round.rotation == "secret" else None,
                 solver_seed=solver_seed(config.digest(), name, kshot_seed),
             )
             title = f"{submission.manifest.name} · {name} · seed {kshot_seed}"

@@ -59,6 +59,8 @@ class RoundInfo(_Frozen):
     """Draws the public and private test rows and every attempt's solver seed."""
     test_labels: Literal["public", "sealed"] = "public"
     """Whether the test labels are known outside: if so, scores are practice."""
+    rotation: Literal["none", "secret"] = "none"
+    """Whether each run's prompts and features live in a secretly rotated basis."""
     max_submissions_per_day: Positive | None = None
     """Of a team, by UTC day; none means any number."""
     max_submissions: Positive | None = None

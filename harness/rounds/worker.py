@@ -33,6 +33,7 @@ from harness.session.arena import Arena
 from harness.session.artifact import Artifact, write_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.blackbox import Progress
+from harness.session.rotation import rotation_seed
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
 
@@ -218,6 +219,7 @@ class Worker:
             task=run.task,
             kshot_seed=run.kshot_seed,
             solver_seed=run.solver_seed,
+            rotation_seed=self._rotation_seed(arena, run),
         )
         loaded = arena.task(run.task)
         # Before a score exists: of two machines with different test rows, the later one scores nothing.
@@ -257,6 +259,12 @@ class Worker:
             reported_at = now
 
         return watch
+
+    def _rotation_seed(self, arena: Arena, run: ClaimedRun) -> int | None:
+        if arena.config.round.rotation == "none":
+            return None
+        secret = self.store.get_round(run.round_name, run.round_version).secret
+        return rotation_seed(secret, run.submission_id, run.task, run.kshot_seed)
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""
@@ -329,6 +337,7 @@ def _result(artifact: Artifact, name: str, digest: str) -> RunResult:
         artifact_sha256=digest,
         hashes=artifact.hashes,
         train_loss_curve=tuple(artifact.train_losses),
+        test_curve=tuple((point.calls, point.public, point.private) for point in artifact.incumbents),
         predictions=None if artifact.predictions is None else np.asarray(artifact.predictions, np.int64),
         wall_s=round(artifact.solve_s, 3),
         is_official=artifact.is_official,

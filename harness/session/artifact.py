@@ -15,7 +15,7 @@ from harness.errors import DataError
 from harness.records import Usage, Verdict
 from harness.session.trace import TraceEntry
 
-__all__ = ["SCHEMA_VERSION", "Artifact", "Scores", "read_artifact", "write_artifact"]
+__all__ = ["SCHEMA_VERSION", "Artifact", "IncumbentScore", "Scores", "read_artifact", "write_artifact"]
 
 SCHEMA_VERSION: Literal["1"] = "1"
 
@@ -33,6 +33,14 @@ class Scores(_Frozen):
     n_private: int
 
 
+class IncumbentScore(_Frozen):
+    """Test scores of an incumbent, and the calls charged when it was named."""
+
+    calls: int
+    public: float
+    private: float | None
+
+
 class Artifact(_Frozen):
     """One attempt, from start to score. It holds private scores: it never leaves the sealed store."""
 
@@ -47,6 +55,8 @@ class Artifact(_Frozen):
     solver_seed: int
     predict_seed: int
     """Draws the order of rows that `predict` gets and the sample that is predicted again."""
+    rotation_seed: int | None = None
+    """Of the secret basis; None where the round has none."""
     hashes: dict[str, str]
     """SHA-256 (hex) of submission, round, data, model, tokenizer, code and packages."""
     test_digest: str
@@ -76,6 +86,8 @@ class Artifact(_Frozen):
     predictions: list[int] | None
     """Of the test rows in canonical order."""
     scores: Scores | None
+    incumbents: list[IncumbentScore] = []
+    """By rising calls; the last one is what was scored. Hidden until publication, unless the round says otherwise."""
 
     @property
     def is_official(self) -> bool:

@@ -27,7 +27,7 @@ from harness.metrics.official import score
 from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.session.arena import Arena, ArenaTask
-from harness.session.artifact import Artifact, Scores
+from harness.session.artifact import Artifact, IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox, Progress
 from harness.session.prediction import (
     PredictFailure,
@@ -36,6 +36,7 @@ from harness.session.prediction import (
     test_outputs,
 )
 from harness.session.provenance import code_digest, package_versions, packages_digest
+from harness.session.rotation import draw_rotation
 from harness.session.submission import Submission
 
 __all__ = ["RunSpec", "run_attempt", "solver_params"]
@@ -53,6 +54,7 @@ class RunSpec:
         task: a task of the round.
         kshot_seed: one of the task's k-shot seeds.
         solver_seed: never 0.
+        rotation_seed: of the secret basis; None where the round has none.
     """
 
     submission: Submission
@@ -60,6 +62,7 @@ class RunSpec:
     task: str
     kshot_seed: int
     solver_seed: int
+    rotation_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class _Ending:
     is_flagged: bool = False
     predictions: IntArray | None = None
     scores: Scores | None = None
+    incumbents: tuple[IncumbentScore, ...] = ()
 
 
 def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: bool) -> dict[str, Any]:
@@ -120,7 +124,12 @@ def run_attempt(
     )
     with Journal(folder / "journal.jsonl") as journal:
         meter = Meter(loaded.config.budget_calls, len(train), journal)
-        blackbox = MeteredBlackBox(arena, loaded, {"train": train, "dev": dev}, meter, observer)
+        rotation = (
+            None
+            if spec.rotation_seed is None
+            else draw_rotation(spec.rotation_seed, arena.engine.info.hidden_size)
+        )
+        blackbox = MeteredBlackBox(arena, loaded, {"train": train, "dev": dev}, meter, observer, rotation)
         task = Task(
             name=spec.task,
             metric=loaded.config.metric,
@@ -148,6 +157,7 @@ def run_attempt(
         kshot_seed=spec.kshot_seed,
         solver_seed=spec.solver_seed,
         predict_seed=predict_seed,
+        rotation_seed=spec.rotation_seed,
         hashes={
             "submission": spec.submission.digest,
             "round": arena.config.digest(),
@@ -178,6 +188,7 @@ def run_attempt(
         train_losses=blackbox.train_losses,
         predictions=None if ending.predictions is None else ending.predictions.tolist(),
         scores=ending.scores,
+        incumbents=list(ending.incumbents),
     )
 
 
@@ -207,7 +218,54 @@ def _conclude(
         return _Ending(failure.verdict, failure.reason)
     except InvalidQuery as error:
         return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
-    return _Ending(verdict, message, is_flagged, predictions, _scores(loaded, predictions))
+    scores = _scores(loaded, predictions)
+    named_at = blackbox.incumbents.newest if is_flagged else None
+    last = IncumbentScore(
+        calls=blackbox.calls_charged if named_at is None else named_at.calls,
+        public=scores.public,
+        private=scores.private,
+    )
+    earlier = _score_incumbents(arena, loaded, blackbox, source, outcome, solution, mode, predict_seed)
+    return _Ending(verdict, message, is_flagged, predictions, scores, (*earlier, last))
+
+
+def _score_incumbents(
+    arena: Arena,
+    loaded: ArenaTask,
+    blackbox: MeteredBlackBox,
+    source: SubmissionSource,
+    outcome: SolveOutcome,
+    final: Solution,
+    mode: SandboxMode,
+    predict_seed: int,
+) -> list[IncumbentScore]:
+    """Score the earlier incumbents on the test rows, after the attempt and charged to nobody.
+
+    One that `predict` cannot handle is left out: it was superseded, and is no result of the run.
+    """
+    scored = []
+    for checkpoint in blackbox.incumbents.all:
+        if _is_same(checkpoint.solution, final):
+            continue
+        try:
+            predictions = _predictions(
+                arena, loaded, blackbox, source, outcome, checkpoint.solution, mode, predict_seed
+            )
+        except (PredictFailure, InvalidQuery):
+            continue
+        scores = _scores(loaded, predictions)
+        scored.append(IncumbentScore(calls=checkpoint.calls, public=scores.public, private=scores.private))
+    return scored
+
+
+def _is_same(one: Solution, other: Solution) -> bool:
+    """Say whether two solutions predict alike, as far as that shows without asking the model."""
+    return one is other or (
+        not one.state
+        and not other.state
+        and (one.wordings, one.outputs) == (other.wordings, other.outputs)
+        and np.array_equal(one.prompts, other.prompts)
+    )
 
 
 def _solution_that_counts(
@@ -216,7 +274,7 @@ def _solution_that_counts(
     """Return the solution, the verdict, a message and whether a checkpoint stands in."""
     if outcome.verdict is Verdict.OK:
         return outcome.solution, Verdict.OK, "", False
-    incumbent = blackbox.incumbent
+    incumbent = blackbox.incumbents.newest
     if outcome.out_of_budget:
         # A spent budget is not a failure where there is something to score.
         hint = "asked for more calls than the budget and did not catch BudgetExhausted"

@@ -12,13 +12,16 @@ import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
 from harness.engine import CompiledWording, EncodedSplit, check_prompt
+from harness.engine.prompts import MAX_ABS_VALUE
 from harness.errors import InvalidQuery
 from harness.metering import Meter
 from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
 from harness.session.arena import Arena, ArenaTask
+from harness.session.incumbents import Checkpoint, Incumbents
+from harness.session.rotation import Rotation
 from harness.session.trace import TraceEntry, request_digest, response_digest
 
-__all__ = ["OFFICIAL_WORDING", "Checkpoint", "MeteredBlackBox", "Progress"]
+__all__ = ["OFFICIAL_WORDING", "MeteredBlackBox", "Progress"]
 
 OFFICIAL_WORDING = 0
 """Handle of the task's official wording."""
@@ -39,14 +42,6 @@ class Progress:
     best_train_loss: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The incumbent and when it was named."""
-
-    calls: int
-    solution: Solution
-
-
 @dataclass
 class _Wordings:
     """The attempt's wordings, by handle, each split encoded when first asked for."""
@@ -65,6 +60,7 @@ class MeteredBlackBox:
         splits: dict[str, Split],
         meter: Meter,
         observer: Callable[[Progress], None] | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         """Serve one attempt.
 
@@ -74,7 +70,9 @@ class MeteredBlackBox:
             splits: "train" and "dev", the only rows that queries can reach.
             meter: the attempt's meter.
             observer: told after each query, or None.
+            rotation: between the solver's basis and the model's; None means that they are the same.
         """
+        self._rotation = rotation
         self._arena = arena
         self._task = task
         self._splits = splits
@@ -89,7 +87,7 @@ class MeteredBlackBox:
         """What the engine knows the attempt by."""
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
-        self.incumbent: Checkpoint | None = None
+        self.incumbents = Incumbents(task.config.budget_calls)
 
     @property
     def info(self) -> ModelInfo:
@@ -100,6 +98,11 @@ class MeteredBlackBox:
     def calls_left(self) -> int:
         """Calls that may still be charged."""
         return self._meter.calls_left
+
+    @property
+    def calls_charged(self) -> int:
+        """Calls charged so far."""
+        return self._meter.usage.calls
 
     def wording_of(self, handle: int) -> CompiledWording:
         """Return the wording behind a handle.
@@ -128,7 +131,7 @@ class MeteredBlackBox:
         )
         handle = self._n_placed
         self._n_placed += 1
-        self._bases[handle] = np.array(prompt, dtype=np.float32)
+        self._bases[handle] = self.to_model(np.array(prompt, dtype=np.float32))
         self._bases.pop(handle - self._arena.config.limits.max_bases, None)
         return handle
 
@@ -166,6 +169,7 @@ class MeteredBlackBox:
             BudgetExhausted: it would pass the budget; nothing was charged.
         """
         encoded, base, rows = self._resolve(request)
+        values = self.to_model(request.values)
         # Before the digest: a refused query must not cost the harness a look at its bytes.
         self._meter.require(len(request.values), len(rows))
         digest = request_digest(request)
@@ -174,13 +178,14 @@ class MeteredBlackBox:
         response = self._arena.evaluate(
             self.attempt,
             encoded,
-            request.values,
+            values,
             layer=request.layer,
             base=base,
             rows=rows,
             outputs=request.outputs,
             split=request.split,
         )
+        response = self.to_solver(response)
         tokens = len(request.values) * encoded.n_tokens(rows)
         self._meter.settle(tokens, time.perf_counter() - started)
         self.trace.append(TraceEntry(self._meter.usage.calls, digest, response_digest(response)))
@@ -188,18 +193,37 @@ class MeteredBlackBox:
         self._watch(request, rows, response)
         return response
 
+    def to_model(self, prompts: FloatArray) -> FloatArray:
+        """Return prompts (..., D), checked before, in the model's basis.
+
+        Raises:
+            InvalidQuery: turned, they pass the bound on values.
+        """
+        if self._rotation is None:
+            return prompts
+        turned = self._rotation.to_model(prompts)
+        if np.abs(turned).max(initial=0.0) > MAX_ABS_VALUE:
+            raise InvalidQuery(
+                f"in the secret basis of this round a value passes {MAX_ABS_VALUE:g}; scale the prompts down"
+            )
+        return turned
+
+    def to_solver(self, response: Response) -> Response:
+        """Return the model's outputs in the solver's basis."""
+        return response if self._rotation is None else self._rotation.to_solver(response)
+
     def note_test(self, examples: int) -> None:
         """Record work of the test phase; it is never charged."""
         self._meter.note_test(examples)
 
     def checkpoint(self, solution: Solution) -> None:
-        """Keep the incumbent.
+        """Keep the incumbent: the newest one, and one per stretch of the budget.
 
         Raises:
             InvalidQuery: the solution's wordings or values cannot be used.
         """
         self.check_solution(solution)
-        self.incumbent = Checkpoint(self._meter.usage.calls, solution)
+        self.incumbents.name(Checkpoint(self._meter.usage.calls, solution))
 
     def check_solution(self, solution: Solution) -> None:
         """Check what depends on this attempt: handles, values, and what the wordings can answer.

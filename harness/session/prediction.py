@@ -56,8 +56,9 @@ def test_outputs(
             encoded = task.encoded_test
         else:
             encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
-        prompt = solution.prompts[member : member + 1]
-        members.append(arena.evaluate(blackbox.attempt, encoded, prompt, outputs=outputs))
+        prompt = blackbox.to_model(solution.prompts[member : member + 1])
+        response = arena.evaluate(blackbox.attempt, encoded, prompt, outputs=outputs)
+        members.append(blackbox.to_solver(response))
         blackbox.note_test(len(task.data.test))
     try:
         combined = {

@@ -102,10 +102,10 @@ def test_a_wording_with_swapped_words_swaps_the_logits(box, zeros):
 def test_checkpoint_keeps_the_incumbent_and_its_calls(box, zeros):
     box.query(QueryRequest(zeros))
     box.checkpoint(Solution(zeros))
-    assert box.incumbent.calls == 1
+    assert box.incumbents.newest.calls == 1
     with pytest.raises(InvalidQuery, match="wording 7"):
         box.checkpoint(Solution(zeros, wordings=(Wording(7),)))
-    assert box.incumbent.calls == 1
+    assert box.incumbents.newest.calls == 1
 
 
 def test_train_loss_curve_only_falls(box, zeros):

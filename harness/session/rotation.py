@@ -1,0 +1,66 @@
+"""The secret rotation: a run's prompts and features live in a basis that only the worker knows.
+
+With Q a random orthogonal D x D matrix, a prompt p of the solver reaches the model as p Q, and a feature f
+of the model reaches the solver as f Q^T. A prompt that was tuned elsewhere (the model is public, and
+gradients are cheap there) turns into noise; a search from zero loses nothing, because a Gaussian
+projection turned by Q is a Gaussian projection of the same distribution. Norms, zeros and standard
+deviations over all entries are what they were.
+
+Source of the uniform draw: Mezzadri 2007, "How to generate random matrices from the classical compact
+groups", arXiv math-ph/0609050: QR of a Gaussian matrix, with the signs of R's diagonal.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.api import Response
+from harness.records import Array, FloatArray
+
+__all__ = ["Rotation", "draw_rotation", "rotation_seed"]
+
+
+def rotation_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -> int:
+    """Return the seed of a run's rotation: every attempt of the run has the same one.
+
+    Args:
+        secret: the round's, hexadecimal.
+        submission_id: of the run.
+        task: of the run.
+        kshot_seed: of the run.
+    """
+    text = f"rotation\n{submission_id}\n{task}\n{kshot_seed}"
+    return int.from_bytes(hmac.digest(bytes.fromhex(secret), text.encode(), hashlib.sha256)[:8], "big")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rotation:
+    """An orthogonal matrix, float64 (D, D)."""
+
+    matrix: Array
+
+    def to_model(self, prompts: FloatArray) -> FloatArray:
+        """Return prompts (..., D) as the model gets them."""
+        turned: FloatArray = (prompts.astype(np.float64) @ self.matrix).astype(np.float32)
+        return turned
+
+    def to_solver(self, response: Response) -> Response:
+        """Return a response whose features, if it has any, are in the solver's basis."""
+        if response.features is None:
+            return response
+        turned = response.features.astype(np.float64) @ self.matrix.T
+        return replace(response, features=turned.astype(np.float32))
+
+
+def draw_rotation(seed: int, hidden_size: int) -> Rotation:
+    """Return a rotation drawn uniformly.
+
+    Args:
+        seed: from `rotation_seed`.
+        hidden_size: D.
+    """
+    gaussian = np.random.default_rng(seed).standard_normal((hidden_size, hidden_size))
+    matrix, triangle = np.linalg.qr(gaussian)
+    return Rotation(matrix * np.sign(np.diagonal(triangle)))
