@@ -11,6 +11,8 @@ from harness.cli import (
     board,
     demo,
     doctor,
+    exporting,
+    judging,
     participant,
     predictions,
     rounds,
@@ -40,9 +42,13 @@ app.command("logs")(submissions.logs)
 app.command("cancel")(submissions.cancel)
 app.command("resubmit")(submissions.resubmit)
 app.command("worker")(worker.worker)
+rounds.rounds.command("export")(exporting.export)
+rounds.rounds.command("verify")(exporting.verify)
 app.add_typer(rounds.rounds, name="round")
 app.add_typer(team.team, name="team")
 app.add_typer(baselines.baselines, name="baselines")
+app.add_typer(judging.rejudge, name="rejudge")
+app.command("replay")(judging.replay)
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)

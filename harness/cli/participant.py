@@ -94,6 +94,7 @@ def status(
     entry = page.entry
     runs = [
         {
+            "run": run.run_id,
             "task": run.task,
             "kshot_seed": run.kshot_seed,
             "status": run.status.value,

@@ -109,6 +109,19 @@ def _move(home: Path, name: str, phase: Phase) -> None:
     console.print(escape(f"round {name} is {phase}"))
 
 
+@rounds.command("noise")
+def noise(
+    name: RoundName,
+    baseline: Annotated[str, typer.Option("--baseline", help="A reference method of the round.")] = "bbtv2",
+    repeats: Annotated[int, typer.Option("--repeats", min=2, help="How often in all.")] = 5,
+    home: Home = DEFAULT_ARENA,
+) -> None:
+    """Repeat a reference method under other solver seeds: the spread is the round's noise floor."""
+    with stores(home) as (_, sealed, _):
+        added = sealed.add_repeats(name, baseline, repeats)
+    console.print(f"{added} repeats of {baseline} are queued behind everybody; {repeats} in all")
+
+
 @rounds.command("list")
 def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """List the rounds of an arena."""

@@ -264,7 +264,7 @@ class Worker:
         if arena.config.round.rotation == "none":
             return None
         secret = self.store.get_round(run.round_name, run.round_version).secret
-        return rotation_seed(secret, run.submission_id, run.task, run.kshot_seed)
+        return rotation_seed(secret, run.origin_id, run.task, run.kshot_seed)
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""

@@ -112,7 +112,7 @@ class Publisher:
         Raises:
             InfrastructureError: a database failed; the old board stands whole.
         """
-        self._sealed.fill_replicates()
+        self._sealed.derive()
         with database_errors("public"), Session(self._engine) as public, public.begin():
             # The public write lock is held before the sealed store is read. So of two publishers
             # the later writer is also the later reader, and an older state never overwrites a newer.

@@ -122,6 +122,7 @@ def _to_claim(session: Session, run: RunRow, lease_expires_at: datetime) -> Clai
         claim_number=run.claim_number,
         worker=run.worker or "",
         submission_id=submission.id,
+        origin_id=submission.original_id or submission.id,
         submission_name=submission.name,
         team=submission.team.name,
         digest=submission.digest,

@@ -22,7 +22,7 @@ from harness.store.sealed_schema import (
     TestSetRow,
 )
 
-__all__ = ["fill_replicates", "keep_test_set", "load_replicates"]
+__all__ = ["keep_replicates", "keep_test_set", "load_replicates", "missing_replicates"]
 
 
 def keep_test_set(
@@ -54,8 +54,13 @@ def keep_test_set(
         )
 
 
-def fill_replicates(session: Session) -> int:
-    """Compute the replicates that complete submissions still lack; return how many were added."""
+def missing_replicates(session: Session) -> dict[tuple[int, int], tuple[Array, Array]]:
+    """Compute the bootstrap totals that complete submissions lack.
+
+    Returns:
+        (number, revision) of the submission -> totals (R,) on the public rows and on those that rank in
+        the end. It takes seconds on large test sets: read-only, so that nobody waits for it.
+    """
     lacking = session.scalars(
         select(SubmissionRow)
         .outerjoin(ReplicatesRow, ReplicatesRow.submission_id == SubmissionRow.id)
@@ -66,15 +71,18 @@ def fill_replicates(session: Session) -> int:
             ReplicatesRow.submission_id.is_(None),
         )
         .options(selectinload(SubmissionRow.runs))
-    ).all()
-    added = 0
-    for row in lacking:
-        totals = _totals(session, row)
-        if totals is not None:
+    )
+    computed = {(row.id, row.revision): _totals(session, row) for row in lacking}
+    return {key: totals for key, totals in computed.items() if totals is not None}
+
+
+def keep_replicates(session: Session, computed: Mapping[tuple[int, int], tuple[Array, Array]]) -> None:
+    """Store bootstrap totals of submissions that are still what they were computed from."""
+    for (number, revision), totals in computed.items():
+        row = session.get(SubmissionRow, number)
+        if row is not None and row.revision == revision and session.get(ReplicatesRow, number) is None:
             public, private = (np.ascontiguousarray(part, dtype="<f8").tobytes() for part in totals)
-            session.add(ReplicatesRow(submission_id=row.id, public=public, private=private))
-            added += 1
-    return added
+            session.add(ReplicatesRow(submission_id=number, public=public, private=private))
 
 
 def load_replicates(session: Session, submission_ids: list[int], *, is_private: bool) -> Mapping[int, Array]:

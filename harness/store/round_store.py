@@ -2,9 +2,9 @@
 
 from harness.errors import InfrastructureError
 from harness.records import Array, IntArray
-from harness.store import replicates, rounds
+from harness.store import evidence, noise, rejudges, replicates, rounds
 from harness.store.transactions import Transactions
-from harness.store.values import Phase, RoundFacts, StoredRound
+from harness.store.values import Phase, RoundFacts, StoredRejudge, StoredRound
 
 __all__ = ["RoundStore"]
 
@@ -86,7 +86,72 @@ class RoundStore(Transactions):
                     return
             raise InfrastructureError(f"round {name} {version} has no task {task!r}")
 
-    def fill_replicates(self) -> int:
-        """Compute the bootstrap totals that complete submissions still lack; return how many were added."""
+    def derive(self) -> None:
+        """Compute what finished submissions allow and nobody has computed yet: bootstrap totals, noise floors."""
+        with self.reading() as session:
+            computed = replicates.missing_replicates(session)
+            has_repeats = noise.has_repeats(session)
+        if computed or has_repeats:
+            with self._transaction() as session:
+                replicates.keep_replicates(session, computed)
+                noise.fill_noise(session, self._clock())
+
+    def test_sets(self, name: str, version: str | None = None) -> dict[str, evidence.TestSet]:
+        """Return task -> test labels, for the tasks that were scored. Sealed.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self.reading() as session:
+            return evidence.test_sets_of(session, rounds.find_round(session, name, version))
+
+    def add_repeats(self, name: str, baseline: str, n_repeats: int) -> int:
+        """Queue a reference method under other solver seeds until it has `n_repeats`; return how many were added.
+
+        Raises:
+            UsageError: no such round, or it does not have that reference method.
+        """
         with self._transaction() as session:
-            return replicates.fill_replicates(session)
+            return noise.add_repeats(
+                session, rounds.find_round(session, name), baseline, n_repeats, self._clock()
+            )
+
+    def stage_rejudge(self, name: str, reason: str = "") -> StoredRejudge:
+        """Queue a second judging of everything that has ended; one that is staged already is returned as it is.
+
+        Raises:
+            UsageError: no such round, nothing to judge again, or the round is published.
+        """
+        with self._transaction() as session:
+            row = rejudges.stage_rejudge(session, rounds.find_round(session, name), reason, self._clock())
+            return rejudges.to_stored_rejudge(session, row)
+
+    def get_rejudge(self, name: str) -> StoredRejudge:
+        """Return the staged rejudge of a round, with the differences so far.
+
+        Raises:
+            UsageError: no such round, or none is staged.
+        """
+        with self.reading() as session:
+            row = rejudges.find_rejudge(session, rounds.find_round(session, name))
+            return rejudges.to_stored_rejudge(session, row)
+
+    def apply_rejudge(self, name: str) -> int:
+        """Let the second results stand; return how many runs differ. Publish afterwards.
+
+        Raises:
+            UsageError: none is staged, or a staged run has not ended.
+        """
+        with self._transaction() as session:
+            row = rejudges.find_rejudge(session, rounds.find_round(session, name))
+            return rejudges.apply_rejudge(session, row, self._clock())
+
+    def cancel_rejudge(self, name: str) -> None:
+        """Drop what is staged; the first results stand.
+
+        Raises:
+            UsageError: none is staged.
+        """
+        with self._transaction() as session:
+            row = rejudges.find_rejudge(session, rounds.find_round(session, name))
+            rejudges.cancel_rejudge(session, row, self._clock())

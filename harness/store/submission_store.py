@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from harness.store import rounds, submissions, teams, uploads
+from harness.records import IntArray
+from harness.store import evidence, rounds, submissions, teams, uploads
 from harness.store.events import Event, read_events
 from harness.store.transactions import Transactions
 from harness.store.values import StoredSubmission
@@ -76,9 +77,9 @@ class SubmissionStore(Transactions):
             return submissions.to_stored_submission(submissions.find_submission(session, submission_id))
 
     def list_submissions(
-        self, round_name: str | None = None, team: str | None = None
+        self, round_name: str | None = None, team: str | None = None, *, is_everything: bool = False
     ) -> tuple[StoredSubmission, ...]:
-        """Return submissions, oldest first.
+        """Return submissions, oldest first; staged copies and repeats only with `is_everything`.
 
         Raises:
             UsageError: no such round or team.
@@ -86,8 +87,22 @@ class SubmissionStore(Transactions):
         with self.reading() as session:
             round_row = None if round_name is None else rounds.find_round(session, round_name)
             team_row = None if team is None else teams.find_team(session, team)
-            found = submissions.list_submissions(session, round_row, team_row)
+            found = submissions.list_submissions(session, round_row, team_row, is_everything=is_everything)
             return tuple(submissions.to_stored_submission(row) for row in found)
+
+    def submission_of_run(self, run_id: int) -> StoredSubmission:
+        """Return the submission that a run belongs to.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        with self.reading() as session:
+            return submissions.to_stored_submission(evidence.find_run(session, run_id))
+
+    def predictions(self, submission_id: int) -> dict[int, IntArray]:
+        """Return run -> predicted classes int64 (B,) in canonical order. Sealed."""
+        with self.reading() as session:
+            return evidence.predictions_of(session, submission_id)
 
     def cancel_submission(self, submission_id: int, reason: str = "") -> None:
         """End a submission's runs that have not ended.

@@ -14,6 +14,7 @@ from harness.store.seeds import solver_seed
 from harness.store.values import TERMINAL, StoredRun, StoredSubmission
 
 __all__ = [
+    "BACKGROUND_PRIORITY",
     "BASELINE_PRIORITY",
     "PARTICIPANT_PRIORITY",
     "TERMINAL",
@@ -28,7 +29,8 @@ __all__ = [
 
 PARTICIPANT_PRIORITY = 0
 BASELINE_PRIORITY = 10
-"""Smaller goes first: reference methods wait for participants."""
+BACKGROUND_PRIORITY = 20
+"""Smaller goes first: reference methods wait for participants, rejudges and repeats for everybody."""
 
 
 def add_submission(
@@ -52,8 +54,10 @@ def add_submission(
         owner = "owns the baselines" if team.is_baseline_owner else "is a competing team"
         raise UsageError(f"team {team.name} {owner}; it cannot hand in {name} with is_baseline={is_baseline}")
     priority = PARTICIPANT_PRIORITY
-    if is_baseline or repeat or rejudge_id is not None:
+    if is_baseline:
         priority = BASELINE_PRIORITY
+    if repeat or rejudge_id is not None:
+        priority = BACKGROUND_PRIORITY
     row = SubmissionRow(
         round=round_row,
         team=team,
@@ -109,9 +113,13 @@ def find_submission(session: Session, submission_id: int) -> SubmissionRow:
 
 
 def list_submissions(
-    session: Session, round_row: RoundRow | None = None, team: TeamRow | None = None
+    session: Session,
+    round_row: RoundRow | None = None,
+    team: TeamRow | None = None,
+    *,
+    is_everything: bool = False,
 ) -> list[SubmissionRow]:
-    """Return submissions with their runs, oldest first."""
+    """Return submissions with their runs, oldest first; staged copies and repeats only with `is_everything`."""
     query = (
         select(SubmissionRow)
         .options(selectinload(SubmissionRow.runs).selectinload(RunRow.attempts))
@@ -119,6 +127,8 @@ def list_submissions(
     )
     if round_row is not None:
         query = query.where(SubmissionRow.round_id == round_row.id)
+    if not is_everything:
+        query = query.where(SubmissionRow.rejudge_id.is_(None), SubmissionRow.repeat == 0)
     if team is not None:
         query = query.where(SubmissionRow.team_id == team.id)
     return list(session.scalars(query))

@@ -18,7 +18,9 @@ __all__ = [
     "Quota",
     "RejudgeState",
     "RoundFacts",
+    "RunDifference",
     "RunResult",
+    "StoredRejudge",
     "StoredRound",
     "StoredRun",
     "StoredSubmission",
@@ -215,6 +217,31 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDifference:
+    """A run whose second judging differs from its first; each pair is (first, second)."""
+
+    submission_id: int
+    name: str
+    task: str
+    kshot_seed: int
+    verdicts: tuple[Verdict | None, Verdict | None]
+    scores: tuple[float | None, float | None]
+    calls: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRejudge:
+    """A rejudge, how far it is, and what differs so far (scores on the public rows)."""
+
+    rejudge_id: int
+    state: RejudgeState
+    reason: str
+    n_runs: int
+    n_runs_done: int
+    differences: tuple[RunDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTeam:
     """A team as the organizer sees it; its token is not known to the store."""
 
@@ -235,6 +262,7 @@ class ClaimedRun:
         claim_number: counts the claims of this run; a later claim makes this one worthless.
         worker: who holds it.
         submission_id: row number of the submission.
+        origin_id: of the submission that it judges again; its own, if it is no staged copy.
         submission_name: the solver's name.
         team: the team's name.
         digest: SHA-256 of the submission's content.
@@ -255,6 +283,7 @@ class ClaimedRun:
     claim_number: int
     worker: str
     submission_id: int
+    origin_id: int
     submission_name: str
     team: str
     digest: str

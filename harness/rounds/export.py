@@ -1,0 +1,194 @@
+"""One archive with everything that is needed to compute a round's ranking again without the platform.
+
+What it holds is what everybody may see at the moment: it is taken from the public store. After
+publication the predictions, the test labels (unless they are sealed) and the audit come from the sealed
+one, so that scores can be computed again too. `harness.rounds.verify` reads it back.
+
+::
+
+    manifest.json            schema, round, phase, SHA-256 of every other file
+    round.json               the rules; their SHA-256 is the round's digest
+    submissions.json         every submission with its runs: verdicts, calls, scores, hashes of artifacts
+    ranking.json             places as the board shows them
+    labels/<task>.json       after publication: labels, which rows are public, number of classes
+    predictions/<run>.json   after publication: predicted classes in canonical order
+    events.jsonl             after publication: who did what, when
+"""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from harness.store import ArenaPaths, Entry, PublicStore, RunLine, SealedStore
+
+__all__ = ["EXPORT_SCHEMA", "export_round"]
+
+EXPORT_SCHEMA = "1"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Of every file in the archive: the same content gives the same bytes."""
+
+
+def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path) -> str:
+    """Write a round's archive, whole or not at all, and return its SHA-256 (hex).
+
+    Args:
+        store: the sealed store; the public one must be up to date.
+        paths: of the arena.
+        name: the round.
+        target: the zip file; `target` + ".sha256" is written beside it.
+
+    Raises:
+        UsageError: there is no such round.
+    """
+    stored = store.get_round(name)
+    with PublicStore.open(paths.public_db) as public:
+        board = public.board(name, stored.facts.version)
+        entries = public.submissions(name, stored.facts.version)
+        pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
+    is_final = board.round.is_final
+    files: dict[str, bytes] = {"round.json": stored.facts.rules_json.encode()}
+    sealed_scores: dict[int, float | None] = {}
+    if is_final:
+        files |= _evidence(
+            store, name, [page.entry.submission_id for page in pages], with_labels=stored.facts.is_practice
+        )
+        for page in pages:
+            runs = store.get_submission(page.entry.submission_id).runs
+            sealed_scores |= {run.run_id: run.score_public for run in runs}
+    files["submissions.json"] = _json(
+        [
+            _submission(page.entry)
+            | {"runs": [_run(run, sealed_scores.get(run.run_id, run.score)) for run in page.runs]}
+            for page in pages
+        ]
+    )
+    files["ranking.json"] = _json(
+        [
+            _place(entry, position)
+            for position, entry in enumerate((e for e in board.entries if e.counts), start=1)
+        ]
+    )
+    files["manifest.json"] = _json(
+        {
+            "schema_version": EXPORT_SCHEMA,
+            "round": name,
+            "version": stored.facts.version,
+            "digest": stored.facts.digest,
+            "rule": stored.facts.rule,
+            "phase": board.round.phase,
+            "is_final": is_final,
+            "tasks": [
+                {
+                    "name": task.name,
+                    "metric": task.metric,
+                    "kshot_seeds": task.kshot_seeds,
+                    "has_private_rows": own.has_private_rows,
+                }
+                for task, own in zip(board.round.tasks, stored.facts.tasks, strict=True)
+            ],
+            "files": {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())},
+        }
+    )
+    return _write(target, files)
+
+
+def _evidence(
+    store: SealedStore, name: str, submission_ids: list[int], *, with_labels: bool
+) -> dict[str, bytes]:
+    files = {}
+    if with_labels:
+        for task, own in store.test_sets(name).items():
+            files[f"labels/{task}.json"] = _json(
+                {
+                    "labels": own.labels.tolist(),
+                    "is_public": own.is_public.astype(int).tolist(),
+                    "n_classes": own.n_classes,
+                    "digest": own.digest,
+                }
+            )
+    for number in submission_ids:
+        for run_id, classes in store.predictions(number).items():
+            files[f"predictions/{run_id}.json"] = _json(classes.tolist())
+    lines = [
+        json.dumps(
+            {
+                "event": event.event_id,
+                "at": event.at.isoformat(),
+                "actor": event.actor,
+                "kind": event.kind,
+                "submission": event.submission_id,
+                "run": event.run_id,
+                "attempt": event.attempt_id,
+                "detail": dict(event.detail),
+            },
+            sort_keys=True,
+        )
+        for event in store.events()
+    ]
+    files["events.jsonl"] = ("\n".join(lines) + "\n").encode()
+    return files
+
+
+def _submission(entry: Entry) -> dict[str, Any]:
+    return {
+        "submission": entry.submission_id,
+        "team": entry.team,
+        "name": entry.name,
+        "digest": entry.digest,
+        "is_baseline": entry.is_baseline,
+        "is_example": entry.is_example,
+        "is_official": entry.is_official,
+        "is_complete": entry.is_complete,
+        "status": entry.status,
+        "verdict": entry.verdict,
+        "submitted_at": entry.submitted_at.isoformat(),
+    }
+
+
+def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "task": run.task,
+        "kshot_seed": run.kshot_seed,
+        "solver_seed": run.solver_seed,
+        "status": run.status,
+        "verdict": run.verdict,
+        "is_flagged": run.is_flagged,
+        "score": run.score,
+        "score_public": score_public,
+        "calls": run.calls,
+        "budget_calls": run.budget_calls,
+        "artifact_sha256": run.artifact_sha256,
+        "hashes": dict(run.hashes),
+    }
+
+
+def _place(entry: Entry, position: int) -> dict[str, Any]:
+    return {
+        "position": position,
+        "rank": entry.rank,
+        "submission": entry.submission_id,
+        "team": entry.team,
+        "name": entry.name,
+        "score": entry.score,
+        "calls": entry.calls,
+        "tier": entry.tier,
+        "is_pareto": entry.is_pareto,
+    }
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n").encode()
+
+
+def _write(target: Path, files: dict[str, bytes]) -> str:
+    staging = target.with_name(f".{target.name}.partial")
+    with zipfile.ZipFile(staging, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            archive.writestr(zipfile.ZipInfo(path, _EPOCH), files[path], zipfile.ZIP_DEFLATED)
+    digest = hashlib.sha256(staging.read_bytes()).hexdigest()
+    staging.replace(target)
+    target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n")
+    return digest

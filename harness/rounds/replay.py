@@ -1,0 +1,132 @@
+"""Replaying a run: the same solver, seeds and data again, compared query by query with what was recorded."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from harness.config import RoundConfig
+from harness.errors import DataError
+from harness.rounds.lifecycle import stored_config
+from harness.sandbox import SandboxMode
+from harness.session.arena import Arena
+from harness.session.artifact import Artifact, read_artifact
+from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.blackbox import Progress
+from harness.session.submission import read_submission
+from harness.session.trace import TraceEntry
+from harness.store import ArenaPaths, SealedStore
+
+__all__ = ["Difference", "Replay", "first_difference", "replay_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a replay first leaves the record.
+
+    Attributes:
+        query: number of the query, from 1.
+        calls: charged in the record up to and with it; None where the record has no such query.
+        what: "request" (the solver asked something else), "response" (the device, the model or the
+            packages answered otherwise), "missing" (the replay stopped earlier) or "extra" (it went on).
+    """
+
+    query: int
+    calls: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a replay went.
+
+    Attributes:
+        n_queries: in the record.
+        difference: None if every query and answer is the same, bit for bit.
+        is_same_result: verdict, calls, predictions and scores are the same too.
+        changed: hashes that differ between then and now: name -> (then, now).
+        message: of the replayed attempt.
+    """
+
+    n_queries: int
+    difference: Difference | None
+    is_same_result: bool
+    changed: dict[str, tuple[str, str]]
+    message: str
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether nothing differs that was computed."""
+        return self.difference is None and self.is_same_result
+
+
+def replay_run(
+    store: SealedStore,
+    paths: ArenaPaths,
+    run_id: int,
+    mode: SandboxMode,
+    *,
+    other: Path | None = None,
+    observer: Callable[[Progress], None] | None = None,
+) -> Replay:
+    """Execute a finished run again and compare; nothing is stored.
+
+    Args:
+        store: the sealed store.
+        paths: of the arena.
+        run_id: a run that ended with an artifact.
+        mode: how the solver is isolated.
+        other: another version of the solver to run in its place.
+        observer: told after each query, or None.
+
+    Raises:
+        UsageError: no such run, or nothing at `other`.
+        DataError: the run has no artifact, or it is damaged.
+        InvalidSubmission: `other` cannot be accepted.
+        InfrastructureError: our fault.
+    """
+    submission = store.submission_of_run(run_id)
+    (run,) = (run for run in submission.runs if run.run_id == run_id)
+    if not run.artifact_path:
+        raise DataError(
+            f"run {run_id} is {run.status} and has no artifact; only finished runs can be replayed"
+        )
+    recorded = read_artifact(paths.artifacts / run.artifact_path)
+    config: RoundConfig = stored_config(store.get_round(submission.round_name, submission.round_version))
+    code = read_submission(other or paths.submissions / submission.path, config.limits.submission_bytes)
+    params = recorded.params
+    if other is not None:
+        params = solver_params(config, code, is_baseline=submission.is_baseline)
+    spec = RunSpec(code, params, run.task, run.kshot_seed, run.solver_seed, recorded.rotation_seed)
+    with tempfile.TemporaryDirectory(prefix="gradfree-replay-") as folder:
+        again = run_attempt(Arena(config), spec, Path(folder), mode, observer)
+    return Replay(
+        n_queries=len(recorded.trace),
+        difference=first_difference(recorded.trace, again.trace),
+        is_same_result=_result(recorded) == _result(again),
+        changed={
+            name: (digest, again.hashes.get(name, ""))
+            for name, digest in recorded.hashes.items()
+            if again.hashes.get(name) != digest
+        },
+        message=again.message,
+    )
+
+
+def first_difference(recorded: list[TraceEntry], again: list[TraceEntry]) -> Difference | None:
+    """Return where two traces first differ, or None."""
+    for number, (then, now) in enumerate(zip_longest(recorded, again), start=1):
+        if then is None:
+            return Difference(number, None, "extra")
+        if now is None:
+            return Difference(number, then.calls, "missing")
+        if then.request != now.request:
+            return Difference(number, then.calls, "request")
+        if then.response != now.response:
+            return Difference(number, then.calls, "response")
+    return None
+
+
+def _result(artifact: Artifact) -> tuple[object, ...]:
+    return (artifact.verdict, artifact.usage.calls, artifact.predictions, artifact.scores)

@@ -1,0 +1,93 @@
+"""The noise floor of a round, from repeats of a reference method: functions of an open session."""
+
+from collections import defaultdict
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from harness.errors import UsageError
+from harness.metrics.noise import noise_floor
+from harness.metrics.ranking import mean_of_seeds, total_score
+from harness.records import Status
+from harness.store.events import append_event
+from harness.store.sealed_schema import RoundRow, SubmissionRow
+from harness.store.submissions import add_submission
+
+__all__ = ["add_repeats", "fill_noise", "has_repeats"]
+
+
+def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int, now: datetime) -> int:
+    """Queue a reference method under other solver seeds until it has `n_repeats`; return how many were added.
+
+    Raises:
+        UsageError: the round does not have that reference method.
+    """
+    original = session.scalar(
+        select(SubmissionRow)
+        .where(
+            SubmissionRow.round_id == round_row.id,
+            SubmissionRow.is_baseline,
+            SubmissionRow.name == name,
+            SubmissionRow.repeat == 0,
+            SubmissionRow.rejudge_id.is_(None),
+        )
+        .order_by(SubmissionRow.id)
+        .limit(1)
+    )
+    if original is None:
+        raise UsageError(
+            f"round {round_row.name} has no reference method {name!r}: gradfree round baselines {round_row.name}"
+        )
+    have = session.scalar(
+        select(func.max(SubmissionRow.repeat)).where(
+            SubmissionRow.original_id == original.id, SubmissionRow.rejudge_id.is_(None)
+        )
+    )
+    for repeat in range((have or 0) + 1, n_repeats + 1):
+        add_submission(
+            session,
+            round_row,
+            original.team,
+            now,
+            name=original.name,
+            digest=original.digest,
+            path=original.path,
+            description=original.description,
+            is_baseline=True,
+            is_example=False,
+            repeat=repeat,
+            original=original,
+        )
+    return max(0, n_repeats - (have or 0))
+
+
+def has_repeats(session: Session) -> bool:
+    """Say whether any repeat has finished."""
+    return _finished(session, limit=1) != []
+
+
+def _finished(session: Session, limit: int | None = None) -> list[SubmissionRow]:
+    query = select(SubmissionRow).where(SubmissionRow.repeat > 0, SubmissionRow.status == Status.FINISHED)
+    return list(session.scalars(query.limit(limit)))
+
+
+def fill_noise(session: Session, now: datetime) -> None:
+    """Store the noise floor of every reference method whose finished repeats are two or more."""
+    totals: dict[RoundRow, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in _finished(session):
+        # On public rows: the floor is read while the round is open.
+        scores = {
+            task.name: mean_of_seeds([run.score_public for run in row.runs if run.task_id == task.id])
+            for task in row.round.tasks
+        }
+        total = total_score(scores)
+        if total is not None:
+            totals[row.round][row.name].append(total)
+    for round_row, by_name in totals.items():
+        noise = {name: asdict(noise_floor(own)) for name, own in by_name.items() if len(own) >= 2}
+        if noise and noise != round_row.noise:
+            round_row.noise = noise
+            round_row.revision += 1
+            append_event(session, now, "noise floor measured", round_id=round_row.id, detail=noise)

@@ -1,0 +1,239 @@
+"""Rejudges in the sealed store: a staged second judging, applied or cancelled as a whole.
+
+Theory of operation
+-------------------
+A rejudge hands every finished submission of a round in again, as a staged copy: same files, same seeds,
+behind everybody in the queue, seen by nobody, charged to nobody. When all copies have ended the organizer
+looks at the differences. Applying moves the results of the copies into the originals, in one transaction,
+and leaves an event with what was there before; cancelling ends the copies and changes nothing.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from harness.errors import UsageError
+from harness.records import Status
+from harness.store.events import append_event
+from harness.store.sealed_schema import (
+    PredictionRow,
+    RejudgeRow,
+    ReplicatesRow,
+    RoundRow,
+    RunRow,
+    SubmissionRow,
+)
+from harness.store.submissions import add_submission, cancel_submission, settle_parent
+from harness.store.values import TERMINAL, Phase, RejudgeState, RunDifference, StoredRejudge
+
+__all__ = [
+    "apply_rejudge",
+    "cancel_rejudge",
+    "differences",
+    "find_rejudge",
+    "stage_rejudge",
+    "to_stored_rejudge",
+]
+
+_RESULT_COLUMNS = (
+    "status",
+    "verdict",
+    "is_flagged",
+    "score_public",
+    "score_private",
+    "calls",
+    "usage",
+    "message",
+    "artifact_path",
+    "artifact_sha256",
+    "hashes",
+    "train_loss_curve",
+    "test_curve",
+    "wall_s",
+    "is_official",
+    "started_at",
+    "ended_at",
+)
+
+
+def stage_rejudge(session: Session, round_row: RoundRow, reason: str, now: datetime) -> RejudgeRow:
+    """Queue a copy of every submission that has ended; return the one that is staged already, if there is one.
+
+    Raises:
+        UsageError: nothing has ended yet, or the round is published.
+    """
+    staged = session.scalar(
+        select(RejudgeRow).where(RejudgeRow.round_id == round_row.id, RejudgeRow.state == RejudgeState.STAGED)
+    )
+    if staged is not None:
+        return staged
+    if round_row.phase is Phase.PUBLISHED:
+        raise UsageError(f"round {round_row.name} is published; its scores stand for ever")
+    originals = session.scalars(
+        select(SubmissionRow)
+        .where(
+            SubmissionRow.round_id == round_row.id,
+            SubmissionRow.status.in_((Status.FINISHED, Status.FAILED)),
+            SubmissionRow.rejudge_id.is_(None),
+            SubmissionRow.repeat == 0,
+        )
+        .order_by(SubmissionRow.id)
+    ).all()
+    if not originals:
+        raise UsageError(
+            f"no submission of round {round_row.name} has ended; there is nothing to judge again"
+        )
+    row = RejudgeRow(round_id=round_row.id, state=RejudgeState.STAGED, reason=reason, created_at=now)
+    session.add(row)
+    session.flush()
+    append_event(
+        session,
+        now,
+        "rejudge staged",
+        round_id=round_row.id,
+        detail={"rejudge": row.id, "reason": reason, "submissions": [item.id for item in originals]},
+    )
+    for original in originals:
+        add_submission(
+            session,
+            round_row,
+            original.team,
+            now,
+            name=original.name,
+            digest=original.digest,
+            path=original.path,
+            description=original.description,
+            is_baseline=original.is_baseline,
+            is_example=original.is_example,
+            original=original,
+            rejudge_id=row.id,
+        )
+    return row
+
+
+def find_rejudge(session: Session, round_row: RoundRow) -> RejudgeRow:
+    """Return the staged rejudge of a round.
+
+    Raises:
+        UsageError: there is none.
+    """
+    row = session.scalar(
+        select(RejudgeRow).where(RejudgeRow.round_id == round_row.id, RejudgeRow.state == RejudgeState.STAGED)
+    )
+    if row is None:
+        raise UsageError(
+            f"no rejudge of round {round_row.name} is staged: gradfree rejudge stage {round_row.name}"
+        )
+    return row
+
+
+def differences(session: Session, row: RejudgeRow) -> list[RunDifference]:
+    """Return the runs whose second result differs from the first in verdict, score or calls."""
+    found = []
+    for copy, again, first in _pairs(session, row):
+        if again.status in TERMINAL and _outcome(again) != _outcome(first):
+            found.append(
+                RunDifference(
+                    submission_id=first.submission_id,
+                    name=copy.name,
+                    task=first.task.name,
+                    kshot_seed=first.kshot_seed,
+                    verdicts=(first.verdict, again.verdict),
+                    scores=(first.score_public, again.score_public),
+                    calls=(first.calls, again.calls),
+                )
+            )
+    return found
+
+
+def apply_rejudge(session: Session, row: RejudgeRow, now: datetime) -> int:
+    """Let the second results stand; return how many runs differ.
+
+    Raises:
+        UsageError: a staged run has not ended.
+    """
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(RunRow)
+        .join(SubmissionRow)
+        .where(SubmissionRow.rejudge_id == row.id, RunRow.status.not_in(TERMINAL))
+    )
+    if waiting:
+        raise UsageError(
+            f"{waiting} staged runs have not ended; let a worker finish them, or cancel the rejudge"
+        )
+    n_different = len(differences(session, row))
+    originals: dict[int, SubmissionRow] = {}
+    for _, again, first in _pairs(session, row):
+        append_event(
+            session,
+            now,
+            "run rejudged",
+            round_id=row.round_id,
+            submission_id=first.submission_id,
+            run_id=first.id,
+            detail={"rejudge": row.id, "before": _evidence(first), "after": _evidence(again)},
+        )
+        for name in _RESULT_COLUMNS:
+            setattr(first, name, getattr(again, name))
+        predictions = session.get(PredictionRow, again.id)
+        session.execute(delete(PredictionRow).where(PredictionRow.run_id == first.id))
+        if predictions is not None:
+            session.add(PredictionRow(run_id=first.id, classes=predictions.classes))
+        originals[first.submission_id] = first.submission
+    session.flush()
+    for original in originals.values():
+        session.execute(delete(ReplicatesRow).where(ReplicatesRow.submission_id == original.id))
+        settle_parent(session, original, now)
+    _end(session, row, RejudgeState.APPLIED, now)
+    return n_different
+
+
+def cancel_rejudge(session: Session, row: RejudgeRow, now: datetime) -> None:
+    """End what is staged; the first results stand."""
+    for copy in session.scalars(select(SubmissionRow).where(SubmissionRow.rejudge_id == row.id)):
+        if copy.status not in TERMINAL:
+            cancel_submission(session, copy, "the rejudge was cancelled", now)
+    _end(session, row, RejudgeState.CANCELLED, now)
+
+
+def to_stored_rejudge(session: Session, row: RejudgeRow) -> StoredRejudge:
+    """Return the row as a frozen value, with how far it is."""
+    pairs = _pairs(session, row)
+    return StoredRejudge(
+        rejudge_id=row.id,
+        state=row.state,
+        reason=row.reason,
+        n_runs=len(pairs),
+        n_runs_done=sum(again.status in TERMINAL for _, again, _ in pairs),
+        differences=tuple(differences(session, row)),
+    )
+
+
+def _end(session: Session, row: RejudgeRow, state: RejudgeState, now: datetime) -> None:
+    row.state = state
+    row.ended_at = now
+    append_event(session, now, f"rejudge {state}", round_id=row.round_id, detail={"rejudge": row.id})
+
+
+def _pairs(session: Session, row: RejudgeRow) -> list[tuple[SubmissionRow, RunRow, RunRow]]:
+    """Return (staged copy, its run, the original's run) of every staged run."""
+    found = []
+    for copy in session.scalars(
+        select(SubmissionRow).where(SubmissionRow.rejudge_id == row.id).order_by(SubmissionRow.id)
+    ):
+        firsts = {
+            (run.task_id, run.kshot_seed): run
+            for run in session.scalars(select(RunRow).where(RunRow.submission_id == copy.original_id))
+        }
+        found += [(copy, again, firsts[again.task_id, again.kshot_seed]) for again in copy.runs]
+    return found
+
+
+def _outcome(run: RunRow) -> tuple[object, ...]:
+    return (run.verdict, run.score_public, run.score_private, run.calls)
+
+
+def _evidence(run: RunRow) -> dict[str, object]:
+    return {"verdict": run.verdict, "artifact": run.artifact_sha256, "calls": run.calls}

@@ -1,0 +1,304 @@
+"""Exports that stand alone, rejudges that change nothing before they are applied, private scores that stay private."""
+
+import contextlib
+import json
+import sqlite3
+import zipfile
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from harness.errors import UsageError
+from harness.metrics.official import score
+from harness.records import Usage, Verdict
+from harness.rounds.export import export_round
+from harness.rounds.verify import verify_export
+from harness.store import (
+    ArenaPaths,
+    Phase,
+    PublicStore,
+    Publisher,
+    RoundFacts,
+    RunResult,
+    SealedStore,
+    TaskFacts,
+)
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+LABELS = np.random.default_rng(0).integers(0, 2, 200)
+IS_PUBLIC = np.arange(200) % 2 == 0
+TASKS = (TaskFacts("sst2", "accuracy", 400, (8, 13)), TaskFacts("snli", "f1_macro", 400, (8, 13)))
+
+
+@pytest.fixture
+def arena(tmp_path):
+    paths = ArenaPaths(tmp_path / "arena")
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        add_round(sealed)
+        yield sealed, publisher, paths
+
+
+def add_round(sealed, version="1.0", **more):
+    import hashlib
+
+    rules = f"rules {version}"
+    digest = hashlib.sha256(rules.encode()).hexdigest()
+    sealed.add_round(RoundFacts("toy", version, digest, rules, TASKS, **more))
+    for task in TASKS:
+        sealed.keep_test_set(
+            "toy", version, task.name, digest="d" * 64, n_classes=2, labels=LABELS, is_public=IS_PUBLIC
+        )
+
+
+def result(claim, share, salt=0):
+    generator = np.random.default_rng([claim.origin_id, claim.kshot_seed, len(claim.task), salt])
+    predictions = np.where(generator.random(LABELS.size) < share, LABELS, 1 - LABELS)
+    metric = {task.name: task.metric for task in TASKS}[claim.task]
+    public, private = (score(metric, LABELS[rows], predictions[rows], 2) for rows in (IS_PUBLIC, ~IS_PUBLIC))
+    return RunResult(
+        Verdict.OK, public, private, Usage(calls=int(100 * share), test_examples=200), 400, NOW, NOW,
+        predictions=predictions, test_curve=((10, public, private),), artifact_path="x.json", artifact_sha256="e" * 64,
+    )  # fmt: skip
+
+
+def run_all(sealed, share, salt=0):
+    n_runs = 0
+    while claim := sealed.claim_run("w", 60):
+        sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, share, salt))
+        n_runs += 1
+    return n_runs
+
+
+def enter(sealed, team, share, name="cma", **more):
+    sealed.ensure_team(team, is_baseline_owner=more.get("is_baseline", False))
+    number = sealed.add_submission("toy", team, name, "b" * 64, "x", **more)
+    run_all(sealed, share)
+    return number
+
+
+def finish_round(sealed, publisher):
+    sealed.set_phase("toy", Phase.CLOSED)
+    sealed.set_phase("toy", Phase.PUBLISHED)
+    publisher.publish()
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_an_exported_round_gives_its_ranking_again_in_another_folder(arena, tmp_path, is_final):
+    sealed, publisher, paths = arena
+    for team, share in (("Lynx", 0.8), ("Moths", 0.9), ("Otters", 0.6), ("Lynx", 0.7)):
+        enter(sealed, team, share)
+    enter(sealed, "reference", 0.75, "bbtv2", is_baseline=True)
+    publisher.publish()
+    if is_final:
+        finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "toy.zip").rename(elsewhere / "toy.zip")
+    report = verify_export(elsewhere / "toy.zip")
+    assert report.problems == ()
+    assert report.n_scores == (5 * 4 * 2 if is_final else 0)
+    assert report.places == ((1, 2), (2, 1), (None, 5), (3, 3))
+
+
+def test_the_same_round_gives_the_same_bytes(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    publisher.publish()
+    assert export_round(sealed, paths, "toy", tmp_path / "a.zip") == export_round(
+        sealed, paths, "toy", tmp_path / "b.zip"
+    )
+
+
+def test_every_changed_byte_is_found_and_its_file_is_named(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    enter(sealed, "Moths", 0.9)
+    finish_round(sealed, publisher)
+    target = tmp_path / "toy.zip"
+    export_round(sealed, paths, "toy", target)
+    whole = target.read_bytes()
+    with zipfile.ZipFile(target) as archive:
+        infos = archive.infolist()
+    for info in infos:
+        changed = bytearray(whole)
+        # In the middle of the file's own compressed bytes.
+        start = info.header_offset + 30 + len(info.filename)
+        changed[start + info.compress_size // 2] ^= 1
+        target.write_bytes(changed)
+        if info.filename == "manifest.json":
+            with pytest.raises(UsageError, match=r"manifest\.json"):
+                verify_export(target)
+        else:
+            assert any(info.filename in problem for problem in verify_export(target).problems), info.filename
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(whole), 60):
+        changed = bytearray(whole)
+        changed[position] ^= 1
+        target.write_bytes(changed)
+        with contextlib.suppress(UsageError):
+            assert verify_export(target).problems, position
+
+
+def test_a_forged_score_with_a_mended_digest_is_found_by_computing(arena, tmp_path):
+    import hashlib
+
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    enter(sealed, "Moths", 0.9)
+    finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    submissions = json.loads(files["submissions.json"])
+    submissions[0]["runs"][0]["score"] = 99.0
+    files["submissions.json"] = json.dumps(submissions).encode()
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"]["submissions.json"] = hashlib.sha256(files["submissions.json"]).hexdigest()
+    files["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(tmp_path / "forged.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    problems = verify_export(tmp_path / "forged.zip").problems
+    assert any("submission 1, sst2 seed 8: score is 99.0" in problem for problem in problems)
+    assert any("ranking.json: submission 1" in problem for problem in problems)
+
+
+def test_a_staged_rejudge_changes_nothing_until_it_is_applied(arena):
+    sealed, publisher, paths = arena
+    first, second = enter(sealed, "Lynx", 0.9), enter(sealed, "Moths", 0.7)
+    publisher.publish()
+    before = public_dump(paths)
+    staged = sealed.stage_rejudge("toy", "the scorer was wrong")
+    assert (staged.n_runs, staged.n_runs_done) == (8, 0)
+    # Again floods no queue; and whoever comes meanwhile goes first.
+    assert sealed.stage_rejudge("toy") == staged
+    sealed.ensure_team("Otters")
+    sealed.add_submission("toy", "Otters", "late", "b" * 64, "x")
+    assert sealed.claim_run("w", 60).team == "Otters"
+    with pytest.raises(UsageError, match="have not ended"):
+        sealed.apply_rejudge("toy")
+    assert run_all(sealed, 0.5, salt=1) == 3 + 8
+    assert sealed.quota("toy", "Lynx").used == 1
+    late = sealed.list_submissions("toy")[-1]
+    assert len(sealed.list_submissions("toy")) == 3
+    sealed.sweep_expired()
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        assert public.submission(first).entry.score == before[first]
+    seen = sealed.get_rejudge("toy")
+    assert (seen.n_runs_done, len(seen.differences)) == (8, 8)
+    assert sealed.apply_rejudge("toy") == 8
+    publisher.publish()
+    after = public_dump(paths)
+    assert after[first] != before[first]
+    assert after[second] != before[second]
+    assert {run.score_public for run in sealed.get_submission(first).runs}
+    rejudged = [event for event in sealed.events(first) if event.kind == "run rejudged"]
+    assert len(rejudged) == 4
+    assert set(rejudged[0].detail) == {"rejudge", "before", "after"}
+    with pytest.raises(UsageError, match="no rejudge"):
+        sealed.get_rejudge("toy")
+    assert late.name == "late"
+
+
+def test_a_cancelled_rejudge_leaves_everything_as_it_was(arena):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.9)
+    publisher.publish()
+    before = public_dump(paths)
+    sealed.stage_rejudge("toy")
+    claim = sealed.claim_run("w", 60)
+    sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, 0.5, 1))
+    sealed.cancel_rejudge("toy")
+    publisher.publish()
+    assert public_dump(paths) == before
+    assert not sealed.has_waiting_runs()
+
+
+def public_dump(paths):
+    with PublicStore.open(paths.public_db) as public:
+        return {entry.submission_id: entry.score for entry in public.submissions("toy")}
+
+
+def test_repeats_of_a_baseline_give_the_round_its_noise_floor(arena):
+    sealed, publisher, paths = arena
+    number = enter(sealed, "reference", 0.75, "bbtv2", is_baseline=True)
+    assert sealed.add_repeats("toy", "bbtv2", 3) == 3
+    assert sealed.add_repeats("toy", "bbtv2", 3) == 0
+    seeds = {run.solver_seed for run in sealed.get_submission(number).runs}
+    repeats = [
+        item for item in sealed.list_submissions("toy", is_everything=True) if item.submission_id != number
+    ]
+    assert all(seeds.isdisjoint(run.solver_seed for run in item.runs) for item in repeats)
+    salt = 0
+    while claim := sealed.claim_run("w", 60):
+        salt += 1
+        sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, 0.75, salt))
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        board = public.board("toy")
+    assert [entry.submission_id for entry in board.entries] == [number]
+    floor = board.round.noise["bbtv2"]
+    assert floor.n_repeats == 3
+    assert 0 < floor.std < floor.difference
+    with pytest.raises(UsageError, match="no reference method 'nope'"):
+        sealed.add_repeats("toy", "nope", 3)
+
+
+def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_path):
+    """A sentinel in every sealed place: it must be in no public table, export or page."""
+    sealed, publisher, paths = arena
+    sealed.ensure_team("Lynx")
+    number = sealed.add_submission("toy", "Lynx", "cma", "b" * 64, "x")
+    sentinel = 12.345678912345
+    labels_digest = "d" * 64
+    while claim := sealed.claim_run("w", 60):
+        own = result(claim, 0.8)
+        sealed.finish_run(
+            claim,
+            sealed.start_attempt(claim),
+            RunResult(
+                Verdict.OK, own.score_public, sentinel, Usage(calls=10, test_examples=200), 400, NOW, NOW,
+                predictions=own.predictions, test_curve=((5, 50.0, sentinel), (10, own.score_public, sentinel)),
+            ),
+        )  # fmt: skip
+    sealed.stage_rejudge("toy")
+    run_all(sealed, 0.8)
+
+    def public_bytes():
+        publisher.publish()
+        export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+        with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+            exported = b"".join(archive.read(name) for name in archive.namelist())
+        with sqlite3.connect(paths.public_db) as database:
+            dump = "\n".join(database.iterdump()).encode()
+        database.close()
+        with PublicStore.open(paths.public_db) as public:
+            page = repr((public.board("toy"), public.submission(number), public.submissions("toy"))).encode()
+        return exported + dump + page
+
+    for phase in (None, Phase.FROZEN, Phase.CLOSED):
+        if phase is not None:
+            sealed.set_phase("toy", phase)
+        seen = public_bytes()
+        assert repr(sentinel).encode() not in seen
+        assert b"12.345678" not in seen
+        assert labels_digest.encode() not in seen
+        assert sealed.get_round("toy").secret.encode() not in seen
+    sealed.cancel_rejudge("toy")
+    sealed.set_phase("toy", Phase.PUBLISHED)
+    # The positive control: after publication it is everywhere.
+    assert public_bytes().count(repr(sentinel).encode()) > 4
+
+
+def test_sealed_labels_stay_out_of_the_final_export_too(arena, tmp_path):
+    sealed, publisher, paths = arena
+    add_round(sealed, version="2.0", is_practice=False)
+    enter(sealed, "Lynx", 0.8)
+    finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+        assert not [name for name in archive.namelist() if name.startswith("labels/")]
+    assert verify_export(tmp_path / "toy.zip").problems == ()
