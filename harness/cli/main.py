@@ -13,6 +13,7 @@ from harness.cli import (
     doctor,
     exporting,
     judging,
+    keeping,
     participant,
     predictions,
     rounds,
@@ -52,6 +53,8 @@ app.command("replay")(judging.replay)
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)
+app.command("backup")(keeping.backup)
+app.command("restore")(keeping.restore)
 app.command("doctor")(doctor.doctor)
 
 

@@ -133,7 +133,7 @@ def status(
         note = f"  {reason}" if reason else ""
         console.print(
             escape(
-                f"  {run['task']} seed {run['kshot_seed']}: {run['verdict'] or run['status']}, score {score}, "
-                f"{run['calls']} of {run['budget_calls']} calls{note}"
+                f"  run {run['run']}, {run['task']} seed {run['kshot_seed']}: {run['verdict'] or run['status']}, "
+                f"score {score}, {run['calls']} of {run['budget_calls']} calls{note}"
             )
         )

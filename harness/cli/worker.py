@@ -38,6 +38,7 @@ def worker(
     _ = shared
     mode = sandbox_mode(unsafe=unsafe)
     with stores(home) as (paths, sealed, publisher), RunDisplay() as display:
+        sealed.sweep()
         publisher.publish()
         if mode is SandboxMode.UNSAFE:
             console.print(

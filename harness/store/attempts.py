@@ -11,7 +11,8 @@ from harness.errors import InfrastructureError
 from harness.records import Status
 from harness.store.queue import WITH_CONTEXT, back_to_queue, claimed_run, hold, trace
 from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
-from harness.store.submissions import charge, settle_parent
+from harness.store.settling import settle_parent
+from harness.store.submissions import charge
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost, RunResult
 
 __all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "note_metered", "start_attempt", "void_attempt"]

@@ -27,7 +27,8 @@ from harness.errors import UsageError
 from harness.records import Status
 from harness.store.events import append_event
 from harness.store.sealed_schema import AttemptRow, ClockRow, RunRow, SubmissionRow, TeamRow
-from harness.store.values import ClaimedRun, LeaseLost
+from harness.store.settling import settle_parent
+from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
 __all__ = [
     "MAX_LOST_LEASES",
@@ -42,7 +43,9 @@ __all__ = [
     "n_attempts",
     "release_hold",
     "release_run",
+    "sweep",
     "sweep_expired",
+    "take_back_everything",
     "trace",
 ]
 
@@ -205,6 +208,49 @@ def sweep_expired(session: Session, now: datetime) -> int:
         trace(session, run, now, "lease ran out", detail=detail)
     session.flush()
     return len(expired)
+
+
+def sweep(session: Session, now: datetime) -> int:
+    """Mend every state that nothing would leave by itself; return how much was mended.
+
+    Each of these takes a process that died between two commits, or a store that was changed by hand: runs
+    whose lease ran out, open attempts that no claim stands behind, and submissions whose runs have all
+    ended.
+    """
+    n_mended = sweep_expired(session, now)
+    orphans = session.scalars(
+        select(AttemptRow)
+        .join(RunRow)
+        .where(
+            AttemptRow.ended_at.is_(None),
+            or_(RunRow.status.not_in(_HELD_BY_WORKER), RunRow.claim_number != AttemptRow.claim_number),
+        )
+    ).all()
+    for attempt in orphans:
+        attempt.ended_at = now
+        attempt.void_reason = "no worker holds it"
+    has_waiting = select(RunRow.id).where(
+        RunRow.submission_id == SubmissionRow.id, RunRow.status.not_in(TERMINAL)
+    )
+    unsettled = session.scalars(
+        select(SubmissionRow).where(SubmissionRow.status.not_in(TERMINAL), ~has_waiting.exists())
+    ).all()
+    for row in unsettled:
+        settle_parent(session, row, now)
+    return n_mended + len(orphans) + len(unsettled)
+
+
+def take_back_everything(session: Session, reason: str, now: datetime) -> int:
+    """Queue again every run that a worker held; it counts against nobody. Return how many there were."""
+    held = session.scalars(select(RunRow).where(RunRow.status.in_(_HELD_BY_WORKER))).all()
+    for run in held:
+        _void_open(run, reason, now)
+        detail = {"worker": run.worker, "reason": reason}
+        # Whoever believes to hold it must not write any more.
+        run.claim_number += 1
+        back_to_queue(run)
+        trace(session, run, now, "run taken back", detail=detail)
+    return len(held)
 
 
 def claimed_run(session: Session, claim: ClaimedRun) -> RunRow:

@@ -109,6 +109,16 @@ class QueueStore(Transactions):
         with self._transaction() as session:
             queue.release_hold(session, run_id, self._clock())
 
+    def sweep(self) -> int:
+        """Mend every state that nothing would leave by itself; return how much was mended."""
+        with self._transaction() as session:
+            return queue.sweep(session, self._clock())
+
+    def take_back_everything(self, reason: str) -> int:
+        """Queue again every run that a worker held, after a restore; return how many there were."""
+        with self._transaction() as session:
+            return queue.take_back_everything(session, reason, self._clock())
+
     def sweep_expired(self) -> int:
         """Take back every run whose lease ran out; `claim_run` does so too."""
         with self._transaction() as session:

@@ -24,7 +24,8 @@ from harness.store.sealed_schema import (
     RunRow,
     SubmissionRow,
 )
-from harness.store.submissions import add_submission, cancel_submission, settle_parent
+from harness.store.settling import settle_parent
+from harness.store.submissions import add_submission, cancel_submission
 from harness.store.values import TERMINAL, Phase, RejudgeState, RunDifference, StoredRejudge
 
 __all__ = [

@@ -1,0 +1,84 @@
+"""Backing an arena up while it runs, and restoring it."""
+
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UsageError
+from harness.store import ArenaPaths, Publisher, SealedStore
+
+__all__ = ["backup", "restore"]
+
+_SEALED_DB = "sealed.db"
+_OWNER_ONLY = 0o600
+
+
+def backup(paths: ArenaPaths, target: Path) -> None:
+    """Write the sealed store and its files into one archive, whole or not at all; workers may go on.
+
+    The database is copied first: every artifact and submission that it names was on the disk before it
+    was named, so the files that are copied afterwards hold at least those. The public store is derived
+    and left out. The archive holds private scores and can be read by its owner alone.
+
+    Raises:
+        UsageError: there is no arena, or the target exists.
+        InfrastructureError: the disk or the database failed.
+    """
+    if not paths.sealed_db.is_file():
+        raise UsageError(f"no arena at {paths.home}: sealed.db is missing")
+    if target.exists():
+        raise UsageError(f"{target} exists already; name another file")
+    staging = target.with_name(f".{target.name}.partial")
+    try:
+        with tempfile.TemporaryDirectory(prefix="gradfree-backup-", dir=paths.sealed) as folder:
+            copy = Path(folder) / _SEALED_DB
+            with closing(sqlite3.connect(paths.sealed_db)) as source, closing(sqlite3.connect(copy)) as sink:
+                source.backup(sink)
+            staging.touch(mode=_OWNER_ONLY)
+            with tarfile.open(staging, "w:gz") as archive:
+                archive.add(copy, _SEALED_DB)
+                for part in (paths.submissions, paths.artifacts):
+                    archive.add(part, f"sealed/{part.name}", filter=_finished)
+        staging.replace(target)
+    except (OSError, sqlite3.Error) as error:
+        staging.unlink(missing_ok=True)
+        raise InfrastructureError(f"the backup failed, nothing was written: {error}") from error
+
+
+def _finished(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out what is being written at the moment: its name starts with a dot."""
+    return None if Path(member.name).name.startswith(".") else member
+
+
+def restore(archive: Path, paths: ArenaPaths) -> None:
+    """Make an arena from a backup, whole or not at all. What ran at the time of the backup runs again.
+
+    Raises:
+        UsageError: there is something in the arena folder, or the archive is not a backup.
+    """
+    if not archive.is_file():
+        raise UsageError(f"{archive}: no such file")
+    if paths.home.exists() and any(paths.home.iterdir()):
+        raise UsageError(f"{paths.home} is not empty; restore into a new folder: --home FOLDER")
+    paths.home.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{paths.home.name}-", dir=paths.home.parent))
+    try:
+        with tarfile.open(archive) as content:
+            content.extractall(staging, filter="data")
+        if not (staging / _SEALED_DB).is_file():
+            raise UsageError(f"{archive} is not a backup of an arena: it has no {_SEALED_DB}")
+        staged = ArenaPaths(staging)
+        staged.create()
+        with SealedStore.open(staged, must_exist=True) as sealed, Publisher.open(staged, sealed) as publisher:
+            sealed.take_back_everything("the arena was restored from a backup")
+            publisher.publish()
+        if paths.home.exists():
+            paths.home.rmdir()
+        staging.replace(paths.home)
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f"{archive} cannot be restored: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,94 @@
+"""Backups of a living arena, and the sweeper of states that nothing else would leave."""
+
+import stat
+import tarfile
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.errors import UsageError
+from harness.records import Status, Usage, Verdict
+from harness.rounds.backup import backup, restore
+from harness.store import ArenaPaths, LeaseLost, PublicStore, RoundFacts, RunResult, SealedStore, TaskFacts
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+RESULT = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 40, NOW, NOW)
+
+
+@pytest.fixture
+def arena(tmp_path):
+    paths = ArenaPaths(tmp_path / "arena")
+    with SealedStore.open(paths) as sealed:
+        sealed.add_round(
+            RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 40, (8, 13)),))
+        )
+        sealed.ensure_team("us")
+        sealed.add_submission("toy", "us", "cma", "b" * 64, "b" * 64)
+        (paths.submissions / ("b" * 64)).mkdir()
+        (paths.submissions / ("b" * 64) / "solver.py").write_text("x = 1\n")
+        (paths.artifacts / "1-1.json").write_text("{}\n")
+        (paths.artifacts / ".2-1.json.77").write_text("half of a res")
+        yield paths, sealed
+
+
+def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran(arena, tmp_path):
+    paths, sealed = arena
+    done = sealed.claim_run("w", 60)
+    sealed.finish_run(done, sealed.start_attempt(done), RESULT)
+    running = sealed.claim_run("w", 60)
+    attempt = sealed.start_attempt(running)
+    target = tmp_path / "arena.tar.gz"
+    backup(paths, target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    sealed.finish_run(running, attempt, RESULT)
+
+    again = ArenaPaths(tmp_path / "restored")
+    restore(target, again)
+    assert sorted(path.name for path in again.artifacts.iterdir()) == ["1-1.json"]
+    assert (again.submissions / ("b" * 64) / "solver.py").read_text() == "x = 1\n"
+    assert stat.S_IMODE(again.sealed_db.stat().st_mode) == 0o600
+    with SealedStore.open(again) as restored:
+        runs = restored.get_submission(1).runs
+        assert [(run.status, run.score_private) for run in runs] == [
+            (Status.FINISHED, 60.0),
+            (Status.QUEUED, None),
+        ]
+        with pytest.raises(LeaseLost):
+            restored.finish_run(running, attempt, RESULT)
+        claim = restored.claim_run("w", 60)
+        assert (claim.run_id, claim.solver_seed) == (running.run_id, running.solver_seed)
+    with PublicStore.open(again.public_db) as public:
+        assert public.submission(1).entry.n_runs_done == 1
+
+
+def test_backups_and_restores_never_write_over_anything(arena, tmp_path):
+    paths, _ = arena
+    target = tmp_path / "arena.tar.gz"
+    backup(paths, target)
+    with pytest.raises(UsageError, match="exists already"):
+        backup(paths, target)
+    with pytest.raises(UsageError, match="not empty"):
+        restore(target, paths)
+    with tarfile.open(tmp_path / "other.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(UsageError, match="not a backup"):
+        restore(tmp_path / "other.tar.gz", ArenaPaths(tmp_path / "new"))
+    (tmp_path / "text.tar.gz").write_text("no archive")
+    with pytest.raises(UsageError, match="cannot be restored"):
+        restore(tmp_path / "text.tar.gz", ArenaPaths(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+    assert not list(tmp_path.glob(".new-*"))
+
+
+def test_the_sweeper_mends_what_nothing_else_would_leave(arena):
+    _, sealed = arena
+    for _ in range(2):
+        claim = sealed.claim_run("w", 60)
+        sealed.finish_run(claim, sealed.start_attempt(claim), RESULT)
+    with sealed.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE submissions SET status = 'running', verdict = NULL")
+        connection.exec_driver_sql("UPDATE attempts SET ended_at = NULL WHERE id = 1")
+    assert sealed.sweep() == 2
+    submission = sealed.get_submission(1)
+    assert (submission.status, submission.verdict) == (Status.FINISHED, Verdict.OK)
+    assert sealed.sweep() == 0
