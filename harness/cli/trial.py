@@ -48,7 +48,7 @@ def try_(
     config = load_round(round_)
     submission, is_baseline = read_submission_or_baseline(path, config)
     if calls is not None:
-        config = _with_budget(config, calls, task)
+        config = _with_calls(config, calls, task)
     mode = sandbox_mode(unsafe=unsafe)
     arena = Arena(config)
     names = [task] if task else [item.name for item in config.task]
@@ -90,8 +90,8 @@ def try_(
         raise typer.Exit(1)
 
 
-def _with_budget(config: RoundConfig, calls: int, task: str | None) -> RoundConfig:
-    """Return the round with a smaller budget; a larger one stays the round's, and that is said."""
+def _with_calls(config: RoundConfig, calls: int, task: str | None) -> RoundConfig:
+    """Return the round with smaller budgets; a larger one than the round's is said to have no effect."""
     for item in config.task:
         if calls > item.budget_calls and task in {None, item.name}:
             errors.print(

@@ -1,5 +1,6 @@
 """Taking in what the web process left in the spool: the same checks as on the command line."""
 
+import fcntl
 from collections.abc import Callable
 
 from harness.errors import InfrastructureError, SubmissionError, UsageError
@@ -12,18 +13,36 @@ __all__ = ["take_in_uploads"]
 
 
 def take_in_uploads(
-    store: SealedStore, publisher: Publisher, paths: ArenaPaths, team_of_token: Callable[[str], str]
+    store: SealedStore,
+    publisher: Publisher,
+    paths: ArenaPaths,
+    team_of_token: Callable[[str], str] | None = None,
 ) -> int:
     """Take in every upload that waits and answer each; return how many became submissions.
 
-    An upload that meets a fault of ours stays, and is tried again with the next call.
+    One process at a time: where another one is at it, nothing is done. An upload that meets a fault of
+    ours stays, and is tried again with the next call.
 
     Args:
         store: the sealed store.
         publisher: of the same arena.
         paths: the arena folder.
-        team_of_token: gives the team's name, or raises UsageError where the token is nobody's.
+        team_of_token: gives the team's name, or raises UsageError where the token is nobody's; the
+            store's own by default.
     """
+    if not paths.spool.is_dir():
+        return 0
+    with (paths.spool / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        return _take_in_all(store, publisher, paths, team_of_token or store.team_of_token)
+
+
+def _take_in_all(
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths, team_of_token: Callable[[str], str]
+) -> int:
     spool = Spool(paths.spool)
     n_taken = 0
     for upload in spool.waiting():
@@ -46,7 +65,7 @@ def _take_in(
     try:
         team = team_of_token(upload.token)
         config = stored_config(store.get_round(upload.round_name))
-        number = submit(store, publisher, paths, config, upload.archive, team)
+        number = submit(store, publisher, paths, config, upload.archive, team, token=upload.token)
     except (UsageError, SubmissionError) as error:
         return Answer(None, str(error))
     return Answer(number, f"submission {number} is queued")

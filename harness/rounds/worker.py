@@ -28,6 +28,7 @@ from harness.engine import Scheduler
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
 from harness.rounds.admission import Admission, machine_bytes
 from harness.rounds.lifecycle import stored_config
+from harness.rounds.spool_intake import take_in_uploads
 from harness.sandbox import SandboxMode
 from harness.session.arena import Arena
 from harness.session.artifact import Artifact, write_artifact
@@ -45,7 +46,7 @@ _PAUSE_S = 0.5
 _REPORT_EVERY_S = 2.0
 """Between two reports of a run's progress to the board."""
 
-_STORE_FAULTS = (InfrastructureError, SQLAlchemyError)
+_STORE_FAULTS = (InfrastructureError, SQLAlchemyError, OSError)
 """What a store out of order raises (locked, full disk): waited out, never the worker's end."""
 
 
@@ -279,6 +280,7 @@ class Worker:
     def _claim(self, round_name: str | None) -> ClaimedRun | None:
         """Take the next run; None if there is none, or if the store is out of order for now."""
         try:
+            take_in_uploads(self.store, self.publisher, self.paths)
             return self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
         except _STORE_FAULTS:
             return None

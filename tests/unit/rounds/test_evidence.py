@@ -42,7 +42,7 @@ def arena(tmp_path):
 def add_round(sealed, version="1.0", **more):
     import hashlib
 
-    rules = f"rules {version}"
+    rules = json.dumps({"version": version})
     digest = hashlib.sha256(rules.encode()).hexdigest()
     sealed.add_round(RoundFacts("toy", version, digest, rules, TASKS, **more))
     for task in TASKS:
