@@ -15,18 +15,15 @@ _HEADER_HEIGHT = 37
 _MAX_ROWS_SHOWN = 50
 
 
-def show_entries(
-    board_round: BoardRound, entries: Sequence[Entry], view: str, pareto: frozenset[int]
-) -> list[int]:
+def show_entries(board_round: BoardRound, entries: Sequence[Entry], view: str) -> list[int]:
     """Show entries as a table whose solvers open their pages; return the submissions whose rows are ticked.
 
     Args:
         board_round: gives the tasks.
         entries: at most 100: each row is styled.
         view: which columns.
-        pareto: as for `board_frame`.
     """
-    frame = board_frame(board_round, entries, view, pareto)
+    frame = board_frame(board_round, entries, view)
     palette = palette_now()
     styles = tint(entries, palette.tint, palette.muted)
     identifiers = [entry.submission_id for entry in entries]

@@ -59,9 +59,7 @@ def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool)
     ]
 
 
-def board_frame(
-    board_round: BoardRound, entries: Sequence[Entry], view: str, pareto: frozenset[int] = frozenset()
-) -> pd.DataFrame:
+def board_frame(board_round: BoardRound, entries: Sequence[Entry], view: str) -> pd.DataFrame:
     """Return the table of a board, one row per entry, in the order given.
 
     Columns that no entry has a value for are left out.
@@ -70,7 +68,6 @@ def board_frame(
         board_round: gives the tasks and their order.
         entries: what to show; complete ones.
         view: one of `VIEWS`.
-        pareto: submissions that none beats on score without more calls.
     """
     columns: dict[str, object] = {
         "#": pd.array([entry.rank for entry in entries], dtype="Int64"),
@@ -89,7 +86,7 @@ def board_frame(
             "Tokens ↓": [entry.tokens for entry in entries],
             "Model s ↓": [entry.engine_s for entry in entries],
             "Wall s ↓": [entry.wall_s for entry in entries],
-            "Pareto": ["yes" if entry.submission_id in pareto else "" for entry in entries],
+            "Pareto": ["yes" if entry.is_pareto else "" for entry in entries],
         }
         if any(entry.efficiency is not None for entry in entries):
             columns["Efficiency ↑"] = _floats([entry.efficiency for entry in entries])

@@ -70,9 +70,8 @@ def show_table(board: Board, entries: list[Entry], view: str) -> None:
     n_pages = -(-len(entries) // _ROWS_PER_PAGE)
     at = min(int(st.session_state.get("rows", 1)), n_pages) if n_pages > 1 else 1
     shown = entries[(at - 1) * _ROWS_PER_PAGE : at * _ROWS_PER_PAGE]
-    pareto = frozenset(entry.submission_id for entry in charts.pareto_front(board.entries))
     with st.container(key="wide"):
-        ticked = show_entries(board.round, shown, view, pareto)
+        ticked = show_entries(board.round, shown, view)
     with st.container(key="narrow"):
         st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -53,8 +53,7 @@ def server_cases(store):
             [entry for entry in read.entries if entry.is_complete], "", with_baselines=True
         )
         shown = entries[:100]
-        pareto = frozenset(entry.submission_id for entry in charts.pareto_front(read.entries))
-        frame = board_frame(read.round, shown, "summary", pareto)
+        frame = board_frame(read.round, shown, "summary")
         styles = tint(shown, LIGHT.tint, LIGHT.muted)
         frame.style.apply(lambda column: [styles[row] for row in range(len(column))], axis=0)._compute()
         board_cards(read)

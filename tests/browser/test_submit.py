@@ -5,14 +5,11 @@ from live_board import serve_board
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
-from harness.errors import UsageError
 from harness.rounds.lifecycle import create_round
 from harness.rounds.spool_intake import take_in_uploads
 from harness.store import ArenaPaths, Phase, Publisher, SealedStore
 
 pytestmark = pytest.mark.browser
-
-TOKEN = "a token that only Lynx has"
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +17,21 @@ def toy_arena(tmp_path_factory):
     paths = ArenaPaths(tmp_path_factory.mktemp("toy"))
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         create_round(sealed, publisher, load_round("toy"))
-        sealed.ensure_team("Lynx")
         yield sealed, publisher, paths
 
 
 @pytest.fixture(scope="module")
-def address(toy_arena, tmp_path_factory):
+def token(toy_arena):
+    return toy_arena[0].add_team("Lynx")
+
+
+@pytest.fixture(scope="module")
+def address(toy_arena, token, tmp_path_factory):
     _, _, paths = toy_arena
     log = tmp_path_factory.mktemp("log") / "streamlit.txt"
     with serve_board(paths.public_db, log, spool=paths.spool) as address:
         yield address
-        assert TOKEN not in log.read_text()
-
-
-def team_of_token(token):
-    if token != TOKEN:
-        raise UsageError("this token belongs to no team of this arena")
-    return "Lynx"
+        assert token not in log.read_text()
 
 
 def hand_in(visitor, token, archive):
@@ -50,27 +45,27 @@ def hand_in(visitor, token, archive):
     visitor.page.get_by_role("button", name="Submit").click()
 
 
-def test_good_zip_is_accepted_and_can_be_followed(visit, toy_arena):
+def test_good_zip_is_accepted_and_can_be_followed(visit, toy_arena, token):
     sealed, _, _ = toy_arena
     visitor = visit(deep_link=True)
-    hand_in(visitor, TOKEN, zip_of(GOOD_FILES))
+    hand_in(visitor, token, zip_of(GOOD_FILES))
     visitor.page.get_by_text("It waits to be taken in").wait_for()
     assert sealed.list_submissions() == ()
-    take_in_uploads(*toy_arena, team_of_token)
+    take_in_uploads(*toy_arena)
     (submission,) = sealed.list_submissions()
     visitor.page.get_by_text(f"Accepted as submission {submission.submission_id}").wait_for()
     visitor.page.get_by_text(f"Follow submission {submission.submission_id}").click()
     visitor.page.get_by_role("heading", name="by upload").wait_for()
 
 
-def test_bad_zip_is_refused_in_plain_words(visit, toy_arena):
+def test_bad_zip_is_refused_in_plain_words(visit, toy_arena, token):
     visitor = visit(deep_link=True)
-    hand_in(visitor, TOKEN, zip_of({"readme.txt": "no solver here"}))
+    hand_in(visitor, token, zip_of({"readme.txt": "no solver here"}))
     visitor.page.get_by_text("It waits to be taken in").wait_for()
-    take_in_uploads(*toy_arena, team_of_token)
+    take_in_uploads(*toy_arena)
     visitor.page.get_by_text("Not accepted").wait_for()
     assert "solver.toml" in visitor.page.locator("[data-testid=stAlert]").inner_text()
-    hand_in(visitor, TOKEN, b"not a zip at all")
+    hand_in(visitor, token, b"not a zip at all")
     visitor.page.get_by_text("this file is not a zip").wait_for()
 
 

@@ -60,7 +60,10 @@ def _write_round(
                 "title": facts.title,
                 "rule": facts.rule.value,
                 "phase": "open",
+                "phase_then": "open",
                 "is_final": 0,
+                "is_practice": 1,
+                "is_registered_only": 0,
                 "opens": _moment(0),
                 "closes": _moment(90 * 24 * 60),
                 "rules": json.dumps(public_rules(facts.rules_json)),
@@ -108,6 +111,9 @@ def _write_round(
                 "rank": place.rank,
                 "position": place.position,
                 "change": int(rng.integers(-3, 4)) if place.rank else None,
+                "tier": 1 + place.position // 20,
+                "is_pareto": 0,
+                "standard_error": 0.4,
             }
             for place in rank(counted)
         ],
@@ -172,6 +178,7 @@ def _runs(entry: dict[str, Any], rng: np.random.Generator) -> Iterator[dict[str,
                 "solver_seed": 1,
                 "status": entry["status"] if entry["is_complete"] else "failed",
                 "is_held": 0,
+                "hold_reason": "",
                 "verdict": "OK" if entry["is_complete"] else "RTE",
                 "is_flagged": 0,
                 "is_official": 1,
@@ -199,7 +206,13 @@ def _curves(submission_id: int) -> Iterator[dict[str, Any]]:
             losses = {str(seed): [round(1.0 - 0.015 * at, 4) for at in range(len(grid))] for seed in _SEEDS}
             _CURVE_TEXTS[budget] = json.dumps(grid), json.dumps(losses)
         calls, losses_text = _CURVE_TEXTS[budget]
-        yield {"submission_id": submission_id, "task": task, "calls": calls, "losses": losses_text}
+        yield {
+            "submission_id": submission_id,
+            "task": task,
+            "calls": calls,
+            "losses": losses_text,
+            "scores": "{}",
+        }
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Any) -> None:

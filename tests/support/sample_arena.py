@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from harness.config import load_round
+from harness.metrics.official import score as official_score
 from harness.metrics.ranking import ScoringRule
 from harness.records import Usage, Verdict
 from harness.store.paths import ArenaPaths
@@ -25,18 +26,20 @@ _TASKS = (
     ("SST-2", "accuracy", 3000),
     ("QQP", "accuracy", 8000),
     ("QNLI", "accuracy", 8000),
-    ("SNLI", "macro F1", 8000),
-    ("DBPedia", "macro F1", 3000),
+    ("SNLI", "f1_macro", 8000),
+    ("DBPedia", "f1_macro", 3000),
 )
 SAMPLE_TASKS = tuple(name for name, _, _ in _TASKS)
 
-_BASELINES = (("BBTv2", 74.0), ("BBT", 68.5), ("random search", 57.0), ("zero-shot", 49.0))
+_BASELINES = (("BBTv2", 74.0), ("BBT", 68.5), ("random search", 57.0), ("manual", 49.0))
 _ADJECTIVES = ("Ivory", "Ionic", "Lucid", "Vivid", "Keen", "Quiet", "Rapid", "Tidal", "Mossy", "Polar")
 _NOUNS = ("Moths", "Bandits", "Sieve", "Swarm", "Herons", "Otters", "Foxes", "Lynx", "Quanta", "Atlas")
 _METHODS = ("NES", "surrogate GP", "SPSA", "bandit prompts", "TPE", "annealing")
 _OTHERS = ("Broken Compass", "Slow Loris", "Held Breath", "Second Thoughts", "Early Bird", "Late Arrival")
 _START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 _BETWEEN_SUBMISSIONS = timedelta(hours=12)
+_N_CLASSES = {"SST-2": 2, "QQP": 2, "QNLI": 2, "SNLI": 3, "DBPedia": 14}
+_N_TEST_ROWS = 300
 
 
 class _Clock:
@@ -100,7 +103,15 @@ def sample_result(
     thrift = 10 ** np.random.default_rng(claim.submission_id).uniform(-2.0, 0.0)
     spent = int(claim.budget_calls * thrift * rng.uniform(0.7, 1.0)) if calls is None else calls
     is_scored = verdict is Verdict.OK or is_flagged
-    score = float(np.clip(level + rng.normal(0.0, 1.5), 0.0, 100.0))
+    labels, is_public = _test_set(claim.task)
+    chance = np.clip(level + rng.normal(0.0, 1.5), 0.0, 100.0) / 100.0
+    n_classes = _N_CLASSES[claim.task]
+    others = (labels + rng.integers(1, n_classes, len(labels))) % n_classes
+    predictions = np.where(rng.random(len(labels)) < chance, labels, others)
+    metric = next(metric for name, metric, _ in _TASKS if name == claim.task)
+    score, private = (
+        official_score(metric, labels[rows], predictions[rows], n_classes) for rows in (is_public, ~is_public)
+    )
     steps = np.unique(np.geomspace(1, max(spent, 1), 40).astype(int))
     losses = (
         0.2 + 0.9 * (1.0 - level / 120.0) * np.exp(-steps / (spent / 3 + 1)) + rng.normal(0, 0.02, len(steps))
@@ -110,7 +121,8 @@ def sample_result(
     return RunResult(
         verdict=verdict,
         score_public=score if is_scored else None,
-        score_private=max(score - 1.0, 0.0) if is_scored else None,
+        # A hair off, so that no private score is by chance a public one.
+        score_private=private * (1.0 - 1e-6 * rng.random()) if is_scored else None,
         usage=Usage(
             calls=spent,
             queries=math.ceil(spent / 20),
@@ -130,10 +142,16 @@ def sample_result(
         train_loss_curve=tuple(
             (int(at), float(loss)) for at, loss in zip(steps, np.maximum(losses, 0.0), strict=True)
         ),
-        predictions=rng.integers(0, 2, 64),
+        predictions=predictions,
         wall_s=wall_s,
         is_official=is_official,
     )
+
+
+def _test_set(task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of a task's test rows, and which of the rows are public."""
+    rng = np.random.default_rng(SAMPLE_TASKS.index(task))
+    return rng.integers(0, _N_CLASSES[task], _N_TEST_ROWS), np.arange(_N_TEST_ROWS) % 2 == 0
 
 
 def build_sample_arena(
@@ -153,6 +171,17 @@ def build_sample_arena(
     ):
         facts = sample_round(kshot_seeds=kshot_seeds)
         sealed.add_round(facts)
+        for name in SAMPLE_TASKS:
+            labels, is_public = _test_set(name)
+            sealed.keep_test_set(
+                facts.name,
+                facts.version,
+                name,
+                digest="e" * 64,
+                n_classes=_N_CLASSES[name],
+                labels=labels,
+                is_public=is_public,
+            )
         sealed.ensure_team("baselines", is_baseline_owner=True)
         for number in range(n_teams):
             team = _team_name(number)
@@ -162,10 +191,10 @@ def build_sample_arena(
             for attempt in range(2 if number % 3 == 0 else 1):
                 method = f"{_METHODS[number % len(_METHODS)]} v{attempt + 1}"
                 _submit(sealed, facts.name, team, method)
-                _run_all(sealed, level + attempt)
+                _run_all(sealed, level + 4 * attempt)
         for name, level in _BASELINES:
             _submit(sealed, facts.name, "baselines", name, is_baseline=True)
-            _run_all(sealed, level, calls=0 if name == "zero-shot" else None)
+            _run_all(sealed, level, calls=0 if name == "manual" else None)
         running = _other_states(sealed, facts.name)
         digest = hashlib.sha256(b"predictions").hexdigest()
         scores = dict(zip(SAMPLE_TASKS, (88.1, 80.3, 79.4, 71.2, 95.0), strict=True))

@@ -1,12 +1,14 @@
 """Uploads of the web page become submissions by the same checks as on the command line."""
 
+import time
+
 import pytest
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import InfrastructureError
 from harness.rounds.lifecycle import create_round
-from harness.rounds.spool_intake import take_in_uploads
+from harness.rounds.spool_intake import intake_running, take_in_uploads
 from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.spool import Spool
 
@@ -16,54 +18,80 @@ def arena(tmp_path):
     paths = ArenaPaths(tmp_path)
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         create_round(sealed, publisher, load_round("toy"))
-        sealed.ensure_team("Lynx")
         yield sealed, publisher, paths
 
 
-def team_of_token(token):
-    if token != "right":
-        raise UsageError("this token belongs to no team of this arena")
-    return "Lynx"
+@pytest.fixture
+def token(arena):
+    return arena[0].add_team("Lynx")
 
 
-def test_good_upload_becomes_a_submission_of_the_tokens_team(arena):
+def test_good_upload_becomes_a_submission_of_the_tokens_team(arena, token):
     sealed, _, paths = arena
     spool = Spool(paths.spool)
-    number = spool.drop("toy", "right", zip_of(GOOD_FILES))
-    assert take_in_uploads(*arena, team_of_token) == 1
+    number = spool.drop("toy", token, zip_of(GOOD_FILES))
+    assert take_in_uploads(*arena) == 1
     (submission,) = sealed.list_submissions()
     assert (submission.team, submission.name) == ("Lynx", "by upload")
     assert spool.answer_to(number).submission_id == submission.submission_id
-    assert take_in_uploads(*arena, team_of_token) == 0
+    assert take_in_uploads(*arena) == 0
 
 
 @pytest.mark.parametrize(
-    ("round_name", "token", "archive", "words"),
+    ("round_name", "is_right", "archive", "words"),
     [
-        ("toy", "wrong", zip_of(GOOD_FILES), "belongs to no team"),
-        ("nothing", "right", zip_of(GOOD_FILES), "no round nothing"),
-        ("toy", "right", zip_of({"solver.py": ""}), "solver.toml"),
-        ("toy", "right", zip_of(GOOD_FILES | {"big.py": "#" * 70_000}), "65536"),
-        ("toy", "right", b"PK\x03\x04 broken", "not a readable zip"),
+        ("toy", False, zip_of(GOOD_FILES), "belongs to no team"),
+        ("nothing", True, zip_of(GOOD_FILES), "no round nothing"),
+        ("toy", True, zip_of({"solver.py": ""}), "solver.toml"),
+        ("toy", True, zip_of(GOOD_FILES | {"big.py": "#" * 70_000}), "65536"),
+        ("toy", True, b"PK\x03\x04 broken", "not a readable zip"),
     ],
 )
-def test_bad_upload_is_answered_in_the_words_of_the_command_line(arena, round_name, token, archive, words):
+def test_bad_upload_is_answered_in_the_words_of_the_command_line(
+    arena, token, round_name, is_right, archive, words
+):
     sealed, _, paths = arena
     spool = Spool(paths.spool)
-    number = spool.drop(round_name, token, archive)
-    assert take_in_uploads(*arena, team_of_token) == 0
+    number = spool.drop(round_name, token if is_right else "wrong", archive)
+    assert take_in_uploads(*arena) == 0
     answer = spool.answer_to(number)
     assert answer.submission_id is None
     assert words in answer.message
     assert sealed.list_submissions() == ()
 
 
-def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena):
-    _, _, paths = arena
-    Spool(paths.spool).drop("toy", "right", zip_of(GOOD_FILES))
+def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token):
+    sealed, _, paths = arena
+    spool = Spool(paths.spool)
+    limit = sealed.quota("toy", "Lynx").max_per_day
+    numbers = [spool.drop("toy", token, zip_of(GOOD_FILES)) for _ in range((limit or 0) + 1)]
+    take_in_uploads(*arena)
+    answers = [spool.answer_to(number) for number in numbers]
+    if limit is None:
+        assert answers[0].submission_id is not None
+    else:
+        assert "has used its quota" in answers[-1].message
 
-    def broken(token):
+
+def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeypatch):
+    sealed, _, paths = arena
+    Spool(paths.spool).drop("toy", token, zip_of(GOOD_FILES))
+
+    def broken(_):
         raise InfrastructureError("the database is locked")
 
-    assert take_in_uploads(*arena, broken) == 0
-    assert take_in_uploads(*arena, team_of_token) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(sealed, "team_of_token", broken)
+        assert take_in_uploads(*arena) == 0
+    assert take_in_uploads(*arena) == 1
+
+
+def test_running_intake_answers_by_itself(arena, token):
+    _, _, paths = arena
+    spool = Spool(paths.spool)
+    with intake_running(*arena):
+        number = spool.drop("toy", token, zip_of(GOOD_FILES))
+        deadline = time.monotonic() + 30
+        while spool.answer_to(number) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert spool.answer_to(number).submission_id == 1
