@@ -62,7 +62,7 @@ bench-sandbox: install  ## what the sandbox adds to a solver's start, beside pla
 
 bench-board: install  ## speed of the board over 10,000 submissions and 250,000 runs
 	@.ci/apt-install chromium=chromium
-	PYTHONPATH=tests/support:tests/bench $(BIN)/python tests/bench/bench_board.py
+	PYTHONPATH=tests/support $(BIN)/python tests/bench/bench_board.py
 
 screenshots: install  ## a picture of every page, light, dark and on a phone, and the two of the README
 	@.ci/apt-install chromium=chromium

@@ -51,7 +51,7 @@ def difference_chart(
     zero = (
         alt.Chart(pd.DataFrame({"zero": [0.0]}))
         .mark_rule(color=palette.muted, strokeWidth=1.5)
-        .encode(x=alt.X("zero:Q", title=x_title, axis=alt.Axis(tickCount=8)))
+        .encode(x=alt.X("zero:Q", title=x_title, axis=alt.Axis(tickCount=6)))
     )
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=x_title), x2="high:Q", y=y, yOffset=offset, color=color

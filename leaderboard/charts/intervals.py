@@ -54,7 +54,10 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
     scale = alt.Scale(zero=False, padding=10)
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title="Score ↑, 95 % interval", scale=scale), x2="high:Q", y=y, color=color
+        x=alt.X("low:Q", title="Score ↑, 95 % interval", scale=scale, axis=alt.Axis(tickCount=8)),
+        x2="high:Q",
+        y=y,
+        color=color,
     )
     marks = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=alt.X("score:Q", scale=scale),

@@ -186,6 +186,10 @@ def main() -> None:
     board = show_head()
     offer_refresh(board.version)
     show_cards(board_cards(board))
+    if board.round.frozen_at is not None:
+        st.info(
+            f"The board stands still since {moment(board.round.frozen_at)}. What ended later shows when it thaws."
+        )
     if not board.entries:
         st.info("No submission yet. The first complete one leads.")
     else:

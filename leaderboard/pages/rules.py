@@ -94,13 +94,22 @@ def main() -> None:
   publication.
 """
     )
+    if board_round.is_practice:
+        st.caption("The test labels are known outside this arena, so scores of this round are practice.")
     both = [Column("What", is_heading=True), Column("Value")]
     settings, limits = setting_rows(board_round.rules), limit_rows(board_round.rules.get("limits", {}))
+    limits += [
+        [label, "any number" if value is None else f"{value:,}"]
+        for label, value in (
+            ("Submissions of a team per day", board_round.max_submissions_per_day),
+            ("Submissions of a team in all", board_round.max_submissions),
+        )
+    ]
     if settings:
         section("Model and queries")
         st.html(text_table("Model and queries", both, settings))
     if limits:
-        section("Limits of a run")
+        section("Limits")
         st.html(text_table("Limits of a run", both, limits))
     st.caption(f"Digest of the round file: {board_round.digest}")
 
