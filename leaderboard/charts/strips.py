@@ -51,7 +51,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
     points = base.mark_point(filled=True, size=55, opacity=0.75).encode(
         x=alt.X(
             "score:Q",
-            title="Score ↑, one mark per few-shot seed; bar: mean",
+            title="Score ↑",
             scale=scale,
             axis=alt.Axis(tickCount=8),
         ),

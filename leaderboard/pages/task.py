@@ -104,7 +104,7 @@ def main() -> None:
         return
     shown = order[:_MAX_SHOWN]
     palette = palette_now()
-    section("Scores of every few-shot seed")
+    section("Scores of every few-shot seed", "One mark per few-shot seed; bar: their mean.")
     scores = source.task_scores(board.round.name, task.name, tuple(entry.submission_id for entry in shown))
     st.vega_lite_chart(
         charts.seed_strips(scores, palette),

@@ -75,7 +75,7 @@ def take_for_readme(browser: Browser, address: str, folder: Path) -> None:
     """Write the top of the board, light and dark, in few colours: the README shows it at half its size."""
     for scheme in ("light", "dark"):
         context = browser.new_context(
-            viewport={"width": 1180, "height": 760}, color_scheme=scheme, device_scale_factor=1
+            viewport={"width": 1320, "height": 800}, color_scheme=scheme, device_scale_factor=1
         )
         page = context.new_page()
         page.goto(address)

@@ -36,13 +36,13 @@ def address(toy_arena, token, tmp_path_factory):
 
 def hand_in(visitor, token, archive):
     visitor.open("/submit")
-    visitor.page.get_by_label("Team token").fill(token)
+    visitor.page.get_by_label("Team token", exact=True).fill(token)
     visitor.page.locator("input[type=file]").set_input_files(
         {"name": "mine.zip", "mimeType": "application/zip", "buffer": archive}
     )
     visitor.page.get_by_text("mine.zip").wait_for()
     visitor.settle()
-    visitor.page.get_by_role("button", name="Submit").click()
+    visitor.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
 
 
 def test_good_zip_is_accepted_and_can_be_followed(visit, toy_arena, token):
@@ -72,7 +72,7 @@ def test_bad_zip_is_refused_in_plain_words(visit, toy_arena, token):
 def test_missing_token_and_missing_file_are_asked_for(visit):
     visitor = visit(deep_link=True)
     visitor.open("/submit")
-    visitor.page.get_by_role("button", name="Submit").click()
+    visitor.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     visitor.page.get_by_text("Enter your team's token").wait_for()
 
 
