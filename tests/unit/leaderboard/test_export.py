@@ -1,0 +1,75 @@
+import csv
+import dataclasses
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+from harness.errors import UsageError
+from leaderboard.export import board_csv, board_document
+from leaderboard.static_board import board_page, write_static_board
+
+
+def test_csv_has_raw_scores_of_complete_entries_in_order(sample_board):
+    rows = list(csv.DictReader(io.StringIO(board_csv(sample_board))))
+    complete = [entry for entry in sample_board.entries if entry.is_complete]
+    assert [int(row["submission"]) for row in rows] == [entry.submission_id for entry in complete]
+    assert [float(row["score"]) for row in rows] == [entry.score for entry in complete]
+    assert [row["rank"] for row in rows] == [str(entry.rank or "") for entry in complete]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx"])
+def test_csv_gives_a_spreadsheet_no_formula_and_json_the_name_itself(sample_board, name):
+    entry = dataclasses.replace(sample_board.entries[0], team=name)
+    board = dataclasses.replace(sample_board, entries=(entry,))
+    (row,) = csv.DictReader(io.StringIO(board_csv(board)))
+    assert row["team"] == f"'{name}"
+    assert board_document(board)["entries"][0]["team"] == name
+
+
+def test_document_is_json_and_holds_incomplete_entries_too(sample_board):
+    document = json.loads(json.dumps(board_document(sample_board)))
+    assert len(document["entries"]) == len(sample_board.entries)
+    assert document["uploads"][0]["label"] == "predictions only, calls not metered"
+
+
+def test_page_escapes_what_people_wrote_and_needs_nothing_from_outside(sample_board):
+    hostile = dataclasses.replace(
+        sample_board.entries[0], team="<script>alert(1)</script>", name='"><img src=x>'
+    )
+    board = dataclasses.replace(sample_board, entries=(hostile, *sample_board.entries[1:]))
+    page = board_page(board, [board.round])
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_page_of_an_empty_board_says_so(sample_board):
+    board = dataclasses.replace(sample_board, entries=(), uploads=())
+    assert "The first complete one leads" in board_page(board, [board.round])
+
+
+def test_command_writes_three_files(sample_db, tmp_path):
+    done = CliRunner().invoke(
+        app, ["board", "--home", str(sample_db.parent), "--static", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 0, done.output
+    written = {
+        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
+    }
+    assert written == {"board.html", "api/leaderboard.json", "api/leaderboard.csv"}
+    page = (tmp_path / "out" / "board.html").read_text()
+    assert 'href="api/leaderboard.csv"' in page
+    assert "Ivory Moths" in page
+
+
+def test_static_board_of_an_unknown_round_or_place_is_refused(sample_db, tmp_path):
+    with pytest.raises(UsageError, match="no round x"):
+        write_static_board(sample_db, tmp_path, "x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_static_board(sample_db, tmp_path / "file")
