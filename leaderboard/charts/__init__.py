@@ -1,6 +1,6 @@
 """Chart specifications as dictionaries: pure functions, so that they can be cached and tested."""
 
-from leaderboard.charts.curves import loss_curve, loss_curves
+from leaderboard.charts.curves import loss_curve, loss_curves, score_curve
 from leaderboard.charts.differences import difference_chart
 from leaderboard.charts.ecdf import N_TARGETS, targets_reached
 from leaderboard.charts.intervals import score_intervals
@@ -14,6 +14,7 @@ __all__ = [
     "loss_curves",
     "pareto_front",
     "score_against_calls",
+    "score_curve",
     "score_intervals",
     "seed_strips",
     "targets_reached",

@@ -10,7 +10,7 @@ from harness.store.board import Curve
 from leaderboard.charts.style import DASHES, calls_axis, specification
 from leaderboard.palette import Palette
 
-__all__ = ["loss_curve", "loss_curves"]
+__all__ = ["loss_curve", "loss_curves", "score_curve"]
 
 _TITLE = "Best train loss ↓"
 
@@ -79,6 +79,34 @@ def loss_curves(
                 alt.Tooltip("series:N", title="Submission"),
                 alt.Tooltip("calls:Q", title="Calls", format=","),
                 alt.Tooltip("mean:Q", title="Mean loss", format=".4f"),
+            ],
+        )
+    )
+    return specification(chart.properties(height=height), palette)
+
+
+def score_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, Any]:
+    """Return the test score of every incumbent against calls, a line per seed; empty while they are hidden."""
+    rows = [
+        {"seed": str(seed), "calls": max(calls, 1), "score": score}
+        for seed, points in curve.scores.items()
+        for calls, score in points
+    ]
+    if not rows:
+        return {}
+    chart = (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_line(
+            interpolate="step-after", strokeWidth=1.5, color=palette.series[0], opacity=0.8, point=True
+        )
+        .encode(
+            x=calls_axis(),
+            y=alt.Y("score:Q", title="Test score ↑", scale=alt.Scale(zero=False)),
+            detail="seed:N",
+            tooltip=[
+                alt.Tooltip("seed:N", title="Seed"),
+                alt.Tooltip("calls:Q", title="Calls", format=","),
+                alt.Tooltip("score:Q", title="Test score", format=".2f"),
             ],
         )
     )

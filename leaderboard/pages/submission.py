@@ -1,5 +1,7 @@
 """Page: one submission."""
 
+from typing import Any
+
 import streamlit as st
 
 from harness.records import Status, Verdict
@@ -55,24 +57,31 @@ def figures(page: SubmissionPage) -> list[Card]:
 
 
 def show_curves(page: SubmissionPage) -> None:
-    """Show the best train loss against calls, one small chart per task."""
+    """Show the best train loss against calls and, once it is public, the test score: a chart per task."""
     palette = palette_now()
-    drawn = [(curve.task, charts.loss_curve(curve, palette)) for curve in page.curves]
-    drawn = [(task, spec) for task, spec in drawn if spec]
-    if not drawn:
-        return
-    section(
+    show_charts(
         "Best train loss against calls",
         "Line: mean over few-shot seeds. Band: lowest to highest seed.",
+        [(curve.task, charts.loss_curve(curve, palette)) for curve in page.curves],
     )
+    show_charts(
+        "Test score against calls",
+        "The solver's incumbents, scored after the run; a line per few-shot seed.",
+        [(curve.task, charts.score_curve(curve, palette)) for curve in page.curves],
+    )
+
+
+def show_charts(name: str, caption: str, drawn: list[tuple[str, dict[str, Any]]]) -> None:
+    """Show a small chart per task; nothing where there is nothing to draw."""
+    drawn = [(task, spec) for task, spec in drawn if spec]
+    if drawn:
+        section(name, caption)
     for start in range(0, len(drawn), _CURVES_PER_ROW):
         columns = st.columns(_CURVES_PER_ROW)
         for column, (task, spec) in zip(columns, drawn[start : start + _CURVES_PER_ROW], strict=False):
             with column:
                 st.markdown(f"**{literal(task)}**")
-                st.vega_lite_chart(
-                    spec, width="stretch", theme=None, alt=f"Best train loss against calls on {task}"
-                )
+                st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{name} on {task}")
 
 
 def show_reproduction(page: SubmissionPage) -> None:

@@ -10,6 +10,7 @@ from leaderboard.charts import (
     loss_curves,
     pareto_front,
     score_against_calls,
+    score_curve,
     score_intervals,
     seed_strips,
     targets_reached,
@@ -171,3 +172,15 @@ def test_differences_are_drawn_in_the_colours_of_the_curves():
     assert spec["layer"][1]["encoding"]["color"]["scale"]["range"][1] == DARK.series[1]
     assert {row["task"] for row in rows_of(spec) if "task" in row} == {"x", "All tasks"}
     assert difference_chart([], ["a", "b"], DARK) == {}
+
+
+def test_score_curve_has_a_line_per_seed_and_is_empty_while_hidden():
+    curve = Curve("SST-2", (1, 10), {}, scores={8: ((0, 50.0), (10, 60.0)), 13: ((5, 55.0),)})
+    spec = score_curve(curve, LIGHT)
+    assert [(row["seed"], row["calls"], row["score"]) for row in rows_of(spec)] == [
+        ("8", 1, 50.0),
+        ("8", 10, 60.0),
+        ("13", 5, 55.0),
+    ]
+    assert spec["encoding"]["detail"]["field"] == "seed"
+    assert score_curve(Curve("SST-2", (1,), {}), LIGHT) == {}
