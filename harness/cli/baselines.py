@@ -12,6 +12,7 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, 
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
+from harness.rounds.comparison import Comparison
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, packaged_baselines, submit
 from harness.rounds.lifecycle import create_round
 
@@ -93,14 +94,82 @@ def run(
     elif markdown:
         print(comparison.markdown())
     else:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
-            table.add_column(column, justify="left" if column == "method" else "right")
-        for row in comparison.rows:
-            table.add_row(*map(escape, comparison.cells(row)))
-        console.print(table)
+        console.print(_table(comparison))
     if any(row.failures for row in comparison.rows):
         raise typer.Exit(1)
+
+
+@baselines.command("references")
+def references(
+    round_: RoundOption = "toy",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A gradient reference (may be repeated); default: all.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Few-shot seeds per task, from the first on.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Training steps in place of each method's own.")
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Show the scores on the round's board in --home, unranked.")
+    ] = False,
+    home: Home = DEFAULT_ARENA,
+    shared: Shared = None,
+    as_json: Json = False,
+) -> None:
+    """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
+    from harness.references import load_reference, packaged_references, publish_reference, run_reference
+    from harness.rounds.comparison import MethodRow
+    from harness.session.arena import Arena
+
+    _ = shared
+    whole = load_round(round_)
+    config = _part_of(whole, task, seeds, None)
+    if publish and config != whole:
+        raise UsageError("--publish shows a whole round: leave --task and --seeds out")
+    arena = Arena(config)
+    rows = []
+    for name in only or packaged_references():
+        method = load_reference(name)
+        if steps:
+            method = method.model_copy(
+                update={"training": method.training.model_copy(update={"steps": steps})}
+            )
+        runs = []
+        for item in config.task:
+            for kshot_seed in item.kshot_seeds:
+                runs.append(run_reference(arena, method, item.name, kshot_seed))
+                if not as_json:
+                    console.print(
+                        f"{name} · {item.name} · seed {kshot_seed}: score {runs[-1].score:.1f}, "
+                        f"{runs[-1].wall_s:.1f} s",
+                        highlight=False,
+                    )
+        scores = {item.name: [run.score for run in runs if run.task == item.name] for item in config.task}
+        wall_s = sum(run.wall_s for run in runs) / len(runs)
+        rows.append(MethodRow(name, scores, calls=None, engine_s=None, wall_s=wall_s))
+        if publish:
+            with stores(home) as (_paths, sealed, publisher):
+                publish_reference(sealed, publisher, config.name, runs)
+    comparison = Comparison(tuple(item.name for item in config.task), tuple(rows))
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    else:
+        console.print(_table(comparison))
+
+
+def _table(comparison: Comparison) -> Table:
+    """Return a comparison for the terminal."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in comparison.rows:
+        table.add_row(*map(escape, comparison.cells(row)))
+    return table
 
 
 def _part_of(

@@ -30,16 +30,16 @@ class MethodRow:
     Attributes:
         name: the solver's name.
         scores: task -> scores 0-100 on all test rows, in the order of the task's few-shot seeds.
-        calls: charged calls per run, mean.
-        engine_s: seconds of forward computation per run, mean.
+        calls: charged calls per run, mean; None for a gradient reference.
+        engine_s: seconds of forward computation per run, mean; None for a gradient reference.
         wall_s: seconds per run, mean.
         failures: runs that ended without a score, as "task seed: verdict".
     """
 
     name: str
     scores: Mapping[str, Sequence[float]]
-    calls: float
-    engine_s: float
+    calls: float | None
+    engine_s: float | None
     wall_s: float
     failures: Sequence[str] = ()
 
@@ -73,7 +73,7 @@ class Comparison:
             row.name,
             *(_mean_and_spread(row.scores.get(task, ())) for task in self.tasks),
             _interval_text(row.totals) if not row.failures else "; ".join(row.failures),
-            f"{row.calls:.0f}",
+            "-" if row.calls is None else f"{row.calls:.0f}",
             f"{row.wall_s:.1f}",
         ]
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.references import packaged_references
 from harness.rounds.intake import baseline_folder, packaged_baselines
 from harness.testing import CHECKS, SolverUnderTest
 
@@ -26,8 +27,8 @@ def test_every_example_is_under_test(repository):
     assert found == {repository / name for name in OTHERS}
 
 
-@pytest.mark.parametrize("name", packaged_baselines())
+@pytest.mark.parametrize("name", [*packaged_baselines(), *packaged_references()])
 def test_reference_solver_has_its_page(name):
-    text = (baseline_folder(name) / "README.md").read_text()
+    text = (baseline_folder("manual").parent / name / "README.md").read_text()
     titles = [line for line in text.splitlines() if line.startswith("#")]
     assert titles[1:] == ["## Formula", "## Settings", "## Differences and why"]

@@ -50,3 +50,16 @@ def test_run_of_a_solver_that_fails_says_so_and_exits_with_one(cli, mini_round):
     # 40 calls do not hold a round of 24 layers' worth at the published population.
     done = cli.run("baselines", "run", "--round", mini_round, "--only", "bbtv2", expect=1)
     assert "sst2 8: RTE" in done.stdout
+
+
+def test_references_stand_on_the_board_without_a_rank(cli, mini_round):
+    pytest.importorskip("peft", reason="the extra 'references' is not installed")
+    cli.run("round", "create", mini_round)
+    options = ("--round", mini_round, "--only", "lora", "--steps", 5)
+    (row,) = cli.json("baselines", "references", *options, "--publish")
+    assert row["calls"] is None
+    (shown,) = cli.json("round", "show", "mini")["uploads"]
+    assert shown["name"] == "lora (gradient reference, not ranked)"
+    assert shown["rank"] is None
+    done = cli.run("baselines", "references", *options, "--publish", "--task", "sst2", expect=0)
+    assert "lora · sst2 · seed 8" in done.stdout

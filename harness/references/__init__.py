@@ -1,0 +1,24 @@
+"""Gradient references: tuning with full access to the weights, outside the metered track.
+
+They share a round's tasks, few-shot sets, scoring and board with the solvers, are labelled
+`GRADIENT_LABEL`, and never ranked. Each is a folder in `baselines/` with `reference.toml` and
+`reference.py`, whose class adapts a model; training and prediction are here, the same for all.
+They are this project's own code and run without a sandbox.
+"""
+
+from harness.references.masked_lm import Adapted, Batch, MaskedLM
+from harness.references.method import ReferenceMethod, load_reference, packaged_references
+from harness.references.run import GRADIENT_LABEL, ReferenceRun, publish_reference, run_reference
+
+__all__ = [
+    "GRADIENT_LABEL",
+    "Adapted",
+    "Batch",
+    "MaskedLM",
+    "ReferenceMethod",
+    "ReferenceRun",
+    "load_reference",
+    "packaged_references",
+    "publish_reference",
+    "run_reference",
+]

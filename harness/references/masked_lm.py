@@ -1,0 +1,91 @@
+"""A masked language model with its weights open: what a gradient reference adapts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from harness.engine import EncodedSplit
+from harness.records import IntArray
+
+__all__ = ["Adapted", "Batch", "MaskedLM", "batch_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples, padded on the right, without the placeholder of prompt tokens.
+
+    Attributes:
+        ids: int64 (B, T).
+        mask: int64 (B, T), 1 on real tokens.
+        read: int64 (B,), where the mask token stands.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    read: torch.Tensor
+
+
+def batch_of(encoded: EncodedSplit, rows: Sequence[int] | IntArray, prompt_start: int, pad_id: int) -> Batch:
+    """Return some examples of a split; the placeholder tokens are cut out: every method brings its own prompt."""
+    n_prompt = len(encoded.wording.placeholder_ids)
+    kept = [
+        np.delete(encoded.example_ids(int(row)), np.s_[prompt_start : prompt_start + n_prompt])
+        for row in rows
+    ]
+    width = max(map(len, kept))
+    ids = torch.full((len(kept), width), pad_id)
+    mask = torch.zeros((len(kept), width), dtype=torch.int64)
+    for number, example in enumerate(kept):
+        ids[number, : len(example)] = torch.from_numpy(example)
+        mask[number, : len(example)] = 1
+    read = torch.from_numpy(encoded.read_positions[np.asarray(rows)] - n_prompt)
+    return Batch(ids, mask, read)
+
+
+class Adapted(nn.Module):
+    """What a reference returns: parameters that require gradients, and features at the mask."""
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """Return the final hidden states at the read position, (B, D)."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return logits over the vocabulary at the read position, (B, vocabulary)."""
+        raise NotImplementedError
+
+
+class MaskedLM(Adapted):
+    """A transformers masked LM, or its body wrapped by peft, read at the mask.
+
+    Attributes:
+        model: the whole model; its head scores the features.
+        body: called as ``body(input_ids, attention_mask)``; default: the model's own.
+        n_prepended: tokens that `body` puts in front.
+    """
+
+    def __init__(self, model: Any, body: Any = None, n_prepended: int = 0) -> None:
+        """Wrap a model with a language-modelling head."""
+        super().__init__()
+        self.model = model
+        self.body = model.base_model if body is None else body
+        self.n_prepended = n_prepended
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """Return the final hidden states at the read position, (B, D)."""
+        states = self.body(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state
+        at_read: torch.Tensor = states[torch.arange(len(batch.read)), batch.read + self.n_prepended]
+        return at_read
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return logits over the vocabulary at the read position, (B, vocabulary)."""
+        logits: torch.Tensor = head_of(self.model)(self.features(batch))
+        return logits
+
+
+def head_of(model: Any) -> Any:
+    """Return the language-modelling head: (B, D) to (B, vocabulary)."""
+    return model.lm_head if hasattr(model, "lm_head") else model.cls.predictions

@@ -1,0 +1,100 @@
+"""Training a gradient reference: one loop for all of them."""
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from harness.records import IntArray
+from harness.references.masked_lm import Adapted, Batch
+from harness.references.method import Training
+
+__all__ = ["Trained", "class_logits", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training took.
+
+    Attributes:
+        step: the step that dev selected, 0 for none at all.
+        dev_accuracy: there.
+        train_s: seconds in training steps, evaluations not counted.
+        n_parameters: that were tuned.
+        peak_rss_bytes: the process's largest resident set so far.
+    """
+
+    step: int
+    dev_accuracy: float
+    train_s: float
+    n_parameters: int
+    peak_rss_bytes: int
+
+
+def class_logits(vocabulary: torch.Tensor, class_ids: tuple[tuple[int, ...], ...]) -> torch.Tensor:
+    """Return (B, C): the mean logit of each class's words."""
+    return torch.stack([vocabulary[:, list(ids)].mean(dim=1) for ids in class_ids], dim=1)
+
+
+def train(
+    adapted: Adapted,
+    settings: Training,
+    make_batch: Callable[[IntArray], Batch],
+    labels: IntArray,
+    dev_accuracy: Callable[[], float],
+    class_ids: tuple[tuple[int, ...], ...],
+    seed: int,
+) -> Trained:
+    """Minimise the cross-entropy over the label words, and leave the parameters that dev selected.
+
+    Args:
+        adapted: what is tuned: its parameters that require gradients.
+        settings: of the method.
+        make_batch: train rows to a batch.
+        labels: of train, int64 (B,).
+        dev_accuracy: evaluates `adapted` as it is.
+        class_ids: token ids of each class's words.
+        seed: of batches and dropout.
+    """
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    tuned = {name: values for name, values in adapted.named_parameters() if values.requires_grad}
+    optimizer = torch.optim.AdamW(tuned.values(), settings.learning_rate, weight_decay=settings.weight_decay)
+    warmup = max(1, round(settings.warmup * settings.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / warmup, (settings.steps - step) / max(1, settings.steps - warmup)),
+    )
+    best_step, best_accuracy = 0, dev_accuracy()
+    best = {name: values.detach().clone() for name, values in tuned.items()}
+    train_s = 0.0
+    for step in range(1, settings.steps + 1):
+        started = time.perf_counter()
+        rows = generator.permutation(len(labels))[: settings.batch_size]
+        adapted.train()
+        logits = class_logits(adapted(make_batch(rows)), class_ids)
+        loss = functional.cross_entropy(logits, torch.from_numpy(labels[rows]))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch lacks the type
+        optimizer.step()
+        schedule.step()
+        train_s += time.perf_counter() - started
+        if step % settings.eval_every == 0 or step == settings.steps:
+            accuracy = dev_accuracy()
+            if accuracy > best_accuracy:
+                best_step, best_accuracy = step, accuracy
+                best = {name: values.detach().clone() for name, values in tuned.items()}
+    with torch.no_grad():
+        for name, values in tuned.items():
+            values.copy_(best[name])
+    return Trained(
+        best_step,
+        best_accuracy,
+        train_s,
+        sum(values.numel() for values in tuned.values()),
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )

@@ -1,0 +1,136 @@
+"""Gradient references on the toy model: what is tuned, and that it learns."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import ConfigError, UsageError
+from harness.references import load_reference, packaged_references, run_reference
+from harness.references.masked_lm import MaskedLM, batch_of
+
+pytest.importorskip("peft", reason="the extra 'references' is not installed")
+
+LPT = ["none", "npg", "mppg", "appg"]
+METHODS = [(name, {}) for name in packaged_references() if name != "lpt"]
+METHODS += [("lpt", {"generator": generator}) for generator in LPT]
+
+
+def short(name, steps=30, **training):
+    method = load_reference(name)
+    changes = {"steps": steps, "eval_every": 10} | training
+    return method.model_copy(update={"training": method.training.model_copy(update=changes)})
+
+
+def adapted_to(arena, name, params):
+    torch.manual_seed(0)
+    model = copy.deepcopy(arena.backbone.model).requires_grad_(requires_grad=True)
+    return load_reference(name).build(**params).adapt(model, 10)
+
+
+def batch(arena, rows=(0, 3, 5)):
+    task = arena.task("snli")
+    encoded = arena.encode(task.wording, task.data.kshot[8][0])
+    return batch_of(encoded, rows, 1, arena.backbone.specials.pad)
+
+
+EXPECTED = {
+    # values tuned on the toy: 4 layers of 96, M = 10
+    "prompt_tuning": 10 * 96,
+    "lora": 4 * 2 * 2 * 8 * 96,
+    "adapter": 4 * 2 * (2 * 24 * 96 + 24 + 96),
+    "none": 5 * 96,
+    "npg": 96 * 128 + 128 + 128 * 5 * 96 + 5 * 96,
+    "mppg": 96 * 128 + 128 + 128 * 96 + 96,
+    "appg": 96 * 128 + 128 + 128 * 96 + 96,
+}
+
+
+@pytest.mark.parametrize(("name", "params"), METHODS)
+def test_reference_tunes_what_it_says_and_nothing_else(toy_arena, name, params):
+    adapted = adapted_to(toy_arena, name, params)
+    tuned = {key: values for key, values in adapted.named_parameters() if values.requires_grad}
+    n_tuned = sum(values.numel() for values in tuned.values())
+    if name == "full":
+        assert n_tuned == sum(values.numel() for values in adapted.parameters())
+    elif name == "bitfit":
+        assert all(key.endswith("bias") for key in tuned)
+        assert n_tuned == sum(v.numel() for k, v in adapted.named_parameters() if k.endswith("bias"))
+    else:
+        assert n_tuned == EXPECTED[params.get("generator", name)]
+    adapted(batch(toy_arena)).sum().backward()
+    frozen = [values for values in adapted.parameters() if not values.requires_grad]
+    assert all(values.grad is None for values in frozen)
+    assert any(values.grad is not None and values.grad.abs().sum() > 0 for values in tuned.values())
+
+
+@pytest.mark.parametrize("name", ["lora", "adapter", "bitfit", "full"])
+def test_reference_begins_as_the_model_itself(toy_arena, name):
+    examples = batch(toy_arena)
+    adapted = adapted_to(toy_arena, name, {}).eval()
+    plain = MaskedLM(toy_arena.backbone.model).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(adapted(examples), plain(examples), atol=1e-5, rtol=1e-5)
+
+
+def test_reading_without_placeholder_equals_the_reference_path(toy_arena):
+    """The batch is the official text without the placeholder: checked with transformers, row by row."""
+    examples = batch(toy_arena)
+    adapted = MaskedLM(toy_arena.backbone.model).eval()
+    with torch.no_grad():
+        together = adapted(examples)
+        for row in range(len(examples.read)):
+            n = int(examples.mask[row].sum())
+            alone = toy_arena.backbone.model(input_ids=examples.ids[row : row + 1, :n]).logits
+            torch.testing.assert_close(together[row], alone[0, examples.read[row]], atol=1e-4, rtol=1e-4)
+    mask_id = toy_arena.backbone.specials.mask
+    assert (examples.ids[torch.arange(3), examples.read] == mask_id).all()
+
+
+@pytest.mark.parametrize("generator", LPT)
+def test_late_prompts_do_not_depend_on_padding(toy_arena, generator):
+    adapted = adapted_to(toy_arena, "lpt", {"generator": generator}).eval()
+    together = batch(toy_arena, rows=(0, 3, 5))
+    with torch.no_grad():
+        for row, number in enumerate((0, 3, 5)):
+            alone = adapted(batch(toy_arena, rows=(number,)))
+            torch.testing.assert_close(adapted(together)[row], alone[0], atol=1e-4, rtol=1e-4)
+
+
+def test_late_prompts_keep_gradients_out_of_the_lower_half(toy_arena):
+    adapted = adapted_to(toy_arena, "lpt", {"generator": "none"})
+    adapted.model.requires_grad_(requires_grad=True)
+    adapted(batch(toy_arena)).sum().backward()
+    layers = adapted.model.base_model.encoder.layer
+    assert all(values.grad is None for layer in layers[:2] for values in layer.parameters())
+    assert all(values.grad is not None for layer in layers[2:] for values in layer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("lora", {}), ("lpt", {"generator": "appg"}), ("prompt_tuning", {})]
+)
+def test_reference_learns_and_repeats_itself(toy_arena, name, params):
+    untuned = run_reference(toy_arena, short(name, steps=1, learning_rate=1e-12), "sst2", 8, **params)
+    first, second = (run_reference(toy_arena, short(name, steps=60), "sst2", 8, **params) for _ in range(2))
+    assert first.trained.step > 0
+    assert first.score > untuned.score + 3
+    assert np.array_equal(first.predictions, second.predictions)
+    assert first.public_score != first.score
+
+
+def test_unknown_reference_and_generator_are_refused(toy_arena):
+    with pytest.raises(UsageError, match="there is no reference 'nope'"):
+        load_reference("nope")
+    with pytest.raises(ValueError, match="generator is 'x'"):
+        load_reference("lpt").build(generator="x")
+
+
+def test_bad_reference_file_is_reported(monkeypatch, tmp_path):
+    from harness.references import method
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "reference.toml").write_text('entry = "Mine"\n')
+    monkeypatch.setattr(method, "_folder", lambda: tmp_path)
+    with pytest.raises(ConfigError, match="description"):
+        load_reference("mine")
