@@ -32,12 +32,17 @@ def worker(
 ) -> None:
     """Run what is queued, until stopped."""
     from harness.cli.progress import RunDisplay
+    from harness.rounds.spool_intake import intake_running
     from harness.rounds.worker import Worker
     from harness.sandbox import SandboxMode
 
     _ = shared
     mode = sandbox_mode(unsafe=unsafe)
-    with stores(home) as (paths, sealed, publisher), RunDisplay() as display:
+    with (
+        stores(home) as (paths, sealed, publisher),
+        RunDisplay() as display,
+        intake_running(sealed, publisher, paths),
+    ):
         sealed.sweep()
         publisher.publish()
         if mode is SandboxMode.UNSAFE:

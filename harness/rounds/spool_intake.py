@@ -1,7 +1,11 @@
 """Taking in what the web process left in the spool: the same checks as on the command line."""
 
 import fcntl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.rounds.intake import submit
@@ -9,7 +13,10 @@ from harness.rounds.lifecycle import stored_config
 from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.spool import Answer, Spool, Upload
 
-__all__ = ["take_in_uploads"]
+__all__ = ["intake_running", "take_in_uploads"]
+
+_PAUSE_S = 1.0
+"""Between two looks into the spool."""
 
 
 def take_in_uploads(
@@ -38,6 +45,26 @@ def take_in_uploads(
         except BlockingIOError:
             return 0
         return _take_in_all(store, publisher, paths, team_of_token or store.team_of_token)
+
+
+@contextmanager
+def intake_running(store: SealedStore, publisher: Publisher, paths: ArenaPaths) -> Iterator[None]:
+    """Take uploads in from a thread, so that nobody waits for the run that a worker is at."""
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(_PAUSE_S):
+            # A store out of order for now: the upload stays, and the next look finds it.
+            with suppress(InfrastructureError, SQLAlchemyError):
+                take_in_uploads(store, publisher, paths)
+
+    thread = threading.Thread(target=look, name="intake", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _take_in_all(
