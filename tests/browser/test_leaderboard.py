@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-SOLVER_X = 320
+SOLVER_X = 262
 """Pixels from the left edge of the ranking to the solver's name: behind the tick, the rank and the team."""
 
 
