@@ -2,10 +2,13 @@
 
 import os
 import threading
+import time
 
 __all__ = ["LogDrain"]
 
 _READ_BYTES = 1 << 16
+_PAUSE_S = 0.001
+"""After each read that is thrown away: a flood then costs its writer time, not the harness."""
 
 
 class LogDrain(threading.Thread):
@@ -28,6 +31,8 @@ class LogDrain(threading.Thread):
                     room = max(0, self._keep_bytes - len(self._kept))
                     self._kept += chunk[:room]
                     self._dropped = self._dropped or len(chunk) > room
+                if len(chunk) > room:
+                    time.sleep(_PAUSE_S)
         finally:
             os.close(self._fd)
 

@@ -26,6 +26,7 @@ from harness.metering import Journal, Meter
 from harness.metrics.official import score
 from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
+from harness.sandbox.requests import printable
 from harness.session.arena import Arena, ArenaTask
 from harness.session.artifact import Artifact, IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox, Progress
@@ -182,7 +183,8 @@ def run_attempt(
         verdict=ending.verdict,
         message=ending.message,
         is_flagged=ending.is_flagged,
-        log=outcome.log.decode("utf-8", "replace"),
+        # Made visible once, for every terminal and page that shows it later.
+        log=printable(outcome.log.decode("utf-8", "replace")),
         log_truncated=outcome.log_truncated,
         trace=blackbox.trace,
         train_losses=blackbox.train_losses,

@@ -27,6 +27,10 @@ OFFICIAL_WORDING = 0
 """Handle of the task's official wording."""
 
 
+MAX_WORDS = 1024
+"""Label words and probe words of one wording."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an attempt is.
@@ -149,6 +153,10 @@ class MeteredBlackBox:
                 f"words has {len(request.words)} entries, the task has "
                 f"{len(self._task.config.label_names)} classes"
             )
+        n_words = sum(map(len, request.words)) + len(request.probe_words)
+        if n_words > MAX_WORDS:
+            # Each is a column of every response, and at the end one for every test row and member.
+            raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
         compiled = self._arena.compile(
             self._task.config,
             request.template,

@@ -27,6 +27,8 @@ MAX_DEPTH = 4
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _IGNORED = frozenset({"__pycache__", "__MACOSX", "node_modules"})
 _MAX_PARAMS_DEPTH = 16
+_NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+"""Nothing that acts on a terminal, or turns the direction of text on the board."""
 
 
 def _check_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class Manifest(BaseModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$")]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
-    description: Annotated[str, StringConstraints(max_length=500)] = ""
+    description: Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] = ""
     params: Annotated[dict[str, Any], AfterValidator(_check_params)] = Field(default_factory=dict)
     rounds: Annotated[dict[str, dict[str, Any]], AfterValidator(_check_params)] = Field(default_factory=dict)
     """`[rounds.NAME]`: parameters that differ in the round of that name."""

@@ -16,6 +16,7 @@ from attack_table import ATTACKS, HOSTILE, case
 
 from harness.metering import Meter, meter, read_journal
 from harness.sandbox import SandboxMode, requests
+from harness.session import attempt
 from harness.session.arena import Arena
 from harness.session.attempt import RunSpec, run_attempt
 from harness.session.blackbox import MeteredBlackBox
@@ -93,7 +94,8 @@ def got_through(attack, result):
     text = result["log"] + result["message"]
     return (
         "GOT" in text
-        or "\x1b" in result["message"]
+        # What reaches people: the raw log of the counting service does not.
+        or "\x1b" in (result["message"] if attack.stage == "solve" else text)
         or (attack.hold_s is not None and result["held_s"] > attack.hold_s)
         or (attack.stage == "predict" and 1 in result["predictions"])
     )
@@ -180,6 +182,7 @@ PATCHES = {
     "repeat-a-cached-query": _charge_a_digest_once,
     "query-few-rows": lambda patch: patch.setattr(meter, "call_cost", lambda p, n, n_train: p * n // n_train),
     "move-the-cursor-of-a-terminal": lambda patch: patch.setattr(requests, "printable", lambda text: text),
+    "print-escape-sequences": lambda patch: patch.setattr(attempt, "printable", lambda text: text),
     "send-a-very-long-message": lambda patch: patch.setattr(requests, "_MESSAGE_CHARS", 1 << 20),
 }
 """How each check on the host's side is taken out, for the control."""

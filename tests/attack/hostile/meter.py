@@ -133,3 +133,10 @@ def make_wordings_without_end(given, model):
 def keep_prompts_without_end(given, model):
     first, *_ = [model.place(_zeros(model)[0]) for _ in range(100)]
     return model.query(_zeros(model)[:, 0], layer=0, base=first).logits.shape
+
+
+@attack(SESSION, stage="attempt", control="sound", budget=_BUDGET)
+def ask_for_thousands_of_words(given, model):
+    """Each probe word is a column of the outputs on every test row: gigabytes for the worker."""
+    n_words = 100 if given["control"] else 5000
+    return model.wording("{p}{text} It was [M].", ["bad", "good"], probe_words=["good"] * n_words).id

@@ -3,8 +3,10 @@
 import os
 import sys
 
-from case import LOG, WIRE, attack
+from case import LOG, SESSION, WIRE, attack
 from wire import ERROR, frame
+
+from harness.api import InvalidQuery
 
 _MIB = 1 << 20
 
@@ -38,3 +40,10 @@ def move_the_cursor_of_a_terminal(given, model):
 @attack(WIRE, "RTE", control="patched")
 def send_a_very_long_message(given, model):
     _raw_error("x" * 50_000 + "GOT")
+
+
+@attack(SESSION, stage="attempt", control="patched")
+def print_escape_sequences(given, model):
+    """In the log that an organizer reads with `gradfree logs`."""
+    os.write(1, b"\x1b]0;owned\x07\x1b[2J\n")
+    raise InvalidQuery("printed")
