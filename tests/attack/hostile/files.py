@@ -124,7 +124,7 @@ def write_standard_library(given, model):
     return open(os.__file__, "r+").fileno()
 
 
-@attack(MOUNTS)
+@attack(MOUNTS, needs="root")
 def write_runner(given, model):
     import harness.sandbox.child.runner
 
