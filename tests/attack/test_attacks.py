@@ -159,8 +159,8 @@ def test_attack_on_an_attempt_fails(own_mode, toy_arena, arena, tmp_path, record
 def _serve_test_rows(monkeypatch):
     start = MeteredBlackBox.__init__
 
-    def init(self, arena, task, splits, meter, observer=None):
-        start(self, arena, task, splits | {"test": task.data.test}, meter, observer)
+    def init(self, arena, task, splits, *others):
+        start(self, arena, task, splits | {"test": task.data.test}, *others)
 
     monkeypatch.setattr(MeteredBlackBox, "__init__", init)
 
