@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help install demo test test-slow check format board attack browser bench bench-sandbox bench-board screenshots toy-model toy-gates clean
+.PHONY: help install demo test test-slow chaos check format board attack browser bench bench-sandbox bench-board screenshots toy-model toy-gates clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test: install  ## the whole suite, browser included (about 10 minutes on 2 cores
 
 test-slow: install  ## tests that take minutes each: rebuilds, real language
 	$(TEST_ENV) $(BIN)/pytest -m slow
+
+chaos: install  ## a scripted round under `kill -9` for ten minutes
+	$(TEST_ENV) $(BIN)/pytest -q -s -m slow tests/integration/arena/test_chaos.py
 
 check: install  ## ruff, mypy strict, import-linter, docs
 	$(BIN)/ruff check .

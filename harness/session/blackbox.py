@@ -4,9 +4,11 @@ One object serves one attempt. The order within a query is the contract: everyth
 wrong with it is found first (nothing charged), then it is charged and journalled, then computed.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
 from harness.session.arena import Arena, ArenaTask
 from harness.session.incumbents import Checkpoint, Incumbents
 from harness.session.rotation import Rotation
-from harness.session.trace import TraceEntry, request_digest, response_digest
+from harness.session.trace import TraceEntry, array_digest, request_digest, response_digest
 
 __all__ = ["OFFICIAL_WORDING", "MeteredBlackBox", "Progress"]
 
@@ -84,6 +86,9 @@ class MeteredBlackBox:
         self._observer = observer
         self._info = arena.model_info(task.config)
         self._bases: dict[int, FloatArray] = {}
+        # Of what the solver sent, taken once: a base is asked about many times.
+        self._base_digests: dict[int, str] = {}
+        self._wording_digests: dict[int, str] = {}
         self._n_placed = 0
         self._wordings = _Wordings([task.wording])
         self._best_loss: float | None = None
@@ -136,7 +141,9 @@ class MeteredBlackBox:
         handle = self._n_placed
         self._n_placed += 1
         self._bases[handle] = self.to_model(np.array(prompt, dtype=np.float32))
-        self._bases.pop(handle - self._arena.config.limits.max_bases, None)
+        self._base_digests[handle] = array_digest(prompt).hex()
+        for held in (self._bases, self._base_digests):
+            held.pop(handle - self._arena.config.limits.max_bases, None)
         return handle
 
     def wording(self, request: WordingRequest) -> int:
@@ -166,6 +173,8 @@ class MeteredBlackBox:
             probe_words=request.probe_words,
         )
         self._wordings.compiled.append(compiled)
+        text = json.dumps(asdict(request), sort_keys=True)
+        self._wording_digests[len(self._wordings.compiled) - 1] = hashlib.sha256(text.encode()).hexdigest()
         return len(self._wordings.compiled) - 1
 
     def query(self, request: QueryRequest) -> Response:
@@ -180,7 +189,7 @@ class MeteredBlackBox:
         values = self.to_model(request.values)
         # Before the digest: a refused query must not cost the harness a look at its bytes.
         self._meter.require(len(request.values), len(rows))
-        digest = request_digest(request)
+        digest = request_digest(request, self._handle_digests(request))
         cost = self._meter.reserve(len(request.values), len(rows), digest)
         started = time.perf_counter()
         response = self._arena.evaluate(
@@ -219,6 +228,12 @@ class MeteredBlackBox:
     def to_solver(self, response: Response) -> Response:
         """Return the model's outputs in the solver's basis."""
         return response if self._rotation is None else self._rotation.to_solver(response)
+
+    def _handle_digests(self, request: QueryRequest) -> list[str]:
+        found = [] if request.base is None else [self._base_digests[request.base]]
+        return (
+            found if request.wording == OFFICIAL_WORDING else [*found, self._wording_digests[request.wording]]
+        )
 
     def note_test(self, examples: int) -> None:
         """Record work of the test phase; it is never charged."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -35,11 +36,19 @@ def array_digest(array: Array) -> bytes:
     return digest.digest()
 
 
-def request_digest(request: QueryRequest) -> str:
-    """Return the SHA-256 (hex) over every field of a query."""
+def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
+    """Return the SHA-256 (hex) over every field of a query, and over what its handles stand for.
+
+    Args:
+        request: the query.
+        handles: digests of the placed prompt and of the wording that it names: two queries with the same
+            numbers but another base are not the same question.
+    """
     meta = {item.name: getattr(request, item.name) for item in fields(QueryRequest) if item.name != "values"}
     digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
     digest.update(array_digest(request.values))
+    for handle in handles:
+        digest.update(handle.encode())
     return digest.hexdigest()
 
 

@@ -35,3 +35,8 @@ def test_response_digest_tells_outputs_apart():
     array = np.zeros((1, 2, 2), np.float32)
     assert response_digest(Response(logits=array)) != response_digest(Response(features=array))
     assert response_digest(Response(logits=array)) == response_digest(Response(logits=array.copy()))
+
+
+def test_the_same_numbers_over_another_base_are_another_question():
+    assert request_digest(REQUEST, ["a"]) != request_digest(REQUEST, ["b"])
+    assert request_digest(REQUEST, ["a"]) != request_digest(REQUEST)

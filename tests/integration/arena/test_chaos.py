@@ -1,0 +1,246 @@
+"""A scripted round under `kill -9`: six teams, twenty submissions, two workers, and nothing is lost.
+
+Every submission must have exactly one right outcome, the ledgers must add up, and the ranking must equal
+that of an undisturbed run. `make chaos` does so for ten minutes, `make test` for about one.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import random
+import statistics
+import time
+import zipfile
+
+import pytest
+from chaos_worker import work
+
+from harness.config import load_round
+from harness.errors import InvalidSubmission, UsageError
+from harness.metering import read_journal
+from harness.records import Verdict
+from harness.rounds.export import export_round
+from harness.rounds.intake import submit
+from harness.rounds.lifecycle import create_round
+from harness.rounds.verify import verify_export
+from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
+
+ROUND = """
+[round]
+name = "chaos"
+version = "1.0"
+max_submissions = 4
+[model]
+source = "toy"
+n_prompt_tokens = 10
+[limits]
+solver_s = 5.0
+cpu_s = 20.0
+predict_s = 30.0
+memory_bytes = 1073741824
+[[task]]
+preset = "sst2"
+name = "sst2"
+data = "toy"
+kshot_seeds = [8]
+budget_calls = 12
+test_limit = 200
+"""
+
+SEARCH = """
+rng = np.random.default_rng(task.solver_seed + {salt})
+best, lowest = zeros(model), np.inf
+for _ in range({calls}):
+    candidate = zeros(model) + rng.normal(0, 0.3, zeros(model).shape).astype(np.float32)
+    logits = model.query(candidate).logits[0]
+    loss = -(logits[np.arange(len(logits)), task.train.labels]).mean()
+    if loss < lowest:
+        best, lowest = candidate, loss
+        model.checkpoint(Solution(best))
+    time.sleep(0.02)
+return Solution(best)
+"""
+SOLVERS = {
+    # name: (team, code, verdict or what the intake answers)
+    **{f"good-{n}": (f"team-{n % 6}", SEARCH.format(salt=n, calls=4 + n), "OK") for n in range(6)},
+    "zeros": ("team-0", "return Solution(zeros(model))", "OK"),
+    "exact": ("team-1", "model.query(np.repeat(zeros(model), 12, 0))\nreturn Solution(zeros(model))", "OK"),
+    "crash-early": ("team-2", "raise ValueError('at once')", "RTE"),
+    "crash-late": ("team-3", "model.query(zeros(model))\nraise ValueError('after a call')", "RTE"),
+    "crash-odd": ("team-4", "return 42", "RTE"),
+    "slow": ("team-5", "model.query(zeros(model))\ntime.sleep(600)", "TLE"),
+    "slow-saved": ("team-4", "model.checkpoint(Solution(zeros(model)))\ntime.sleep(600)", "TLE"),
+    "greedy": ("team-3", "while True: model.query(zeros(model))", "RTE"),
+    "greedy-saved": ("team-2", "model.checkpoint(Solution(zeros(model)))\nwhile True: model.query(zeros(model))", "OK"),
+    "hostile": ("team-1", "import os\nos.kill(os.getppid(), 9)\nos.kill(1, 9)\nopen('/etc/shadow')", "RTE"),
+    "hostile-asks": ("team-5", "model.query(zeros(model), split='test')", "RTE"),
+    "over-quota": ("team-0", "return Solution(zeros(model))", "quota"),
+    "over-quota-too": ("team-0", "return Solution(zeros(model))", "quota"),
+    "wrong-zip": ("team-5", None, "solver.toml"),
+}  # fmt: skip
+
+
+def fill(home, cli):
+    """Hand in everything; return name -> number for what was accepted."""
+    assert len(SOLVERS) == 20
+    paths = ArenaPaths(home)
+    numbers = {}
+    round_file = cli.folder / "chaos.toml"
+    round_file.write_text(ROUND)
+    config = load_round(str(round_file))
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        create_round(sealed, publisher, config)
+        sealed.ensure_team("team-0")
+        for name, (team, code, expected) in SOLVERS.items():
+            if expected == "quota":
+                # Two waiting submissions and two more: the quota of four is reserved.
+                while sealed.quota("chaos", team).left:
+                    filler = f"good-{sealed.quota('chaos', team).used}"
+                    numbers[f"again-{filler}"] = submit(
+                        sealed, publisher, paths, config, cli.folder / filler, team
+                    )
+                with pytest.raises(UsageError, match="has used its quota"):
+                    submit(sealed, publisher, paths, config, solver(cli, name, code), team)
+            elif code is None:
+                with zipfile.ZipFile(cli.folder / "wrong.zip", "w") as archive:
+                    archive.writestr("readme.txt", "no solver here")
+                with pytest.raises(InvalidSubmission, match=expected):
+                    submit(sealed, publisher, paths, config, cli.folder / "wrong.zip", team)
+            else:
+                numbers[name] = submit(sealed, publisher, paths, config, solver(cli, name, code), team)
+    return numbers
+
+
+def solver(cli, name, code):
+    return cli.folder / name if (cli.folder / name).exists() else cli.solver(name, code)
+
+
+def start(home):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["chaos_worker", "harness.session.attempt", "harness.toy.grammar"])
+    process = context.Process(target=work, args=(str(home),))
+    process.start()
+    return process
+
+
+def release_holds(sealed):
+    """What the organizer does: a run whose worker was killed three times is held, and nothing is wrong with it."""
+    for submission in sealed.list_submissions("chaos"):
+        for run in submission.runs:
+            if run.is_held:
+                assert "the worker was lost 3 times" in run.hold_reason
+                sealed.release_hold(run.run_id)
+
+
+def run_undisturbed(home):
+    """Return the median of the runs' seconds."""
+    worker = start(home)
+    worker.join(300)
+    assert worker.exitcode == 0
+    artifacts = (ArenaPaths(home).artifacts).glob("*.json")
+    return statistics.median(json.loads(path.read_text())["wall_s"] for path in artifacts)
+
+
+def run_under_fire(home, interval_s, until, generator):
+    """Two workers, one of them killed at random intervals, until the queue is empty; return how many were killed."""
+    workers = [start(home), start(home)]
+    n_killed = 0
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        while sealed.has_waiting_runs() or any(
+            run.is_held for item in sealed.list_submissions() for run in item.runs
+        ):
+            time.sleep(interval_s * generator.uniform(0.5, 1.5))
+            release_holds(sealed)
+            if time.monotonic() < until:
+                victim = generator.randrange(2)
+                workers[victim].kill()
+                workers[victim].join()
+                n_killed += 1
+            workers = [worker if worker.is_alive() else start(home) for worker in workers]
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    return n_killed
+
+
+def outcomes(home, numbers):
+    """What must be the same with and without killing."""
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        found = {}
+        for name, number in numbers.items():
+            submission = sealed.get_submission(number)
+            found[name] = (
+                submission.status,
+                submission.verdict,
+                [
+                    (run.verdict, run.is_flagged, run.score_public, run.score_private, run.calls, run.message)
+                    for run in submission.runs
+                ],
+            )
+        quotas = {team: sealed.quota("chaos", team) for team, _, _ in SOLVERS.values()}
+    with PublicStore.open(ArenaPaths(home).public_db) as public:
+        board = [
+            (entry.name, entry.team, entry.rank, entry.tier, entry.is_pareto, entry.score, entry.calls)
+            for entry in public.board("chaos").entries
+        ]
+    return found, quotas, board
+
+
+def check_books(home):
+    """Every run has one result, its artifact is whole, and its journal says what it was charged."""
+    paths = ArenaPaths(home)
+    with SealedStore.open(paths) as sealed:
+        assert sealed.sweep() == 0
+        with sealed.engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT r.id, r.calls, r.artifact_path, r.artifact_sha256, "
+                "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
+                "(SELECT max(a.id) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
+                "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.ended_at IS NULL), "
+                "(SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.kind = 'run ended') FROM runs r"
+            ).all()
+    for run_id, calls, artifact_path, digest, n_results, attempt, n_open, n_ended in rows:
+        assert (n_results, n_open, n_ended) == (1, 0, 1), run_id
+        content = (paths.artifacts / artifact_path).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert json.loads(content)["usage"]["calls"] == calls
+        (journal,) = paths.attempts.glob(f"{run_id}-{attempt}-*/journal.jsonl")
+        charges = list(read_journal(journal))
+        assert (charges[-1].total if charges else 0) == calls == sum(entry.calls for entry in charges)
+
+
+def chaos(cli, seconds):
+    generator = random.Random(seconds)
+    calm = cli.folder / "calm"
+    numbers = fill(calm, cli)
+    median_s = run_undisturbed(calm)
+    expected = outcomes(calm, numbers)
+    for name, (_, _, verdict) in SOLVERS.items():
+        if name in numbers:
+            assert expected[0][name][1] == Verdict(verdict), (name, expected[0][name])
+    interval_s = max(1.0, 3 * median_s)
+    until = time.monotonic() + seconds
+    n_rounds = n_killed = 0
+    while time.monotonic() < until:
+        home = cli.folder / f"fire-{n_rounds}"
+        assert fill(home, cli) == numbers
+        n_killed += run_under_fire(home, interval_s, until, generator)
+        assert outcomes(home, numbers) == expected
+        check_books(home)
+        with SealedStore.open(ArenaPaths(home)) as sealed:
+            export_round(sealed, ArenaPaths(home), "chaos", cli.folder / f"fire-{n_rounds}.zip")
+        assert verify_export(cli.folder / f"fire-{n_rounds}.zip").problems == ()
+        n_rounds += 1
+    print(
+        f"chaos: {n_rounds} rounds of {len(numbers)} submissions, {n_killed} workers killed, interval {interval_s:.1f} s"
+    )
+    assert n_killed >= 2
+
+
+def test_a_minute_of_killed_workers_changes_no_outcome(cli):
+    chaos(cli, 30)
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_killed_workers_change_no_outcome(cli):
+    chaos(cli, 600)
