@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help install demo test test-slow chaos check format board attack browser bench bench-sandbox bench-board screenshots toy-model toy-gates clean
+.PHONY: help install demo test test-slow chaos check format board attack browser bench bench-sandbox bench-board bench-queue screenshots toy-model toy-gates clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ bench-board: install  ## speed of the board over 10,000 submissions and 250,000 
 screenshots: install  ## a picture of every page, light, dark and on a phone, and the two of the README
 	@.ci/apt-install chromium=chromium
 	PYTHONPATH=tests/support $(BIN)/python tests/browser/screenshots.py build/screenshots --readme leaderboard/assets
+
+bench-queue: install  ## claim, heartbeat and finish with 10,000 submissions waiting
+	$(BIN)/python tests/bench/bench_queue.py
 
 toy-model: install  ## rebuild the embedded model's weights from a seed (about 10 minutes)
 	$(BIN)/python -m harness.toy.build

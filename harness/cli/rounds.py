@@ -109,6 +109,16 @@ def _move(home: Path, name: str, phase: Phase) -> None:
     console.print(escape(f"round {name} is {phase}"))
 
 
+@rounds.command("final")
+def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
+    """Run what stands in a closed round once more, on k-shot seeds drawn now: the final phase."""
+    from harness.rounds.final import draw_final
+
+    with stores(home) as (paths, sealed, publisher):
+        made, queued = draw_final(sealed, publisher, paths, name)
+    console.print(escape(f"round {made.facts.name} {made.facts.version}: {queued} submissions are queued"))
+
+
 @rounds.command("noise")
 def noise(
     name: RoundName,

@@ -1,0 +1,98 @@
+"""The final phase: everybody's standing submission once more, on k-shot seeds that nobody could know.
+
+The seeds are drawn from the operating system after the round has closed. So nothing that a team learned by
+submitting, and nothing that its logs carried out, was learned on the rows that decide.
+"""
+
+import secrets
+
+from pydantic import ValidationError
+
+from harness.config import RoundConfig
+from harness.errors import UsageError
+from harness.rounds.lifecycle import create_round, stored_config
+from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore, StoredRound
+from harness.store.writer import utc_now
+
+__all__ = ["FINAL_SUFFIX", "draw_final"]
+
+FINAL_SUFFIX = "-final"
+_SEED_BITS = 31
+
+
+def draw_final(
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths, name: str
+) -> tuple[StoredRound, int]:
+    """Make the final round of a closed one and queue its standing submissions; again changes nothing.
+
+    Returns:
+        The final round, and how many submissions were queued in it by this call.
+
+    Raises:
+        UsageError: the round is not closed, a submission has not ended, or its k-shot sets come from
+            ready files, so that no fresh ones can be drawn.
+    """
+    stored = store.get_round(name)
+    known = [item for item in store.list_rounds() if item.facts.name == name + FINAL_SUFFIX]
+    for item in known:
+        if item.facts.version == stored.facts.version:
+            return item, 0
+    phase = stored.phase_at(utc_now())
+    if not phase.has_reached(Phase.CLOSED):
+        raise UsageError(f"round {name} is {phase}; close it first: gradfree round close {name}")
+    waiting = [item.submission_id for item in store.list_submissions(name) if item.finished_at is None]
+    if waiting:
+        raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
+    config = _with_fresh_seeds(stored_config(stored))
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        standing = [entry for entry in public.board(name, stored.facts.version).entries if entry.counts]
+    final = create_round(store, publisher, config, Phase.CLOSED)
+    for entry in standing:
+        old = store.get_submission(entry.submission_id)
+        store.add_submission(
+            config.name,
+            old.team,
+            old.name,
+            old.digest,
+            old.path,
+            description=old.description,
+            is_baseline=old.is_baseline,
+            is_example=old.is_example,
+            round_version=config.round.version,
+            is_entered_by_organizer=True,
+        )
+    publisher.publish()
+    return final, len(standing)
+
+
+def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:
+    ready = [task.name for task in config.task if task.kshot_data]
+    if ready:
+        raise UsageError(
+            f"tasks {', '.join(ready)} take their k-shot sets from ready files (kshot_data); "
+            "a final phase draws fresh ones from the pool"
+        )
+    tasks = tuple(
+        task.model_copy(update={"kshot_seeds": _fresh_seeds(task.kshot_seeds)}) for task in config.task
+    )
+    changed = {
+        "name": config.name + FINAL_SUFFIX,
+        "title": f"{config.round.title or config.name}: final",
+        "opens": None,
+        "closes": None,
+    }
+    final = config.model_copy(update={"round": config.round.model_copy(update=changed), "task": tasks})
+    try:
+        return RoundConfig.model_validate_json(final.model_dump_json())
+    except ValidationError as error:
+        raise UsageError(f"round {config.name} cannot have a final: {error}") from error
+
+
+def _fresh_seeds(used: tuple[int, ...]) -> tuple[int, ...]:
+    """Return as many seeds, none of them used before."""
+    fresh: set[int] = set()
+    while len(fresh) < len(used):
+        fresh.add(secrets.randbits(_SEED_BITS))
+        fresh -= set(used)
+    return tuple(sorted(fresh))

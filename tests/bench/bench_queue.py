@@ -1,0 +1,91 @@
+"""The queue under 10,000 waiting submissions: milliseconds of claim, heartbeat and finish on SQLite.
+
+    python tests/bench/bench_queue.py [N]
+
+Prints one JSON line: medians and worst cases over 300 runs, beside the median of a transaction that writes
+a single row (`floor`), which is what the disk and the machine's load allow.
+"""
+
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy
+
+from harness.records import Usage, Verdict
+from harness.store import ArenaPaths, RoundFacts, RunResult, SealedStore, TaskFacts
+from harness.store import rounds as round_rows
+from harness.store import submissions as submission_rows
+from harness.store import teams as team_rows
+
+N_TEAMS = 100
+N_MEASURED = 300
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def fill(store, n_submissions):
+    store.add_round(RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 3000, (8,)),)))
+    for number in range(N_TEAMS):
+        store.ensure_team(f"team {number}")
+    for start in range(0, n_submissions, N_TEAMS):
+        # A hundred at once: filling is not what is measured.
+        with store._transaction() as session:
+            row = round_rows.find_round(session, "toy")
+            for number in range(min(N_TEAMS, n_submissions - start)):
+                submission_rows.add_submission(
+                    session, row, team_rows.find_team(session, f"team {number}"), NOW,
+                    name="x", digest="b" * 64, path="x", description="", is_baseline=False, is_example=False,
+                )  # fmt: skip
+
+
+def main():
+    n_submissions = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with tempfile.TemporaryDirectory() as folder, SealedStore.open(ArenaPaths(Path(folder))) as store:
+        fill(store, n_submissions)
+        times = {"claim": [], "start_attempt": [], "heartbeat": [], "finish": [], "floor": []}
+
+        def timed(name, call, *arguments):
+            started = time.perf_counter()
+            result = call(*arguments)
+            times[name].append(1000 * (time.perf_counter() - started))
+            return result
+
+        for number in range(N_MEASURED + 20):
+            if number == 20:
+                for kept in times.values():
+                    kept.clear()
+            claim = timed("claim", store.claim_run, "w", 60)
+            attempt = timed("start_attempt", store.start_attempt, claim)
+            assert timed("heartbeat", store.heartbeat, claim, 60)
+            result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 3000, NOW, NOW)
+            timed("finish", store.finish_run, claim, attempt, result)
+            timed("floor", touch, store)
+        assert len(store.list_submissions()) == n_submissions
+    print(
+        json.dumps(
+            {
+                "bench": "queue",
+                "queued": n_submissions,
+                "teams": N_TEAMS,
+                "median_ms": {name: round(statistics.median(values), 2) for name, values in times.items()},
+                "worst_ms": {name: round(max(values), 1) for name, values in times.items()},
+                "python": platform.python_version(),
+                "sqlalchemy": sqlalchemy.__version__,
+                "machine": platform.machine(),
+            }
+        )
+    )
+
+
+def touch(store):
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE teams SET last_turn = last_turn + 1 WHERE id = 1")
+
+
+if __name__ == "__main__":
+    main()
