@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.references import Adapted, Batch
-from harness.references.masked_lm import head_of
+from harness.references import Adapted, Batch, additive_mask, head_of
 
 
 class LatePromptTuning:
@@ -58,13 +57,13 @@ class LateModel(Adapted):
         layers = body.encoder.layer
         with torch.no_grad():
             states = body.embeddings(input_ids=batch.ids)
-            below = additive(batch.mask, states.dtype)
+            below = additive_mask(batch.mask, states.dtype)
             for layer in layers[: self.first_late]:
                 states = layer(states, below)
         prompts = self.generator(states, batch.mask)
         n = prompts.shape[1]
         states = torch.cat([prompts, states], dim=1)
-        above = additive(
+        above = additive_mask(
             torch.cat([batch.mask.new_ones(len(batch.mask), n), batch.mask], dim=1), states.dtype
         )
         for layer in layers[self.first_late :]:
@@ -124,11 +123,6 @@ class Pooled(nn.Module):
             [self.pool(row[:, :length]) for row, length in zip(narrow, lengths, strict=True)]
         )
         return self.up(torch.relu(pooled.transpose(1, 2)))
-
-
-def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return what attention adds to its scores: 0 on real tokens, very negative on padding, (B, 1, 1, T)."""
-    return (1 - mask[:, None, None, :]).to(dtype) * torch.finfo(dtype).min
 
 
 GENERATORS: dict[str, Any] = {

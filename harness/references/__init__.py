@@ -6,7 +6,7 @@ They share a round's tasks, few-shot sets, scoring and board with the solvers, a
 They are this project's own code and run without a sandbox.
 """
 
-from harness.references.masked_lm import Adapted, Batch, MaskedLM
+from harness.references.masked_lm import Adapted, Batch, MaskedLM, additive_mask, head_of
 from harness.references.method import ReferenceMethod, load_reference, packaged_references
 from harness.references.run import GRADIENT_LABEL, ReferenceRun, publish_reference, run_reference
 
@@ -17,6 +17,8 @@ __all__ = [
     "MaskedLM",
     "ReferenceMethod",
     "ReferenceRun",
+    "additive_mask",
+    "head_of",
     "load_reference",
     "packaged_references",
     "publish_reference",

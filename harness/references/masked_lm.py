@@ -11,7 +11,7 @@ from torch import nn
 from harness.engine import EncodedSplit
 from harness.records import IntArray
 
-__all__ = ["Adapted", "Batch", "MaskedLM", "batch_of"]
+__all__ = ["Adapted", "Batch", "MaskedLM", "additive_mask", "batch_of", "head_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ class Adapted(nn.Module):
         """Return logits over the vocabulary at the read position, (B, vocabulary)."""
         raise NotImplementedError
 
+    def stages(self) -> "tuple[Adapted, ...]":
+        """Return what is trained, one after the other; the last is what is scored."""
+        return (self,)
+
+    def begin(self) -> None:
+        """Take over what earlier stages have learnt; called before this stage's training."""
+
 
 class MaskedLM(Adapted):
     """A transformers masked LM, or its body wrapped by peft, read at the mask.
@@ -89,3 +96,8 @@ class MaskedLM(Adapted):
 def head_of(model: Any) -> Any:
     """Return the language-modelling head: (B, D) to (B, vocabulary)."""
     return model.lm_head if hasattr(model, "lm_head") else model.cls.predictions
+
+
+def additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return what attention adds to its scores, (B, 1, 1, T): 0 on real tokens, very negative on padding."""
+    return (1 - mask[:, None, None, :]).to(dtype) * torch.finfo(dtype).min

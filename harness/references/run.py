@@ -84,18 +84,20 @@ def run_reference(
     labels = [split.labels for split in loaded.data.kshot[kshot_seed]]
     class_ids = loaded.wording.class_ids
 
-    def dev_accuracy() -> float:
-        return float((_predict(adapted, splits[1], class_ids, start, pad) == labels[1]).mean())
+    def dev_accuracy(stage: Adapted) -> float:
+        return float((_predict(stage, splits[1], class_ids, start, pad) == labels[1]).mean())
 
-    trained = train(
-        adapted,
-        method.training,
-        lambda rows: batch_of(splits[0], rows, start, pad),
-        labels[0],
-        dev_accuracy,
-        class_ids,
-        seed,
-    )
+    for stage in adapted.stages():
+        stage.begin()
+        trained = train(
+            stage,
+            method.training,
+            lambda rows: batch_of(splits[0], rows, start, pad),
+            labels[0],
+            dev_accuracy,
+            class_ids,
+            seed,
+        )
     predictions = _predict(adapted, loaded.encoded_test, class_ids, start, pad)
     truth, metric, public = loaded.data.test.labels, loaded.config.metric, loaded.is_public
     return ReferenceRun(

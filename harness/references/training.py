@@ -45,7 +45,7 @@ def train(
     settings: Training,
     make_batch: Callable[[IntArray], Batch],
     labels: IntArray,
-    dev_accuracy: Callable[[], float],
+    dev_accuracy: Callable[[Adapted], float],
     class_ids: tuple[tuple[int, ...], ...],
     seed: int,
 ) -> Trained:
@@ -69,7 +69,7 @@ def train(
         optimizer,
         lambda step: min((step + 1) / warmup, (settings.steps - step) / max(1, settings.steps - warmup)),
     )
-    best_step, best_accuracy = 0, dev_accuracy()
+    best_step, best_accuracy = 0, dev_accuracy(adapted)
     best = {name: values.detach().clone() for name, values in tuned.items()}
     train_s = 0.0
     for step in range(1, settings.steps + 1):
@@ -84,7 +84,7 @@ def train(
         schedule.step()
         train_s += time.perf_counter() - started
         if step % settings.eval_every == 0 or step == settings.steps:
-            accuracy = dev_accuracy()
+            accuracy = dev_accuracy(adapted)
             if accuracy > best_accuracy:
                 best_step, best_accuracy = step, accuracy
                 best = {name: values.detach().clone() for name, values in tuned.items()}
