@@ -9,7 +9,7 @@ them is reported, not tuned for:
 3. BBTv2 ends at least 5 points above it on the mean, over 3 k-shot seeds, with at most 600 calls a run.
 
 Solvers run in the real sandbox and meter. Scores are on all test rows: public and private together.
-Prints a Markdown table (the README's) and one line per gate; exits with 1 if a gate fails.
+Prints a Markdown table and one line per gate; exits with 1 if a gate fails.
 """
 
 import os
