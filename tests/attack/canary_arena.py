@@ -5,7 +5,6 @@ import hashlib
 import os
 import secrets
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
@@ -92,10 +91,6 @@ class CanaryArena:
             if path.is_file():
                 found.update(path.read_bytes())
         return found.hexdigest()
-
-    def fresh_folder(self):
-        """An empty folder outside of what is watched."""
-        return tempfile.mkdtemp(prefix="bare-")
 
     def close(self):
         self._listeners.close()

@@ -197,7 +197,7 @@ def test_attack_without_its_layer_works(
     if attack.needs == "root" and os.geteuid() != 0:
         pytest.skip(f"NO CONTROL as an ordinary user, whom the kernel itself refuses: {name}")
     if attack.control == "bare":
-        proof = run_bare(attack, arena)
+        proof = run_bare(attack, arena, tmp_path)
     else:
         if attack.control == "patched":
             PATCHES[name](monkeypatch)
@@ -220,7 +220,7 @@ def test_attack_without_its_layer_works(
     record_property("result", "works")
 
 
-def run_bare(attack, arena):
+def run_bare(attack, arena, folder):
     """In a plain child process that inherits everything; called twice, for what it may leave behind."""
     code = (
         f"import json, sys; sys.path.append({str(HOSTILE)!r}); import {attack.group} as group\n"
@@ -235,7 +235,7 @@ def run_bare(attack, arena):
         text=True,
         check=False,
         close_fds=False,
-        cwd=arena.fresh_folder(),
+        cwd=folder,
     )
     return "GOT" in done.stdout
 
