@@ -1,7 +1,7 @@
 """`gradfree baselines ...`: the reference solvers, side by side."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -12,9 +12,11 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, 
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
-from harness.rounds.comparison import Comparison
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, packaged_baselines, submit
 from harness.rounds.lifecycle import create_round
+
+if TYPE_CHECKING:  # it loads scikit-learn
+    from harness.rounds.comparison import Comparison
 
 __all__ = ["baselines"]
 
@@ -123,7 +125,7 @@ def references(
 ) -> None:
     """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
     from harness.references import load_reference, packaged_references, publish_reference, run_reference
-    from harness.rounds.comparison import MethodRow
+    from harness.rounds.comparison import Comparison, MethodRow
     from harness.session.arena import Arena
 
     _ = shared
@@ -162,7 +164,7 @@ def references(
         console.print(_table(comparison))
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: "Comparison") -> Table:
     """Return a comparison for the terminal."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
