@@ -35,7 +35,7 @@ def traces(folder, cli, mini_round, slots):
                 cli.solver(name, SEARCH)
             submit(sealed, publisher, paths, config, path, f"team {name}")
         worker = Worker(sealed, publisher, paths, require_mode(), slots=slots)
-        worker.observer = lambda _event: at_once.append(len(worker._at_work))  # noqa: SLF001 - what the test is about
+        worker.observer = lambda _event: at_once.append(len(worker._at_work))
         assert worker.run_until_idle() == 3
         entries = sealed.list_submissions()
         assert [entry.verdict for entry in entries] == [Verdict.OK] * 3
