@@ -96,6 +96,10 @@ class Engine:
             embedding_std=backbone.embedding_std,
         )
 
+    def set_threads(self) -> None:
+        """Compute with the profile's threads: another round's engine in this process may have set others."""
+        torch.set_num_threads(self._profile.threads)
+
     def check(
         self,
         encoded: EncodedSplit,
@@ -187,8 +191,7 @@ class Engine:
             InvalidQuery: what `check` finds.
         """
         prompts, chosen = self.check(encoded, values, layer=layer, base=base, rows=rows, outputs=outputs)
-        # Set anew: another round's engine in this process may have another number.
-        torch.set_num_threads(self._profile.threads)
+        self.set_threads()
         plan = plan_query(encoded.lengths[chosen], len(values), self._profile.chunk_tokens)
         result = Collector.allocate(encoded.wording, self.info, len(values), len(chosen), outputs)
         shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)

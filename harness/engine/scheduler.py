@@ -123,6 +123,7 @@ class Scheduler:
         try:
             while True:
                 self._wait(run, cost, goes_on=goes_on)
+                engine.set_threads()
                 try:
                     cost, goes_on = next(steps), True
                 except StopIteration as done:
