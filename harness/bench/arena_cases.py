@@ -76,7 +76,7 @@ def _transport() -> BenchLine:
         artifact = _attempt(arena, str(solver), task.name, seed)
         peak = peak_bytes("cpu")
         here = median(before + in_process())
-    expected = response_digest(arena.evaluate("bench", encoded, prompt))
+    expected = response_digest(arena.evaluate("bench", encoded, prompt)[0])
     if any(entry.response != expected for entry in artifact.trace):
         raise BenchRefused("transport: the sandboxed queries have other bits than the same in this process")
     there = float(artifact.log.split()[-1])

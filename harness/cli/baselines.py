@@ -12,7 +12,7 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, 
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
-from harness.rounds.intake import BASELINE_TEAM, baseline_folder, packaged_baselines, submit
+from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines
 from harness.rounds.lifecycle import create_round
 
 if TYPE_CHECKING:  # it loads scikit-learn
@@ -70,19 +70,13 @@ def run(
     from harness.cli.progress import RunDisplay
     from harness.rounds.comparison import compare, mean_interval
     from harness.rounds.worker import Worker
-    from harness.session.submission import read_submission
 
     _ = shared
     config = _part_of(load_round(round_), task, seeds, calls)
     mode = sandbox_mode(unsafe=unsafe)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
-        entered = {item.digest for item in sealed.list_submissions(config.name) if item.is_baseline}
-        for name in only or packaged_baselines():
-            folder = baseline_folder(name)
-            digest = read_submission(folder, config.limits.submission_bytes).digest
-            if again or digest not in entered:
-                submit(sealed, publisher, paths, config, folder, BASELINE_TEAM, is_baseline=True)
+        enter_baselines(sealed, publisher, paths, config, only or (), again=again)
         with RunDisplay(is_quiet=as_json or markdown) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
         comparison = compare(sealed, paths, config)

@@ -199,18 +199,12 @@ class Engine:
         # `layer_std` looks at all examples of a candidate at once; without it a wave at a time is
         # held. Only the order of the steps differs, so the bits do not.
         waves = [plan.waves] if result.response.layer_std is not None else [(wave,) for wave in plan.waves]
-        packings: dict[tuple[int, int], Packing] = {}
+        packed = {
+            size: [[self._pack(encoded, chosen, wave, size) for wave in together] for together in waves]
+            for size in {group.stop - group.start for group in plan.groups}
+        }
         for group in plan.groups:
-            size = group.stop - group.start
-            for number, together in enumerate(waves):
-                if (number, size) not in packings:
-                    packings.update(
-                        {
-                            (number + offset, size): self._pack(encoded, chosen, wave, size)
-                            for offset, wave in enumerate(together)
-                        }
-                    )
-                own = [packings[number + offset, size] for offset in range(len(together))]
+            for together, own in zip(waves, packed[group.stop - group.start], strict=True):
                 yield sum(packing.n_tokens for packing in own) * (self.info.n_layers - first)
                 states = [
                     packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)

@@ -13,6 +13,7 @@ Source: Shreedhar and Varghese 1996, Efficient Fair Queuing using Deficit Round-
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any
@@ -105,7 +106,7 @@ class Scheduler:
     @torch.inference_mode()
     def evaluate(
         self, engine: Engine, run: Hashable, encoded: EncodedSplit, values: FloatArray, **query: Any
-    ) -> Response:
+    ) -> tuple[Response, float]:
         """Compute `Engine.evaluate`, taking turns with the queries of other runs.
 
         Args:
@@ -115,20 +116,25 @@ class Scheduler:
             values: the candidates.
             **query: the other arguments of `Engine.evaluate`.
 
+        Returns:
+            The response, and the seconds of computing it: what it waited for others is left out.
+
         Raises:
             InvalidQuery: as `Engine.evaluate`.
         """
         steps = engine.steps(encoded, values, **query)
         cost, goes_on = encoded.n_tokens(query.get("rows")), False
+        computed_s = 0.0
         try:
             while True:
                 self._wait(run, cost, goes_on=goes_on)
                 engine.set_threads()
+                started = time.perf_counter()
                 try:
                     cost, goes_on = next(steps), True
                 except StopIteration as done:
-                    response: Response = done.value
-                    return response
+                    return done.value, computed_s + time.perf_counter() - started
+                computed_s += time.perf_counter() - started
         finally:
             self._leave(run)
 

@@ -1,5 +1,6 @@
 """Taking submissions in: checked, content-addressed, queued."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -58,14 +59,29 @@ def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submiss
 
 
 def enter_baselines(
-    store: SealedStore, publisher: Publisher, paths: ArenaPaths, config: RoundConfig
+    store: SealedStore,
+    publisher: Publisher,
+    paths: ArenaPaths,
+    config: RoundConfig,
+    names: Sequence[str] = (),
+    *,
+    again: bool = False,
 ) -> dict[str, tuple[int, bool]]:
     """Enter the reference solvers that a round does not have yet.
+
+    Args:
+        store: the sealed store.
+        publisher: of the same arena.
+        paths: the arena folder.
+        config: the round.
+        names: which solvers; none means all.
+        again: enter those too that are in already.
 
     Returns:
         Name -> (number of its submission, whether it was queued by this call).
 
     Raises:
+        UsageError: there is no reference solver of that name.
         InvalidSubmission: a reference solver does not fit the round's limits.
     """
     entered = {
@@ -74,12 +90,12 @@ def enter_baselines(
         if item.is_baseline and item.status is not Status.CANCELLED
     }
     found = {}
-    for name in packaged_baselines():
+    for name in names or packaged_baselines():
         folder = baseline_folder(name)
         known = entered.get(read_submission(folder, config.limits.submission_bytes).digest)
         found[name] = (
             (known, False)
-            if known is not None
+            if known is not None and not again
             else (submit(store, publisher, paths, config, folder, BASELINE_TEAM, is_baseline=True), True)
         )
     return found

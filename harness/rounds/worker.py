@@ -108,46 +108,34 @@ class Worker:
 
         Runs of a worker that died are waited for until their lease runs out.
         """
-        stop = threading.Event()
-
-        def work() -> int:
-            ended = 0
-            while not stop.is_set():
-                run = self._claim(round_name)
-                if run is not None:
-                    ended += self.attempt(run)
-                elif self._is_anything_left(round_name):
-                    time.sleep(_PAUSE_S)
-                else:
-                    break
-            return ended
-
-        return self._in_slots(work, stop)
+        return self._in_slots(lambda stop: self._work(stop, round_name, until_idle=True), threading.Event())
 
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
+        self._in_slots(lambda stop: self._work(stop, None, until_idle=False), stop)
 
-        def work() -> int:
-            ended = 0
-            while not stop.is_set():
-                run = self._claim(None)
-                if run is None:
-                    stop.wait(_PAUSE_S)
-                else:
-                    ended += self.attempt(run)
-            return ended
+    def _work(self, stop: threading.Event, round_name: str | None, *, until_idle: bool) -> int:
+        """Claim and attempt in one slot; return how many runs ended."""
+        ended = 0
+        while not stop.is_set():
+            run = self._claim(round_name)
+            if run is not None:
+                ended += self.attempt(run)
+            elif until_idle and not self._is_anything_left(round_name):
+                break
+            else:
+                stop.wait(_PAUSE_S)
+        return ended
 
-        self._in_slots(work, stop)
-
-    def _in_slots(self, work: Callable[[], int], stop: threading.Event) -> int:
+    def _in_slots(self, work: Callable[[threading.Event], int], stop: threading.Event) -> int:
         """Do `work` in every slot; return the sum. One slot is this thread, where an interrupt ends the run."""
         if self.slots == 1:
-            return work()
+            return work(stop)
         futures: list[Future[int]] = [Future() for _ in range(self.slots)]
 
         def serve(future: Future[int]) -> None:
             try:
-                future.set_result(work())
+                future.set_result(work(stop))
             except BaseException as error:  # noqa: BLE001 (raised again below, in the thread that can be told)
                 future.set_exception(error)
 

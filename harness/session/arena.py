@@ -109,7 +109,7 @@ class Arena:
         rows: IntArray | None = None,
         outputs: Collection[str] = ("logits",),
         split: str | None = None,
-    ) -> Response:
+    ) -> tuple[Response, float]:
         """Compute `Engine.evaluate` for an attempt, in turns with those beside it.
 
         Args:
@@ -122,6 +122,9 @@ class Arena:
             outputs: what to compute.
             split: a name under which the states below `layer` are kept for the attempt's next
                 query; None keeps nothing.
+
+        Returns:
+            The response, and the seconds of computing it, without waiting for a turn.
         """
         return self.scheduler.evaluate(
             self.engine,

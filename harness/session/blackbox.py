@@ -6,7 +6,6 @@ wrong with it is found first (nothing charged), then it is charged and journalle
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -191,8 +190,7 @@ class MeteredBlackBox:
         self._meter.require(len(request.values), len(rows))
         digest = request_digest(request, self._handle_digests(request))
         cost = self._meter.reserve(len(request.values), len(rows), digest)
-        started = time.perf_counter()
-        response = self._arena.evaluate(
+        response, engine_s = self._arena.evaluate(
             self.attempt,
             encoded,
             values,
@@ -204,7 +202,7 @@ class MeteredBlackBox:
         )
         response = self.to_solver(response)
         tokens = len(request.values) * encoded.n_tokens(rows)
-        self._meter.settle(tokens, time.perf_counter() - started)
+        self._meter.settle(tokens, engine_s)
         self.trace.append(TraceEntry(self._meter.usage.calls, digest, response_digest(response)))
         _refuse_overflow(response, cost)
         self._watch(request, rows, response)

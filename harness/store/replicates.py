@@ -83,6 +83,8 @@ def keep_replicates(session: Session, computed: Mapping[tuple[int, int], tuple[A
         if row is not None and row.revision == revision and session.get(ReplicatesRow, number) is None:
             public, private = (np.ascontiguousarray(part, dtype="<f8").tobytes() for part in totals)
             session.add(ReplicatesRow(submission_id=number, public=public, private=private))
+            # Another publisher may have shown it already, without a tier: this makes the ranking due again.
+            row.revision += 1
 
 
 def load_replicates(session: Session, submission_ids: list[int], *, is_private: bool) -> Mapping[int, Array]:

@@ -89,7 +89,9 @@ def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
 
     def work(run):
         for split, values, query in queries_of(seed + run, 6):
-            response = scheduler.evaluate(engine, run, splits[split], values, cache_key=(run, split), **query)
+            response, _ = scheduler.evaluate(
+                engine, run, splits[split], values, cache_key=(run, split), **query
+            )
             together[run].append(response.logits.tobytes())
 
     threads = [threading.Thread(target=work, args=(run,)) for run in range(n_runs)]
@@ -110,4 +112,6 @@ def test_scheduler_failed_query_leaves_the_turn(backbones, small):
     values = np.zeros((1, L, M, D), np.float32)
     with pytest.raises(InvalidQuery, match="values"):
         scheduler.evaluate(engine, "a", split, values[:, 0])
-    assert scheduler.evaluate(engine, "b", split, values).logits.shape == (1, 3, 2)
+    response, computed_s = scheduler.evaluate(engine, "b", split, values)
+    assert response.logits.shape == (1, 3, 2)
+    assert computed_s > 0

@@ -94,6 +94,21 @@ def test_board_rows_carry_tier_frontier_and_standard_error(arena):
     assert all(0.5 < entry.standard_error < 10 for entry in entries)
 
 
+def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_tier_after_it(
+    arena, monkeypatch
+):
+    sealed, publisher, paths = arena
+    add_round(sealed)
+    enter(sealed, "a", 0.9)
+    with monkeypatch.context() as between:
+        # The run ends when the other one has derived, and before it reads.
+        between.setattr(sealed, "derive", lambda: None)
+        publisher.publish()
+    assert [entry.tier for entry in board(paths).entries] == [None]
+    publisher.publish()
+    assert [entry.tier for entry in board(paths).entries] == [1]
+
+
 def test_an_entry_without_known_labels_has_no_tier(arena):
     sealed, publisher, paths = arena
     sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 400, SEEDS),)))
