@@ -51,6 +51,8 @@ class Packing:
         read: int64 (inputs,), the token of each input's read position.
         candidates: int64 (inputs,), which of the G candidates an input belongs to.
         members: int64 (inputs,), the input's position within the query's rows.
+        begins: int64 (inputs,), the first token of each input.
+        lengths: int64 (inputs,), T of each.
         n_candidates: G.
         n_tokens: N.
     """
@@ -60,6 +62,8 @@ class Packing:
     read: torch.Tensor
     candidates: IntArray
     members: IntArray
+    begins: IntArray
+    lengths: IntArray
     n_candidates: int
     n_tokens: int
 
@@ -100,7 +104,7 @@ def pack(
         device: the profile's.
     """
     lengths = encoded.lengths[chosen[members]]
-    runs, ids, read, order, candidates, first = [], [], [], [], [], 0
+    runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
     borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(members)]
     for start, stop in pairwise(borders):
         own = members[start:stop]
@@ -112,6 +116,7 @@ def pack(
         read.append(begins + np.tile(encoded.read_positions[rows], n_candidates))
         order.append(np.tile(own, n_candidates))
         candidates.append(np.repeat(np.arange(n_candidates), len(own)))
+        starts.append(begins)
         runs.append(run)
         first = run.tokens.stop
     return Packing(
@@ -120,6 +125,8 @@ def pack(
         read=torch.tensor(np.concatenate(read), device=device),
         candidates=np.concatenate(candidates),
         members=np.concatenate(order),
+        begins=np.concatenate(starts),
+        lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
         n_candidates=n_candidates,
         n_tokens=first,
     )

@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional
 
+from harness.engine.native import amx_kernels
 from harness.engine.packing import Packing, Run
 
 __all__ = ["attend", "attend_at_read"]
@@ -23,6 +24,9 @@ def attend(qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool
     Returns:
         (N, D), the heads' outputs side by side.
     """
+    kernels = amx_kernels()
+    if kernels is not None and kernels.can_attend(qkv, n_heads):
+        return kernels.attend(qkv, packing.begins, packing.lengths, n_heads, is_causal=is_causal)
     size = qkv.shape[1] // 3
     attended = qkv.new_empty((len(qkv), size))
     is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and not is_causal

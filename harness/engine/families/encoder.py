@@ -9,7 +9,7 @@ from torch.nn import functional
 from transformers.activations import GELUActivation
 
 from harness.engine.families.attention import attend, attend_at_read
-from harness.engine.families.linear import Linear
+from harness.engine.families.linear import Linear, lay_out
 from harness.engine.packing import Packing
 
 __all__ = ["EncoderLayer", "PostNormEncoder"]
@@ -61,17 +61,17 @@ class EncoderLayer:
         up, activation, down, norm = feed_forward
         by_head = (n_heads, -1, query.weight.shape[1])
         return cls(
-            qkv=Linear(
+            qkv=lay_out(
                 torch.cat([query.weight, key.weight, value.weight]),
                 torch.cat([query.bias, key.bias, value.bias]),
             ),
-            attention_out=Linear(output.dense.weight, output.dense.bias),
+            attention_out=lay_out(output.dense.weight, output.dense.bias),
             attention_norm=output.LayerNorm,
-            up=Linear(up.weight, up.bias),
+            up=lay_out(up.weight, up.bias),
             activation=None if isinstance(activation, GELUActivation) else activation,
-            down=Linear(down.weight, down.bias),
+            down=lay_out(down.weight, down.bias),
             output_norm=norm,
-            read_query=Linear(query.weight, query.bias),
+            read_query=lay_out(query.weight, query.bias),
             read_weights=(key.weight.detach().view(by_head), value.weight.detach().view(by_head)),
             value_bias=value.bias.detach(),
         )

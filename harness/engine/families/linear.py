@@ -1,70 +1,108 @@
 """Affine maps with frozen weights, laid out once for the machine that runs them."""
 
+from typing import Protocol
+
 import torch
 
-__all__ = ["Linear"]
+from harness.engine.native import AmxKernels, amx_kernels
+
+__all__ = ["Linear", "lay_out"]
 
 _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)  # absent where torch has no oneDNN
 _PACK_ROWS = 2048
 """Rows that the packed layout is chosen for; it is right for any number."""
 
 
-class Linear:
-    """``x W^T + b`` for weights that never change.
-
-    In bf16 on a CPU the weights are kept in oneDNN's own blocked layout: matrix units (AMX) read
-    it as it is, where a plain weight is reordered in every call; bias, GELU and residual are
-    computed while the outputs are at hand. Elsewhere the weights are kept transposed, which the
-    fp32 kernels of a CPU read about a tenth faster, and what follows works in place. Which of the
-    two depends on dtype and device alone.
-
-    Args:
-        weight: (out, in).
-        bias: (out,).
-    """
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        """Lay the weights out: a copy, for the transformers model keeps its own."""
-        plain = weight.detach().contiguous()
-        self._bias = bias.detach()
-        self._packed: torch.Tensor | None = None
-        if _PACK is not None and plain.device.type == "cpu" and plain.dtype == torch.bfloat16:
-            self._packed = _PACK(plain, _PACK_ROWS)
-        else:
-            self._transposed = plain.t().contiguous()  # (in, out)
+class Linear(Protocol):
+    """``x W^T + b`` for weights that never change, (N, in) to (N, out)."""
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """Map (N, in) to (N, out)."""
-        if self._packed is not None:
-            return self._pointwise(states, self._bias, "none", [], "")
-        return torch.mm(states, self._transposed).add_(self._bias)
-
-    def without_bias(self, states: torch.Tensor) -> torch.Tensor:
-        """Map (N, in) to (N, out) and leave the bias out."""
-        if self._packed is not None:
-            return self._pointwise(states, None, "none", [], "")
-        return torch.mm(states, self._transposed)
+        """Map."""
+        ...
 
     def gelu(self, states: torch.Tensor) -> torch.Tensor:
         """Map and apply the exact (error-function) GELU."""
-        if self._packed is not None:
-            return self._pointwise(states, self._bias, "gelu", [], "none")
+        ...
+
+    def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Map and add `residual` (N, out)."""
+        ...
+
+
+def lay_out(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
+    """Lay weights (out, in) and a bias (out,) out: a copy, for the transformers model keeps its own.
+
+    Which layout depends on the machine, the type and the sizes alone: part of the numeric profile.
+    """
+    weight, bias = weight.detach().contiguous(), bias.detach()
+    kernels = amx_kernels()
+    if kernels is not None and kernels.can_map(weight):
+        return _TileLinear(kernels, kernels.pack(weight), bias.float())
+    if _PACK is not None and weight.device.type == "cpu" and weight.dtype == torch.bfloat16:
+        return _PackedLinear(_PACK(weight, _PACK_ROWS), bias)
+    return _PlainLinear(weight.t().contiguous(), bias)
+
+
+class _PlainLinear:
+    """By torch: weights kept transposed, (in, out), which the fp32 kernels of a CPU read a tenth faster."""
+
+    def __init__(self, transposed: torch.Tensor, bias: torch.Tensor) -> None:
+        self._transposed = transposed
+        self._bias = bias
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        return torch.mm(states, self._transposed).add_(self._bias)
+
+    def gelu(self, states: torch.Tensor) -> torch.Tensor:
         mapped: torch.Tensor = torch.ops.aten.gelu_(self(states))
         return mapped
 
     def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """Map and add `residual` (N, out)."""
-        if self._packed is not None:
-            added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(  # noqa: SLF001 - as torch's compiler does
-                states, residual, self._packed, self._bias, "add"
-            )
-            return added
-        return torch.mm(states, self._transposed).add_(self._bias).add_(residual)
+        return self(states).add_(residual)
 
-    def _pointwise(
-        self, states: torch.Tensor, bias: torch.Tensor | None, *activation: object
-    ) -> torch.Tensor:
-        """Map with the packed weights."""
+
+class _TileLinear:
+    """By our own kernels, on a CPU with AMX."""
+
+    def __init__(self, kernels: AmxKernels, packed: torch.Tensor, bias: torch.Tensor) -> None:
+        self._kernels = kernels
+        self._packed = packed
+        self._bias = bias
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        return self._kernels.linear(states, self._packed, self._bias)
+
+    def gelu(self, states: torch.Tensor) -> torch.Tensor:
+        return self._kernels.linear(states, self._packed, self._bias, has_gelu=True)
+
+    def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        return self._kernels.linear(states, self._packed, self._bias, residual=residual)
+
+
+class _PackedLinear:
+    """In bf16 on a CPU: weights in oneDNN's own blocked layout.
+
+    It is read as it is, where a plain weight is reordered in every call; bias, GELU and residual are
+    computed while the outputs are at hand.
+    """
+
+    def __init__(self, packed: torch.Tensor, bias: torch.Tensor) -> None:
+        self._packed = packed
+        self._bias = bias
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        return self._map(states, self._bias, "none", [], "")
+
+    def gelu(self, states: torch.Tensor) -> torch.Tensor:
+        return self._map(states, self._bias, "gelu", [], "none")
+
+    def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(  # noqa: SLF001 - as torch's compiler does
+            states, residual, self._packed, self._bias, "add"
+        )
+        return added
+
+    def _map(self, states: torch.Tensor, bias: torch.Tensor | None, *activation: object) -> torch.Tensor:
         mapped: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - as torch's compiler does
             states, self._packed, bias, *activation
         )

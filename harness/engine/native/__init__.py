@@ -1,0 +1,150 @@
+"""Kernels of our own for processors with a matrix unit (Intel AMX), where torch leaves it idle or half used.
+
+They are compiled when the package is installed, if there is a compiler, and used if the processor has the
+unit; else the engine does the same with torch. Which of the two is part of the numeric profile.
+"""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from harness.records import IntArray
+
+__all__ = ["AmxKernels", "amx_kernels", "why_not"]
+
+_FLAGS = frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"})
+"""What the kernels use of a processor, as the kernel of Linux names it."""
+
+_BLOCK = 32
+"""Sizes of maps and heads are multiples of it."""
+
+_SUFFIXES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+
+_MIN_SIZE = {torch.float32: 512, torch.bfloat16: 256}
+"""Inputs and outputs of a map from which on these kernels are used: below they gain little, and fp32 stays exact."""
+
+
+class AmxKernels:
+    """The compiled kernels. Tensors are contiguous, on the CPU; the threads are torch's.
+
+    Args:
+        library: where they are compiled.
+
+    Raises:
+        OSError: it cannot be loaded.
+    """
+
+    def __init__(self, library: Path) -> None:
+        """Load them; torch has loaded the OpenMP library that they share with it."""
+        self._library = ctypes.CDLL(str(library))
+
+    @staticmethod
+    def can_map(weight: torch.Tensor) -> bool:
+        """Say whether `linear` takes a weight (out, in)."""
+        columns, depth = weight.shape
+        if weight.device.type != "cpu" or weight.dtype not in _SUFFIXES:
+            return False
+        return columns % _BLOCK == depth % _BLOCK == 0 and min(columns, depth) >= _MIN_SIZE[weight.dtype]
+
+    @staticmethod
+    def can_attend(qkv: torch.Tensor, n_heads: int) -> bool:
+        """Say whether `attend` takes a (N, 3D) of that many heads."""
+        is_plain = qkv.device.type == "cpu" and qkv.dtype == torch.bfloat16
+        return is_plain and qkv.shape[1] // 3 // n_heads % _BLOCK == 0
+
+    def pack(self, weight: torch.Tensor) -> torch.Tensor:
+        """Lay a weight (out, in) out for `linear`: as large as it is."""
+        columns, depth = weight.shape
+        parts = weight.dtype.itemsize // 2  # a float becomes two bf16 numbers
+        packed = torch.empty((columns, parts * depth), dtype=torch.bfloat16)
+        pack = getattr(self._library, f"pack_{_SUFFIXES[weight.dtype]}")
+        pack(_at(weight.contiguous()), _int(columns), _int(depth), _at(packed), torch.get_num_threads())
+        return packed
+
+    def linear(
+        self,
+        states: torch.Tensor,
+        packed: torch.Tensor,
+        bias: torch.Tensor,
+        *,
+        residual: torch.Tensor | None = None,
+        has_gelu: bool = False,
+    ) -> torch.Tensor:
+        """Map (N, in) to (N, out), add a residual (N, out), apply the exact GELU.
+
+        In fp32 a product of two numbers is off by 2^-16 of itself at most, see `linear.cpp`.
+
+        Args:
+            states: fp32 or bf16, as the weight was.
+            packed: by `pack`.
+            bias: fp32 (out,).
+            residual: in the type of `states`, or None.
+            has_gelu: apply it.
+        """
+        states = states.contiguous()
+        rows, depth = states.shape
+        outputs = states.new_empty((rows, len(packed)))
+        linear = getattr(self._library, f"linear_{_SUFFIXES[states.dtype]}")
+        linear(
+            _at(states), _int(rows), _int(depth), _at(packed), _int(len(packed)), _at(bias), _at(residual),
+            int(has_gelu), _at(outputs), torch.get_num_threads(),
+        )  # fmt: skip
+        return outputs
+
+    def attend(
+        self, qkv: torch.Tensor, first: IntArray, lengths: IntArray, n_heads: int, *, is_causal: bool
+    ) -> torch.Tensor:
+        """Attend within inputs: bf16 (N, 3D) to (N, D).
+
+        Args:
+            qkv: queries, keys and values side by side.
+            first: int64, the first token of each input.
+            lengths: int64, the tokens of each.
+            n_heads: heads.
+            is_causal: a token sees itself and those before it.
+        """
+        size = qkv.shape[1] // 3
+        outputs = qkv.new_empty((len(qkv), size))
+        self._library.attend(
+            _at(qkv), first.ctypes.data_as(ctypes.c_void_p), lengths.ctypes.data_as(ctypes.c_void_p),
+            _int(len(first)), _int(int(lengths.max())), _int(n_heads), _int(size // n_heads), int(is_causal),
+            _at(outputs), torch.get_num_threads(),
+        )  # fmt: skip
+        return outputs
+
+
+def _at(tensor: torch.Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+_int = ctypes.c_int64
+
+
+@cache
+def amx_kernels() -> AmxKernels | None:
+    """Return the kernels, or None where `why_not` says why."""
+    library = _library()
+    return None if library is None or why_not() else AmxKernels(library)
+
+
+@cache
+def why_not() -> str:
+    """Say why this machine computes with torch alone; empty if it does not."""
+    try:
+        told = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        told = ""
+    flags = next((line.split() for line in told.splitlines() if line.startswith("flags")), [])
+    if not flags or not set(flags) >= _FLAGS:
+        return "the processor has no AMX for bf16"
+    if not getattr(torch.cpu, "_init_amx", bool)():  # a process must ask Linux before it uses the tiles
+        return "Linux does not let this process use AMX"
+    if _library() is None:
+        return "the kernels were not compiled: install g++ 11 or newer, then install this package again"
+    return ""
+
+
+def _library() -> Path | None:
+    return next(iter(sorted(Path(__file__).parent.glob("_kernels*.so"))), None)
