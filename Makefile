@@ -15,9 +15,13 @@ help:  ## show this list
 install: $(INSTALLED)  ## virtual environment, Python packages, bubblewrap
 	@.ci/apt-install bubblewrap=bwrap
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Processors with a matrix unit get kernels of our own, which are compiled now; torch does the same without.
+KERNELS := $(wildcard harness/engine/native/*.cpp harness/engine/native/*.h)
+
+$(INSTALLED): pyproject.toml constraints.txt $(KERNELS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt-install python3-venv
+	@! grep -qsw amx_bf16 /proc/cpuinfo || .ci/apt-install g++ || echo "no compiler: the engine will compute with torch alone"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -23,7 +23,7 @@ def doctor(shared: Shared = None, as_json: Json = False) -> None:
     _ = shared
     report = probe_host()
     required = [*report.checks, _packages(), _toy_model()]
-    optional = [probe_control_groups(), _shared_data(), _browser()]
+    optional = [probe_control_groups(), _kernels(), _shared_data(), _browser()]
     is_ready = report.mode is not None and all(check.ok for check in required)
     if as_json:
         print_json(
@@ -68,6 +68,16 @@ def _packages() -> Check:
 def _toy_model() -> Check:
     weights = WEIGHTS_DIR / "model.safetensors"
     return Check("toy model", weights.is_file(), str(weights), "make toy-model")
+
+
+def _kernels() -> Check:
+    from harness.engine.native import why_not  # it loads torch
+
+    reason = why_not()
+    detail = (
+        f"{reason}; the engine computes with torch alone" if reason else "linear maps and attention on AMX"
+    )
+    return Check("matrix kernels", not reason, detail, "")
 
 
 def _shared_data() -> Check:

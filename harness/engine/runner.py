@@ -20,7 +20,7 @@ flat array of tokens. What is saved, with equal results up to rounding:
    (`families.attention.attend_at_read`).
 4. The LM head scores the label words (and probe words) alone, at the read position.
 5. Queries, keys and values are one map, attention is one fused kernel, and weights lie as the
-   machine's matrix units read them (`families.linear`).
+   machine's matrix units read them (`families.linear`, `native`).
 
 Determinism. The plan depends on the profile and on the query's candidates, rows and layer, and on
 nothing else: not on load, memory or the outputs that are asked. The common part is planned by the
