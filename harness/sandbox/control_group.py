@@ -49,6 +49,8 @@ class ControlGroup:
                 is never left out in silence.
         """
         self._groups: list[Path] = []
+        self.controllers: set[str] = set()
+        """What is limited: "memory", "pids"."""
         name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         with contextlib.ExitStack() as undo:
             undo.callback(self.remove)
@@ -62,7 +64,8 @@ class ControlGroup:
             _hand_down(group.parent)
             group.mkdir()
             self._groups.append(group)
-            is_limited = [_write(group, _MEMORY, memory_bytes), _write(group, _PIDS, n_tasks)]
+            wanted = (("memory", _MEMORY, memory_bytes), ("pids", _PIDS, n_tasks))
+            limited = {name for name, settings, value in wanted if _write(group, settings, value)}
             _write(group, _SWAP, 0)
         except OSError as error:
             msg = (
@@ -70,7 +73,8 @@ class ControlGroup:
                 f"{CGROUPS_VARIABLE} names, or unset it"
             )
             raise SandboxUnavailable(msg) from error
-        if not any(is_limited):
+        self.controllers |= limited
+        if not limited:
             msg = f"{group.parent} has neither the memory nor the pids controller"
             raise SandboxUnavailable(f"{msg}; name other folders in {CGROUPS_VARIABLE}, or none")
 

@@ -89,10 +89,16 @@ def probe_control_groups() -> Check:
             fix=f"make a group for the worker, and name its folder in {CGROUPS_VARIABLE}: see SECURITY.md",
         )
     try:
-        ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1).remove()
+        group = ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1)
+        group.remove()
     except SandboxUnavailable as error:
         return Check(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
-    return Check(name, ok=True, detail=", ".join(map(str, folders)))
+    where = ", ".join(map(str, folders))
+    missing = " and ".join(sorted({"memory", "pids"} - group.controllers))
+    if missing:
+        fix = f"name a folder with that controller too in {CGROUPS_VARIABLE}: see SECURITY.md"
+        return Check(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
+    return Check(name, ok=True, detail=f"memory and pids limited in {where}")
 
 
 def require_mode(*, unsafe: bool = False) -> SandboxMode:

@@ -33,8 +33,8 @@ _UID_BASE = 1_600_000_000
 """Root mode's users are this plus the process number: unique among live sandboxes, owner of nothing."""
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
-_KERNEL_BYTES = 64 << 20
-"""For a control group alone: page tables, pipes and file pages on top of the memory cap."""
+_KERNEL_BYTES = 32 << 20
+"""For a control group alone: page tables, stacks, socket and pipe buffers on top of the memory cap."""
 _REAP_S = 10.0
 _EXIT_S = 1.0
 """How long a process may take to exit after its channel was closed."""

@@ -33,6 +33,7 @@ LAYERS = (
     case.MOUNTS,
     case.SECCOMP,
     case.RLIMITS,
+    case.GROUPS,
     case.WATCHDOG,
     case.LOG,
     case.WIRE,

@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter):
             row = rows.setdefault(found["attack"], {"layer": found["layer"]})
             result = found.get("result", "FAILED") if outcome == "passed" else outcome.upper()
             row[found["part"]] = result
-            if outcome == "skipped" and "NOT COUNTED" in report.longrepr[2]:
+            if outcome == "skipped" and found["part"] == "control" and "NOT COUNTED" in report.longrepr[2]:
                 not_counted.add(found["attack"])
     if not rows:
         return
@@ -66,10 +66,13 @@ def pytest_terminal_summary(terminalreporter):
         write(f"{name:42} {row['layer']:16} {cells}")
     for reason in sorted(not_tested):
         write(reason)
-    counted = [row for name, row in rows.items() if name not in not_counted]
-    attacked = [row for row in counted if "root" in row or "user" in row]
-    succeeded = sum(
-        not {row.get("root"), row.get("user")}.isdisjoint({"FAILED", "ERROR"}) for row in attacked
-    )
-    held = sum(row.get("control") == "works" for row in counted)
+    tried = {name: {row.get("root"), row.get("user")} - {None, "SKIPPED"} for name, row in rows.items()}
+    attacked = [name for name, results in tried.items() if results and name not in not_counted]
+    # Of all of them: what gets through counts, whether or not its control could be made here.
+    succeeded = sum(not results.isdisjoint({"FAILED", "ERROR"}) for results in tried.values())
+    held = sum(row.get("control") == "works" for row in rows.values())
+    if not_counted:
+        write(
+            f"{len(not_counted)} more attacks are not counted: this machine or user cannot make their control"
+        )
     write(f"{len(attacked)} attacks: {succeeded} succeeded; {held} controls held")

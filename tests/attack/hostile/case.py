@@ -16,6 +16,7 @@ ATTACKS = {}
 MOUNTS = "mount namespace"
 SECCOMP = "seccomp"
 RLIMITS = "resource limits"
+GROUPS = "control groups"
 WATCHDOG = "watchdog"
 ENVIRONMENT = "clean start"
 WIRE = "wire protocol"
@@ -35,6 +36,7 @@ REFUSALS = {
         "MemoryError",
         "RuntimeError",
     },
+    GROUPS: {errno.EAGAIN, "RuntimeError"},
     ENVIRONMENT: {"NotFound"},
     METER: {"NotFound", "BudgetExhausted"},
     SESSION: {"NotFound", "InvalidQuery"},
@@ -54,12 +56,16 @@ class Attack:
         verdict: how the attempt must end.
         control: how the suite shows that it works without its layer: "unsafe" (no sandbox),
             "bare" (a plain child process), "relaxed" (the same sandbox, other limits), "sound" (the
-            same frame without its fault), "patched" (the check on the host's side taken out).
+            same frame without its fault), "patched" (the check on the host's side taken out),
+            "ungrouped" (the same sandbox, no control group).
         limits: of the sandbox's policy; "budget" is the number of calls.
         relaxed: limits of the control on top.
         hold_s: it also got through if it used this much of what is limited: CPU time, or its own clock.
         stage: "solve" against a small counting service, "attempt" a whole one on the toy round.
-        needs: what the control needs of the machine: "root" or nothing.
+        needs: what the control needs of the machine: "root", "namespace" (root, or a user namespace of its
+            own) or nothing.
+        controller: "memory" or "pids" where a control group of it is the layer.
+        n_tasks: the group's bound on threads, where it is to answer before the resource limits.
         args: handed to `run`.
     """
 
@@ -74,10 +80,22 @@ class Attack:
     hold_s: float | None = None
     stage: str = "solve"
     needs: str = ""
+    controller: str = ""
+    n_tasks: int | None = None
 
 
 def attack(
-    layer, verdict="OK", *, control="unsafe", relaxed=None, hold_s=None, stage="solve", needs="", **limits
+    layer,
+    verdict="OK",
+    *,
+    control="unsafe",
+    relaxed=None,
+    hold_s=None,
+    stage="solve",
+    needs="",
+    controller="",
+    n_tasks=None,
+    **limits,
 ):
     """Enter a function into `ATTACKS`."""
 
@@ -86,8 +104,21 @@ def attack(
         if name in ATTACKS:
             raise ValueError(f"two attacks are called {name}")
         kind = control if relaxed is None else "relaxed"
+        kind = "ungrouped" if controller else kind
         ATTACKS[name] = Attack(
-            run, name, group, layer, verdict, kind, limits, relaxed or {}, hold_s, stage, needs
+            run=run,
+            name=name,
+            group=group,
+            layer=layer,
+            verdict=verdict,
+            control=kind,
+            limits=limits,
+            relaxed=relaxed or {},
+            hold_s=hold_s,
+            stage=stage,
+            needs=needs,
+            controller=controller,
+            n_tasks=n_tasks,
         )
         return run
 
@@ -115,6 +146,12 @@ def syscall(number, *args):
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
+
+
+def become_root_of_a_namespace():
+    """For a control: an ordinary user gets, over namespaces of its own, what root has over the machine's."""
+    if os.geteuid() != 0:
+        syscall(272, 0x1000_0000 | 0x0002_0000 | 0x4000_0000)  # user, mounts, network
 
 
 def reach(number, *args):

@@ -8,11 +8,13 @@ import mmap
 import os
 import threading
 
-from case import SECCOMP, attack, reach
+from case import SECCOMP, attack, become_root_of_a_namespace, reach
 
 
 def _surface(name, number, *args, needs=""):
     def run(given, model):
+        if given["control"] and needs == "namespace":
+            become_root_of_a_namespace()
         return reach(number, *args)
 
     run.__name__ = name
@@ -37,16 +39,16 @@ _surface("name_file_handle", 303, -1, b"x", None, None, 0)
 _surface("open_file_handle", 304, -1, None, 0, needs="root")
 _surface("change_personality", 135, 0xFFFF_FFFF)
 _surface("unshare_user_namespace", 272, 0x1000_0000)
-_surface("unshare_mount_namespace", 272, 0x0002_0000, needs="root")
+_surface("unshare_mount_namespace", 272, 0x0002_0000, needs="namespace")
 _surface("enter_namespace", 308, -1, 0)
 _surface("start_process_by_clone3", 435, None, 0)
 _surface("mount", 165, None, None, None, 0, None)
 _surface("unmount", 166, None, 0)
 _surface("open_mount_tree", 428, -1, b"x", 0)
-_surface("move_mount", 429, -1, b"x", -1, b"x", 0, needs="root")
-_surface("open_new_filesystem", 430, None, 0, needs="root")
-_surface("pivot_root", 155, None, None, needs="root")
-_surface("change_root", 161, b"/", needs="root")
+_surface("move_mount", 429, -1, b"x", -1, b"x", 0, needs="namespace")
+_surface("open_new_filesystem", 430, None, 0, needs="namespace")
+_surface("pivot_root", 155, None, None, needs="namespace")
+_surface("change_root", 161, b"/", needs="namespace")
 _surface("raise_io_privilege", 172, 0)
 _surface("change_segment_table", 154, 0, None, 0)
 _surface("read_kernel_log", 103, 10, None, 0, needs="root")

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from case import RLIMITS, SECCOMP, WATCHDOG, attack, reach
+from case import GROUPS, RLIMITS, SECCOMP, WATCHDOG, attack, reach
 
 _MIB = 1 << 20
 _SMALL, _LARGE = {"memory_bytes": 200 * _MIB}, {"memory_bytes": 1 << 30}
@@ -92,3 +92,26 @@ def widen_pipe(given, model):
     import fcntl
 
     return fcntl.fcntl(os.pipe()[1], 1031, 1 << 17)
+
+
+@attack(GROUPS, "MLE", controller="memory", memory_bytes=200 * _MIB, scratch_bytes=_MIB)
+def fill_memory_of_the_kernel(given, model):
+    """Socket buffers and page tables beside a full data segment: in nobody's resident set."""
+    pairs = [socket.socketpair() for _ in range(120)]
+    for end in (end for pair in pairs for end in pair):
+        end.setblocking(False)
+        try:
+            while True:
+                end.send(bytes(4096))
+        except BlockingIOError:
+            continue
+    size = 31 << 30
+    view = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+    for at in range(0, size, 2 * _MIB):  # one page of the table each; what is read is the page of zeros
+        view[at]
+    held = []
+    try:
+        while True:
+            held.append(bytearray(_MIB))
+    except MemoryError:
+        return len(held)

@@ -3,7 +3,7 @@
 import array
 import socket
 
-from case import MOUNTS, SECCOMP, attack, reach
+from case import MOUNTS, SECCOMP, attack, become_root_of_a_namespace, reach
 
 
 @attack(SECCOMP)
@@ -59,8 +59,10 @@ def open_vsock(given, model):
     return reach(41, 40, 1, 0)
 
 
-@attack(SECCOMP, needs="root")
+@attack(SECCOMP, needs="namespace")
 def open_packet_socket(given, model):
+    if given["control"]:
+        become_root_of_a_namespace()
     return reach(41, 17, 3, 0)
 
 

@@ -5,7 +5,7 @@ import os
 import resource
 import threading
 
-from case import RLIMITS, SECCOMP, attack, reach, syscall
+from case import GROUPS, RLIMITS, SECCOMP, attack, reach, syscall
 
 
 @attack(SECCOMP)
@@ -59,6 +59,17 @@ def start_threads_without_end(given, model):
     finally:
         over.set()
     return "100 threads"
+
+
+@attack(GROUPS, controller="pids", n_tasks=10)
+def start_threads_beyond_the_group(given, model):
+    over = threading.Event()
+    try:
+        for _ in range(30):
+            threading.Thread(target=over.wait, args=(20,), daemon=True).start()
+    finally:
+        over.set()
+    return "30 threads"
 
 
 @attack(SECCOMP)

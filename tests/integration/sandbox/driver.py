@@ -33,6 +33,8 @@ def _interpreters():
 class InProcess:
     """Runs cases in this process."""
 
+    uid = os.geteuid()
+
     def __init__(self, mode):
         self.mode = mode
         self._kit = load_kit()
@@ -57,6 +59,7 @@ class AsNobody:
     """Runs cases in a server process of an ordinary user."""
 
     mode = "user"
+    uid = _NOBODY
 
     def __init__(self):
         self._prelude = load_kit().PRELUDE

@@ -5,6 +5,7 @@ that runs as root tries user mode, in a process of an ordinary user with another
 """
 
 import base64
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,7 +19,8 @@ import numpy as np
 
 from harness.api.types import ModelInfo, Response, Split, Task
 from harness.errors import BudgetExhausted, GradfreeError, InvalidQuery
-from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict, run_solve
+from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, process, run_predict, run_solve
+from harness.sandbox.control_group import CGROUPS_VARIABLE
 
 INFO = ModelInfo("toy", 2, 4, 3, 0.1, 100, outputs=("logits", "features"), max_ensemble=2)
 SPLIT = Split((("good",), ("bad",), ("fine",), ("poor", "ürg")), np.array([1, 0, 1, 0]))
@@ -97,15 +99,22 @@ def solve(
     entry="solver:S",
     policy=None,
     extra=None,
+    control_group=None,
+    n_tasks=None,
 ):
-    """Run `solve`; return everything that a test may look at, as JSON values."""
+    """Run `solve`; return everything that a test may look at, as JSON values.
+
+    `control_group` is the folder delegated for this run ("" for none, None for what the environment
+    says), `n_tasks` another bound on its threads than the resource limits have.
+    """
     folder = submission(source, extra)
     service = CountingService(budget, raises, query_s)
     limits = SandboxPolicy(**{**POLICY, **(policy or {})})
     try:
-        outcome = run_solve(
-            SubmissionSource(folder, entry, params or {}), TASK, service, limits, SandboxMode(mode)
-        )
+        with _delegated(control_group, n_tasks):
+            outcome = run_solve(
+                SubmissionSource(folder, entry, params or {}), TASK, service, limits, SandboxMode(mode)
+            )
     except GradfreeError as error:
         return {"error": type(error).__name__, "text": str(error)}
     finally:
@@ -133,6 +142,22 @@ def solve(
         "wording_requests": [dataclasses.asdict(wording) for wording in service.wordings],
     }
     return result
+
+
+@contextlib.contextmanager
+def _delegated(control_group, n_tasks):
+    before, usual = os.environ.get(CGROUPS_VARIABLE), process.N_TASKS
+    if control_group is not None:
+        os.environ[CGROUPS_VARIABLE] = control_group
+    if n_tasks is not None:
+        process.N_TASKS = n_tasks
+    try:
+        yield
+    finally:
+        process.N_TASKS = usual
+        os.environ.pop(CGROUPS_VARIABLE, None)
+        if before is not None:
+            os.environ[CGROUPS_VARIABLE] = before
 
 
 def predict(mode, source, batches, state=None, *, policy=None):

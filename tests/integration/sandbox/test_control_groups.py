@@ -1,21 +1,17 @@
-"""Control groups of the real kernel, where nobody else manages those of this process."""
+"""Control groups of the real kernel, in each mode: what they bound by themselves, and what they leave."""
 
-import contextlib
 import os
-from pathlib import Path
 
 import pytest
+from delegated_groups import delegated_group
 
 from harness.sandbox.control_group import CGROUPS_VARIABLE
+from harness.sandbox.probe import probe_control_groups
 
-SOLVER = """
+THREADS = """
 import threading, time
 class S:
     def solve(self, task, model):
-{body}
-        return Solution(GOOD)
-"""
-THREADS = """
         n = 0
         try:
             for _ in range(60):
@@ -23,67 +19,58 @@ THREADS = """
                 n += 1
         except RuntimeError: pass
         print(n)
+        return Solution(GOOD)
 """
-MEMORY = """
-        held = [bytearray(1 << 20) for _ in range(400)]
-        time.sleep(2)
+PREDICTING = """
+class S:
+    def solve(self, task, model): return Solution(GOOD)
+    @staticmethod
+    def predict(response, state): return response.logits.argmax(-1)[0]
 """
 
 
-@pytest.fixture
-def delegate(monkeypatch):
-    """Make a folder for a controller at the root of its hierarchy, if this process lies there itself."""
-    made = []
+@pytest.fixture(params=["memory", "pids"])
+def group(request, sandbox):
+    with delegated_group(request.param, sandbox.uid) as folder:
+        yield folder
 
-    def make(controller):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, names, own = line.split(":", 2)
-            if controller in names.split(","):
-                if own != "/":
-                    pytest.skip(
-                        f"NO CONTROL GROUP ({controller}): this process's own belongs to a manager: {own}"
-                    )
-                folder = Path(f"/sys/fs/cgroup/{names}/gradfree-tests-{os.getpid()}")
-                try:
-                    folder.mkdir()
-                except OSError as error:
-                    pytest.skip(f"NO CONTROL GROUP ({controller}): {error}")
-                made.append(folder)
+
+def _left(folder):
+    return [path for path in folder.iterdir() if path.is_dir()]
+
+
+def test_pids_group_bounds_threads_by_itself(sandbox):
+    with delegated_group("pids", sandbox.uid) as folder:
+        # 10 is below RLIMIT_NPROC, which would answer first.
+        result = sandbox.solve(THREADS, control_group=str(folder), n_tasks=10)
+        assert 0 < int(result["log"]) < 10, result
+        assert int(sandbox.solve(THREADS, control_group="")["log"]) > 10
+        assert _left(folder) == []
+
+
+def test_group_is_gone_after_every_end(sandbox, group):
+    for source, verdict in (
+        (PREDICTING, "OK"),
+        ("raise ValueError", "RTE"),
+        ("import os; os.abort()", "RTE"),
+    ):
+        assert sandbox.solve(source, control_group=str(group))["verdict"] == verdict
+        assert _left(group) == []
+
+
+def test_doctor_names_what_is_limited_and_what_is_not(monkeypatch):
+    with delegated_group("memory", os.geteuid()) as memory, delegated_group("pids", os.geteuid()) as pids:
+        if memory != pids:
+            for folder, other in ((memory, "pids"), (pids, "memory")):
                 monkeypatch.setenv(CGROUPS_VARIABLE, str(folder))
-                return folder
-        pytest.skip(f"NO CONTROL GROUP ({controller}): no hierarchy of version 1 has it")
-
-    yield make
-    for folder in made:
-        with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()
+                check = probe_control_groups()
+                assert (check.ok, check.detail) == (False, f"{other} not limited in {folder}")
+        monkeypatch.setenv(CGROUPS_VARIABLE, f"{memory}:{pids}")
+        assert probe_control_groups().ok
 
 
-@pytest.fixture
-def sandbox(sandbox):
-    if sandbox.mode == "user" and os.geteuid() == 0:
-        pytest.skip("the server process of user mode was started without a control group")
-    return sandbox
-
-
-def test_pids_group_bounds_threads_by_itself(sandbox, delegate, monkeypatch):
-    folder = delegate("pids")
-    monkeypatch.setattr("harness.sandbox.process.N_TASKS", 10)  # below RLIMIT_NPROC, which would answer first
-    result = sandbox.solve(SOLVER.format(body=THREADS))
-    assert 0 < int(result["log"]) < 10, result
-    assert [path for path in folder.iterdir() if path.is_dir()] == [], "the solver's group is gone"
-
-
-def test_memory_group_ends_in_memory_limit(sandbox, delegate, monkeypatch):
-    folder = delegate("memory")
-    monkeypatch.setattr("harness.sandbox.process._KERNEL_BYTES", -(900 << 20))
-    result = sandbox.solve(SOLVER.format(body=MEMORY), policy={"memory_bytes": 1 << 30})
-    assert result["verdict"] == "MLE", result
-    assert [path for path in folder.iterdir() if path.is_dir()] == []
-
-
-def test_folder_that_cannot_be_used_stops_every_start(sandbox, monkeypatch, tmp_path):
-    monkeypatch.setenv(CGROUPS_VARIABLE, str(tmp_path))
-    result = sandbox.solve(SOLVER.format(body=""))
+def test_folder_that_cannot_be_used_stops_every_start(sandbox, tmp_path):
+    tmp_path.chmod(0o755)
+    result = sandbox.solve(PREDICTING, control_group=str(tmp_path))
     assert result["error"] == "SandboxUnavailable"
-    assert "neither the memory nor the pids controller" in result["text"]
+    assert CGROUPS_VARIABLE in result["text"]
