@@ -94,7 +94,7 @@ class VisibilityConfig(_Frozen):
     curves: Literal["open", "closed", "published"] = "published"
     """Test scores of the incumbents, and the efficiency computed from them."""
     logs: Literal["open", "closed", "published"] = "open"
-    """What a team's solvers printed, for the team."""
+    """What a team's solvers printed, for the team; and, for everybody, the text with which a run failed."""
 
 
 class ModelConfig(_Frozen):

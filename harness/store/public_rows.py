@@ -67,6 +67,7 @@ class View:
         is_final: the scores shown are those on the private rows.
         has_scores: scores may be seen at all.
         has_curves: so may the test scores of incumbents.
+        has_logs: so may texts of the participants' processes.
         frozen_at: what ended later stays hidden; None if the board is not frozen.
         manual_scores: task -> score of the manual prompt, where it is known: the zero of efficiency.
     """
@@ -75,6 +76,7 @@ class View:
     is_final: bool
     has_scores: bool
     has_curves: bool
+    has_logs: bool
     frozen_at: datetime | None
     manual_scores: Mapping[str, float]
 
@@ -103,6 +105,7 @@ def view_of(row: RoundRow, now: datetime, manual: SubmissionRow | None = None) -
         is_final=is_final,
         has_scores=phase.has_reached(row.scores_from),
         has_curves=phase.has_reached(row.curves_from),
+        has_logs=phase.has_reached(row.logs_from),
         frozen_at=row.frozen_at,
         manual_scores={name: score for name, score in scores.items() if score is not None},
     )
@@ -276,7 +279,7 @@ def public_run(run: RunRow, view: View) -> PublicRun:
         calls=0 if is_hidden else run.calls,
         budget_calls=run.task.budget_calls,
         n_attempts=len(run.attempts),
-        message="" if is_hidden else run.message,
+        message="" if is_hidden else _visible_message(run, view),
         hashes=dict(run.hashes or {}),
         artifact_sha256=run.artifact_sha256,
         wall_s=None if is_hidden else run.wall_s,
@@ -284,6 +287,13 @@ def public_run(run: RunRow, view: View) -> PublicRun:
         tokens=usage.get("tokens"),
         ended_at=run.ended_at,
     )
+
+
+def _visible_message(run: RunRow, view: View) -> str:
+    """Return why a run ended as it did: an exception's text is the solver's own, as its log is."""
+    if view.has_logs or not run.message or run.verdict is None:
+        return run.message
+    return run.verdict.name.replace("_", " ").lower() + (", scored on a checkpoint" if run.is_flagged else "")
 
 
 def public_upload(row: UploadRow) -> PublicUpload:

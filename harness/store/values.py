@@ -311,7 +311,8 @@ class RunResult:
         usage: what the attempt was charged and used.
         budget_calls: calls that it was allowed.
         is_flagged: scored on a checkpoint, because a limit ended the attempt.
-        message: for the participant; empty if all went well. Everybody may read it.
+        message: for the participant; empty if all went well. Everybody may read it from the phase on that
+            shows logs, since an exception's text is the solver's own.
         artifact_path: of the attempt's JSON document, relative to the artifact folder.
         artifact_sha256: of that document, hexadecimal.
         hashes: submission, round, data, model, code, packages.

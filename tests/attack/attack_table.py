@@ -27,6 +27,7 @@ GROUPS = {
     "protocol": "wire protocol",
     "meter": "meter and queries",
     "testing": "test outputs and `predict`",
+    "publication": "what others may read",
 }
 LAYERS = (
     case.ENVIRONMENT,
@@ -39,6 +40,7 @@ LAYERS = (
     case.WIRE,
     case.METER,
     case.SESSION,
+    case.PUBLIC,
 )
 
 for _group in GROUPS:

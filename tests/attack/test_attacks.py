@@ -10,19 +10,30 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from attack_table import ATTACKS, HOSTILE, case
 from delegated_groups import delegated_group
 
+from harness.errors import UsageError
 from harness.metering import Meter, meter, read_journal
+from harness.rounds.export import export_round
+from harness.rounds.intake import submit
+from harness.rounds.lifecycle import create_round, stored_config
+from harness.rounds.logs import read_logs
+from harness.rounds.worker import Worker
 from harness.sandbox import SandboxMode, requests
-from harness.session import attempt
+from harness.session import attempt, incumbents
 from harness.session.arena import Arena
 from harness.session.attempt import RunSpec, run_attempt
 from harness.session.blackbox import MeteredBlackBox
+from harness.session.incumbents import MAX_INCUMBENTS
 from harness.session.submission import read_submission
+from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.values import Phase
+from leaderboard.static_board import write_static_board
 
 pytestmark = pytest.mark.attack
 
@@ -89,7 +100,76 @@ def run_whole(runner, attack, given, limits, toy_arena, folder):
         "budget": budget,
         "held_s": artifact.wall_s,
         "predictions": artifact.predictions or [],
+        "n_incumbents": len(artifact.incumbents),
     }
+
+
+def run_arena(runner, attack, given, limits, toy_arena, folder):
+    """Through submission, worker, stores, board and export; `log` is all that others may read of it."""
+    limits = dict(limits)
+    config = toy_arena.config
+    changed = {
+        "task": (
+            config.task[0].model_copy(update={"budget_calls": 20, "test_limit": 150, "kshot_seeds": (8,)}),
+        ),
+        "limits": config.limits.model_copy(update={"submission_bytes": 1 << 20, "memory_bytes": 1 << 30}),
+        "visibility": config.visibility.model_copy(update={"logs": limits.pop("logs")}),
+    }
+    config = config.model_copy(update=changed)
+    predicts = attack.stage == "arena predict"
+    write_submission(folder / "hostile", attack, given, predicts=predicts)
+    paths = ArenaPaths(folder / "arena")
+    with SealedStore.open(paths) as store, Publisher.open(paths, store) as publisher:
+        create_round(store, publisher, config)
+        number = submit(store, publisher, paths, config, folder / "hostile", "us")
+        worker = Worker(store, publisher, paths, SandboxMode(runner.mode))
+        stored = store.get_round(config.name)
+        loaded = Arena(stored_config(stored))
+        loaded.__dict__["backbone"] = toy_arena.backbone
+        loaded.__dict__["engine"] = toy_arena.engine
+        worker._arenas[stored.facts.digest] = loaded
+        assert worker.run_until_idle() == 1
+        (run,) = store.get_submission(number).runs
+        seen = read_by_others(store, paths, config.name, number, folder / "seen")
+        if predicts:
+            store.set_phase(config.name, Phase.CLOSED)
+            store.set_phase(config.name, Phase.PUBLISHED)
+            publisher.publish()
+            seen += read_by_others(store, paths, config.name, number, folder / "seen-then")
+    return {
+        "verdict": run.verdict.value,
+        "log": seen,
+        "message": "",
+        "charged": run.calls,
+        "budget": 20,
+        "held_s": 0.0,
+        "predictions": [],
+    }
+
+
+def read_by_others(store, paths, name, number, folder):
+    """The public database, the board as files, the export, and the team's logs as far as it may read them."""
+    files = [*paths.home.glob("public.db*"), *write_static_board(paths.public_db, folder, name)]
+    export_round(store, paths, name, folder / "export.zip")
+    with zipfile.ZipFile(folder / "export.zip") as archive:
+        found = [archive.read(member) for member in archive.namelist()]
+    found += [path.read_bytes() for path in files]
+    # A database's own bytes are no escape sequences.
+    text = b"\n".join(found).decode("latin-1").replace("\x1b", " ")
+    assert "hostile" in text, "the submission is there to be read"
+    with contextlib.suppress(UsageError):
+        text += "".join(log.message + log.text for log in read_logs(store, paths, number))
+    return text
+
+
+def write_submission(folder, attack, given, *, predicts):
+    """The hostile modules as a submission that starts by its manifest alone."""
+    shutil.copytree(HOSTILE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    params = {"module": attack.group, "name": attack.run.__name__, "control": given["control"]}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in params.items()]
+    entry = "Predicting" if predicts else "Hostile"
+    manifest = ['name = "hostile"', f'entry = "solver:{entry}"', "[params]", *lines, ""]
+    (folder / "solver.toml").write_text("\n".join(manifest))
 
 
 def got_through(attack, result):
@@ -97,6 +177,7 @@ def got_through(attack, result):
     text = result["log"] + result["message"]
     return (
         "GOT" in text
+        or result.get("n_incumbents", 0) > MAX_INCUMBENTS + 1
         # What reaches people: the raw log of the counting service does not.
         or "\x1b" in (result["message"] if attack.stage == "solve" else text)
         or (attack.hold_s is not None and result["held_s"] > attack.hold_s)
@@ -166,7 +247,8 @@ def test_attack_on_an_attempt_fails(own_mode, toy_arena, arena, tmp_path, record
     label(record_property, attack, own_mode.mode)
     arena.is_unchanged()
     given = arena.given() | {"control": False}
-    result = run_whole(own_mode, attack, given, attack.limits, toy_arena, tmp_path)
+    run = run_arena if attack.stage.startswith("arena") else run_whole
+    result = run(own_mode, attack, given, attack.limits, toy_arena, tmp_path)
     assert result["charged"] <= result["budget"]
     judge(attack, result, arena, record_property)
 
@@ -195,6 +277,7 @@ def _charge_a_digest_once(monkeypatch):
 PATCHES = {
     "query-test-rows": _serve_test_rows,
     "repeat-a-cached-query": _charge_a_digest_once,
+    "name-incumbents-without-end": lambda patch: patch.setattr(incumbents, "MAX_INCUMBENTS", 1000),
     "query-few-rows": lambda patch: patch.setattr(meter, "call_cost", lambda p, n, n_train: p * n // n_train),
     "move-the-cursor-of-a-terminal": lambda patch: patch.setattr(requests, "printable", lambda text: text),
     "print-escape-sequences": lambda patch: patch.setattr(attempt, "printable", lambda text: text),
@@ -222,7 +305,8 @@ def test_attack_without_its_layer_works(
                 ungrouped = {"control_group": ""} if attack.controller else {}
                 result = run_solve(runner, attack, given, limits, **ungrouped)
         else:
-            result = run_whole(runner, attack, given, limits, toy_arena, tmp_path)
+            run = run_arena if attack.stage.startswith("arena") else run_whole
+            result = run(runner, attack, given, limits, toy_arena, tmp_path)
         if case.Unsupported.__name__ in result["log"]:
             pytest.skip(f"NOT COUNTED: {name}: {result['log'].rpartition('| ')[2].strip()}")
         if result["log"].startswith(f"FAILED {errno.ENOSYS} "):

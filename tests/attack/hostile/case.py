@@ -23,6 +23,7 @@ WIRE = "wire protocol"
 LOG = "log drain"
 METER = "meter"
 SESSION = "session"
+PUBLIC = "public store"
 
 REFUSALS = {
     MOUNTS: {errno.ENOENT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EXDEV},
@@ -61,7 +62,9 @@ class Attack:
         limits: of the sandbox's policy; "budget" is the number of calls.
         relaxed: limits of the control on top.
         hold_s: it also got through if it used this much of what is limited: CPU time, or its own clock.
-        stage: "solve" against a small counting service, "attempt" a whole one on the toy round.
+        stage: "solve" against a small counting service, "attempt" a whole one on the toy round, "predict"
+            the same from the submission's `predict`; "arena" and "arena predict" on through worker, stores
+            and board.
         needs: what the control needs of the machine: "root", "namespace" (root, or a user namespace of its
             own) or nothing.
         controller: "memory" or "pids" where a control group of it is the layer.

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from case import METER, SESSION, NotFound, attack
 
-from harness.api import BudgetExhausted
+from harness.api import BudgetExhausted, Solution
 
 _BUDGET = 20
 
@@ -133,6 +133,15 @@ def make_wordings_without_end(given, model):
 def keep_prompts_without_end(given, model):
     first, *_ = [model.place(_zeros(model)[0]) for _ in range(100)]
     return model.query(_zeros(model)[:, 0], layer=0, base=first).logits.shape
+
+
+@attack(SESSION, stage="attempt", control="patched", budget=_BUDGET)
+def name_incumbents_without_end(given, model):
+    """Each is scored on the test rows: a curve that shows what the test set likes."""
+    for n in range(1, _BUDGET + 1):
+        model.query(_zeros(model))
+        model.checkpoint(Solution(_zeros(model) + n / 1000))
+    raise NotFound("named; how many are scored, the artifact says")
 
 
 @attack(SESSION, stage="attempt", control="sound", budget=_BUDGET)
