@@ -1,5 +1,6 @@
 """Watching a solver process from outside: its clock, CPU time, memory and scratch folder."""
 
+import contextlib
 import os
 import threading
 import time
@@ -98,19 +99,44 @@ def sample_process(proc_fd: int) -> Sample | None:
         return None
     # The command name may hold spaces and parentheses: fields count from the last one.
     fields = stat.rpartition(")")[2].split()
-    sizes = {}
-    for line in status.splitlines():
-        name, _, value = line.partition(":")
-        if name in ("VmData", "VmHWM", "RssAnon", "RssShmem"):
-            sizes[name] = int(value.split()[0]) * _KIB
+    # A main thread that ended has no memory map, though its other threads run on.
+    sizes = _sizes(status) or _sizes_by_thread(proc_fd)
     if not sizes:
-        return None  # a zombie: no memory map any more
+        return None  # a zombie
     return Sample(
         cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
         unreclaimable_bytes=sizes.get("RssAnon", 0) + sizes.get("RssShmem", 0),
         data_bytes=sizes.get("VmData", 0),
         peak_rss_bytes=sizes.get("VmHWM", 0),
     )
+
+
+def _sizes(status: str) -> dict[str, int]:
+    """Return the memory of one `status` file in bytes; empty for a thread that has ended."""
+    pairs = (line.partition(":") for line in status.splitlines())
+    return {
+        name: int(value.split()[0]) * _KIB
+        for name, _, value in pairs
+        if name in ("VmData", "VmHWM", "RssAnon", "RssShmem")
+    }
+
+
+def _sizes_by_thread(proc_fd: int) -> dict[str, int]:
+    """Return the same of the first thread that still runs."""
+    try:
+        tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc_fd)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    try:
+        for thread in os.listdir(tasks):  # noqa: PTH208 - by descriptor
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if sizes := _sizes(_read_at(tasks, f"{thread}/status")):
+                    return sizes
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    finally:
+        os.close(tasks)
+    return {}
 
 
 class Watchdog(threading.Thread):

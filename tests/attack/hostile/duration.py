@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from case import WATCHDOG, attack
+from case import WATCHDOG, attack, go_on_without_a_main_thread
 
 _CPU = {"cpu_s": 0.7, "hold_s": 2.0, "relaxed": {"cpu_s": 3.0}}
 _WALL = {"solver_s": 0.7, "hold_s": 2.0, "relaxed": {"solver_s": 3.0}}
@@ -16,6 +16,15 @@ def spin(given, model):
     signal.signal(signal.SIGXCPU, signal.SIG_IGN)
     while True:
         pass
+
+
+@attack(WATCHDOG, "TLE", **_CPU)
+def spin_without_a_main_thread(given, model):
+    def rest():
+        while True:
+            pass
+
+    go_on_without_a_main_thread(rest)
 
 
 @attack(WATCHDOG, "TLE", **_CPU)

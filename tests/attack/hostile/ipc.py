@@ -1,8 +1,10 @@
 """Meeting another sandbox's process without a network."""
 
+import errno
 import fcntl
 import mmap
 import os
+import termios
 
 from case import MOUNTS, SECCOMP, Unsupported, attack, reach, syscall
 
@@ -79,6 +81,21 @@ def watch_whole_filesystem(given, model):
 @attack(MOUNTS)
 def open_terminal(given, model):
     return os.openpty()
+
+
+@attack(SECCOMP)
+def type_into_a_terminal(given, model):
+    """As if somebody had typed it. The control has a terminal, which cannot be had inside."""
+    if not given["control"]:
+        return fcntl.ioctl(0, termios.TIOCSTI, b"x")
+    _, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    try:
+        return fcntl.ioctl(terminal, termios.TIOCSTI, b"x")
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise Unsupported("this kernel has it switched off (dev.tty.legacy_tiocsti)") from error
+        raise
 
 
 @attack(SECCOMP)

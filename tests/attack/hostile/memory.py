@@ -3,9 +3,10 @@
 import mmap
 import os
 import socket
+import sys
 import time
 
-from case import GROUPS, RLIMITS, SECCOMP, WATCHDOG, attack, reach
+from case import GROUPS, RLIMITS, SECCOMP, WATCHDOG, attack, go_on_without_a_main_thread, reach
 
 _MIB = 1 << 20
 _SMALL, _LARGE = {"memory_bytes": 200 * _MIB}, {"memory_bytes": 1 << 30}
@@ -26,6 +27,25 @@ def grow_many_arrays(given, model):
 def map_private_pages(given, model):
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     return len(mmap.mmap(-1, 300 * _MIB, flags))
+
+
+@attack(RLIMITS, relaxed={"memory_bytes": 16 << 30}, **_SMALL)
+def reserve_address_space(given, model):
+    """Never touched, so never resident; the kernel keeps books on it all the same."""
+    return len(mmap.mmap(-1, 40 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ))
+
+
+@attack(RLIMITS, relaxed=_LARGE, **_SMALL)
+def recurse_without_end(given, model):
+    sys.setrecursionlimit(1 << 30)
+
+    def down(n):
+        return n and down(n - 1)
+
+    try:
+        return down(2_000_000)
+    except SystemError as error:  # what this interpreter makes of a frame that cannot be allocated
+        raise MemoryError from error
 
 
 @attack(SECCOMP)
@@ -61,6 +81,19 @@ def lock_everything(given, model):
 @attack(WATCHDOG, "MLE", relaxed={**_LARGE, "scratch_bytes": 64 * _MIB}, **_SMALL, scratch_bytes=64 * _MIB)
 def map_one_file_many_times(given, model):
     """Pages of a scratch file: not in the data segment, but in the resident set, once per mapping."""
+    return _map_many_times()
+
+
+@attack(WATCHDOG, "MLE", relaxed={**_LARGE, "scratch_bytes": 64 * _MIB}, **_SMALL, scratch_bytes=64 * _MIB)
+def map_one_file_without_a_main_thread(given, model):
+    def rest():
+        print("GOT", _map_many_times(), flush=True)
+        os._exit(0)
+
+    go_on_without_a_main_thread(rest)
+
+
+def _map_many_times():
     with open("f", "wb") as file:
         file.write(bytes(40 * _MIB))
     fd = os.open("f", os.O_RDONLY)

@@ -72,6 +72,14 @@ def answer_by_the_batch_mean(response, state):
     return (margin > np.median(margin)).astype(int)
 
 
+@_case("PV")
+def answer_a_few_rows_by_the_batch(response, state):
+    """Transduction that only few rows show: a small sample of rows alone would mostly miss them."""
+    features = np.frombuffer(response.logits[0, :, 0].tobytes(), np.uint32)
+    few = features % 16 == 0
+    return (few & (len(few) > 1)).astype(int)
+
+
 @_case("RTE")
 def answer_out_of_range(response, state):
     return np.full(response.logits.shape[1], 7)

@@ -4,7 +4,6 @@ Every submission must have exactly one right outcome, the ledgers must add up, a
 that of an undisturbed run. `make chaos` does so for ten minutes, `make test` for about one.
 """
 
-import hashlib
 import json
 import multiprocessing
 import random
@@ -13,11 +12,11 @@ import time
 import zipfile
 
 import pytest
+from arena_books import check_books
 from chaos_worker import work
 
 from harness.config import load_round
 from harness.errors import InvalidSubmission, UsageError
-from harness.metering import read_journal
 from harness.records import Verdict
 from harness.rounds.export import export_round
 from harness.rounds.intake import submit
@@ -184,29 +183,6 @@ def outcomes(home, numbers):
             for entry in public.board("chaos").entries
         ]
     return found, quotas, board
-
-
-def check_books(home):
-    """Every run has one result, its artifact is whole, and its journal says what it was charged."""
-    paths = ArenaPaths(home)
-    with SealedStore.open(paths) as sealed:
-        assert sealed.sweep() == 0
-        with sealed.engine.connect() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT r.id, r.calls, r.artifact_path, r.artifact_sha256, "
-                "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
-                "(SELECT max(a.id) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
-                "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.ended_at IS NULL), "
-                "(SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.kind = 'run ended') FROM runs r"
-            ).all()
-    for run_id, calls, artifact_path, digest, n_results, attempt, n_open, n_ended in rows:
-        assert (n_results, n_open, n_ended) == (1, 0, 1), run_id
-        content = (paths.artifacts / artifact_path).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == digest
-        assert json.loads(content)["usage"]["calls"] == calls
-        (journal,) = paths.attempts.glob(f"{run_id}-{attempt}-*/journal.jsonl")
-        charges = list(read_journal(journal))
-        assert (charges[-1].total if charges else 0) == calls == sum(entry.calls for entry in charges)
 
 
 def chaos(cli, *, seconds, n_kills):

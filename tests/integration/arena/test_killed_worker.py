@@ -1,34 +1,30 @@
-"""Killing a worker loses nothing and charges nobody twice."""
+"""Killing the worker, bubblewrap or the network mid-run: no process left, nothing half written or charged twice."""
 
 import json
 import os
+import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-WORKER = """
-import sys
-from pathlib import Path
-from harness.cli.options import stores
-from harness.rounds.worker import Worker
-from harness.sandbox import require_mode
-with stores(Path(sys.argv[1])) as (paths, sealed, publisher):
-    Worker(sealed, publisher, paths, require_mode(), lease_s=3.0).run_until_idle()
-"""
-SLOW = """
-for _ in range(10):
+import pytest
+from arena_books import check_books
+from worker_process import alive, descendants, start_worker, wait_for_queries, wait_until
+
+N_QUERIES = 10
+SLOW = f"""
+for _ in range({N_QUERIES}):
     model.query(zeros(model))
-    time.sleep(0.4)
+    time.sleep(0.3)
 return Solution(zeros(model))
 """
-
-
-def start_worker(home):
-    # A process group of its own, so that the test can say that nothing of it survives.
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(home)], start_new_session=True)
+SLOW_PREDICT = """
+if not hasattr(time, "slept"):
+    time.slept = True
+    time.sleep(3)
+return response.logits[0].argmax(axis=-1)
+"""
+MOMENTS = ("solve", "predict")
 
 
 def rows(home, query):
@@ -39,67 +35,79 @@ def rows(home, query):
         database.close()
 
 
-def wait_for_queries(home, n_lines, process):
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        journals = list((home / "sealed" / "attempts").glob("*/journal.jsonl"))
-        if any(len(path.read_text().splitlines()) >= n_lines for path in journals):
-            return
-        assert process.poll() is None, "the worker ended by itself"
-        time.sleep(0.1)
-    raise AssertionError("no query was journalled")
-
-
-def descendants(pid):
-    """Process numbers below a process, from the kernel's list of children."""
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            found += [child, *descendants(child)]
-    return found
-
-
-def alive(pids):
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli, mini_round):
+def hand_in(cli, mini_round):
+    # Whether a busy machine is slow is not the question here.
+    patient = re.sub(r"(?m)^(solver_s|cpu_s|predict_s) = .*$", r"\1 = 100.0", mini_round.read_text())
+    mini_round.write_text(patient)
     cli.run("round", "create", mini_round)
-    cli.run("submit", cli.solver("slow", SLOW), "--round", "mini", "--team", "us")
+    cli.run("submit", cli.solver("slow", SLOW, predict=SLOW_PREDICT), "--round", "mini", "--team", "us")
+
+
+def family_in(cli, worker, moment):
+    """Wait for the moment; return the sandbox's processes then."""
+    wait_for_queries(cli.home, 3, worker)
+    family = descendants(worker.pid)
+    assert len(family) == 3, "bubblewrap, its process 1, the solver"
+    if moment == "solve":
+        return family
+    wait_for_queries(cli.home, N_QUERIES, worker)
+    # `predict` has a sandbox of its own.
+    wait_until(lambda: len(now := descendants(worker.pid)) == 3 and not {*now} & {*family}, worker)
+    time.sleep(0.5)
+    return descendants(worker.pid)
+
+
+def check_result(cli, n_attempts):
+    """One result, charged once, in the store, the artifact, the journal and on the board."""
+    ((status, verdict, calls),) = rows(cli.home, "SELECT status, verdict, calls FROM runs")
+    assert (status, verdict, calls) == ("finished", "OK", N_QUERIES)
+    assert rows(cli.home, "SELECT count(*) FROM attempts") == [(n_attempts,)]
+    assert len(list((cli.home / "sealed" / "artifacts").iterdir())) == 1
+    check_books(cli.home)
+    (run,) = json.loads(cli.run("status", "1", "--json").stdout)["runs"]
+    assert run["calls"] == N_QUERIES
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli, mini_round, moment):
+    hand_in(cli, mini_round)
     first = start_worker(cli.home)
-    wait_for_queries(cli.home, 3, first)
-    sandboxed = descendants(first.pid)
-    assert sandboxed, "the solver runs in processes of its own"
+    family = family_in(cli, first, moment)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    assert rows(cli.home, "SELECT calls FROM runs") == [(0,)]
+    assert rows(cli.home, "SELECT calls, verdict, score_public FROM runs") == [(0, None, None)]
     deadline = time.monotonic() + 10
-    while alive(sandboxed) and time.monotonic() < deadline:
+    while alive(family) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert alive(sandboxed) == []
+    assert alive(family) == []
     assert list((cli.home / "sealed" / "artifacts").iterdir()) == []
-
     second = start_worker(cli.home)
     assert second.wait(timeout=240) == 0
-    ((status, verdict, calls, n_attempts),) = rows(
-        cli.home,
-        "SELECT status, verdict, calls, (SELECT count(*) FROM attempts WHERE attempts.run_id = runs.id) FROM runs",
-    )
-    assert (status, verdict, calls, n_attempts) == ("finished", "OK", 10, 2)
-    (artifact,) = (cli.home / "sealed" / "artifacts").iterdir()
-    assert json.loads(artifact.read_text())["usage"]["calls"] == 10
+    check_result(cli, n_attempts=2)
 
 
-def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(cli, mini_round):
-    cli.run("round", "create", mini_round)
-    cli.run("submit", cli.solver("slow", SLOW), "--round", "mini", "--team", "us")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(cli, mini_round, moment):
+    hand_in(cli, mini_round)
     worker = start_worker(cli.home)
-    wait_for_queries(cli.home, 3, worker)
-    monitor, *inside = descendants(worker.pid)
+    monitor, *inside = family_in(cli, worker, moment)
     os.kill(monitor, signal.SIGKILL)
     assert worker.wait(timeout=240) == 0
     assert alive(inside) == []
-    ((status, verdict, calls),) = rows(cli.home, "SELECT status, verdict, calls FROM runs")
-    assert (status, verdict, calls) == ("finished", "OK", 10)
-    assert rows(cli.home, "SELECT count(*) FROM attempts") == [(2,)]
-    assert len(list((cli.home / "sealed" / "artifacts").iterdir())) == 1
+    check_result(cli, n_attempts=2)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_cut_network_changes_nothing(cli, mini_round, moment):
+    """The worker asks nobody but its own files: the run goes on, in the same attempt."""
+    hand_in(cli, mini_round)
+    network = cli.folder / "network"
+    worker = start_worker(cli.home, network)
+    family = family_in(cli, worker, moment)
+    network.with_suffix(".order").touch()
+    wait_until(network.with_suffix(".after").exists, worker)
+    found = [network.with_suffix(suffix).read_text() for suffix in (".before", ".after")]
+    assert found == ["reached", "cut"], "the worker had a network, and lost it"
+    assert worker.wait(timeout=240) == 0
+    assert alive(family) == []
+    check_result(cli, n_attempts=1)
