@@ -95,4 +95,8 @@ def _take_in(
         number = submit(store, publisher, paths, config, upload.archive, team, token=upload.token)
     except (UsageError, SubmissionError) as error:
         return Answer(None, str(error))
+    except (InfrastructureError, SQLAlchemyError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 (what one file makes the parsers do must not stop the others' intake)
+        return Answer(None, f"the upload could not be read ({type(error).__name__}); tell the organizer")
     return Answer(number, f"submission {number} is queued")

@@ -24,11 +24,11 @@ RUNNER = f"{LIB}/harness/sandbox/child/runner.py"
 
 _SNAPSHOTS = (
     "/proc/cpuinfo",
-    "/proc/meminfo",
     "/sys/devices/system/cpu/possible",
     "/sys/devices/system/cpu/present",
     "/sys/devices/system/cpu/online",
 )
+_MEMINFO = "/proc/meminfo"
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LOADER_CACHE = "/etc/ld.so.cache"
 _EMPTY_TMPFS_BYTES = "4096"
@@ -124,6 +124,10 @@ class Layout:
         """
         self._bind_environment(environment)
         self._copy_files(submission)
+        # What this process may use: the machine's own figures move with what others run.
+        kib = policy.memory_bytes // 1024
+        lines = "".join(f"{name}: {kib} kB\n" for name in ("MemTotal", "MemFree", "MemAvailable"))
+        self._copy(lines.encode(), _MEMINFO)
         self._folder("/dev")
         for device in _DEVICES:
             self._args += ["--dev-bind", device, device]

@@ -11,7 +11,8 @@ Why these rules, where it is not obvious:
   `clone3` passes its flags in memory, where a filter cannot look, so it does not exist.
 - `mmap` with GROWSDOWN or SHARED|ANONYMOUS escapes RLIMIT_DATA; LOCKED and HUGETLB pin memory.
 - `ioctl`, `fcntl`, `prctl`, `madvise` are compared in the low 32 bits, as the kernel reads them.
-- File locks, inotify and page merging are covert channels between two sandboxes.
+- File locks, inotify, page merging, emptying the page cache (`fadvise64`) and the machine's free
+  memory (`sysinfo`) are covert channels between two sandboxes.
 - `sendmsg`/`recvmsg` could pass file descriptors.
 
 There is no maintained pure-Python library for this, and libseccomp's wrappers on PyPI are stale.
@@ -51,12 +52,12 @@ _SIMPLE = """
 read write readv writev pread64 pwrite64 preadv pwritev close close_range lseek open openat creat stat
 lstat fstat newfstatat statx access faccessat faccessat2 statfs fstatfs getdents64 getcwd chdir fchdir
 rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat readlink readlinkat ftruncate fallocate
-fadvise64 fsync fdatasync umask munmap mremap brk msync membarrier pipe pipe2 dup dup2 dup3 eventfd2
+fsync fdatasync umask munmap mremap brk msync membarrier pipe pipe2 dup dup2 dup3 eventfd2
 select pselect6 poll ppoll epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait rt_sigaction
 rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack tgkill pause alarm
 getitimer setitimer restart_syscall futex futex_waitv set_tid_address set_robust_list rseq sched_yield
 sched_getaffinity getcpu nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
-getrusage sysinfo uname getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid
+getrusage uname getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid
 getresuid getresgid getgroups getrlimit getrandom exit exit_group
 """.split()  # noqa: SIM905 - a table reads better than 200 quoted names
 """Allowed whatever their arguments."""
@@ -86,7 +87,7 @@ io_uring_setup io_uring_enter io_uring_register io_setup io_submit io_getevents 
 io_pgetevents keyctl add_key request_key lookup_dcookie kexec_load kexec_file_load init_module
 finit_module delete_module create_module reboot acct syslog sethostname setdomainname iopl ioperm
 modify_ldt vhangup uselib settimeofday clock_settime clock_adjtime adjtimex setpriority ioprio_set
-sched_setparam sched_setscheduler sched_setattr sched_setaffinity lsm_set_self_attr sync syncfs
+fadvise64 sysinfo sched_setparam sched_setscheduler sched_setattr sched_setaffinity lsm_set_self_attr sync syncfs
 """.split()  # noqa: SIM905 - a table reads better than 200 quoted names
 """EPERM rather than ENOSYS: a program that tries them learns that it may not."""
 

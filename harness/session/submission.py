@@ -24,9 +24,12 @@ __all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
 MANIFEST = "solver.toml"
 MAX_FILES = 200
 MAX_DEPTH = 4
+MANIFEST_MAX_BYTES = 8192
+"""A dotted key costs the parser time that grows with the square of its length."""
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _IGNORED = frozenset({"__pycache__", "__MACOSX", "node_modules"})
 _MAX_PARAMS_DEPTH = 16
+_SHOWN_CHARS, _SHOWN_PROBLEMS = 300, 20
 _NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 """Nothing that acts on a terminal, or turns the direction of text on the board."""
 
@@ -198,6 +201,8 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         nested = [name for name in files if name.endswith(f"/{MANIFEST}")]
         hint = f"; it lies at {nested[0]}: hand in that folder" if nested else ""
         raise InvalidSubmission(f"no {MANIFEST} at the top{hint}. `gradfree new NAME` writes a template")
+    if len(files[MANIFEST]) > MANIFEST_MAX_BYTES:
+        raise InvalidSubmission(f"{MANIFEST}: {len(files[MANIFEST])} bytes, at most {MANIFEST_MAX_BYTES}")
     try:
         content = tomllib.loads(files[MANIFEST].decode())
     # Beside TOML's own errors: numbers too long for `int`, and brackets nested too deep.
@@ -207,9 +212,9 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            + ("" if problem["type"] == "missing" else f", got {reprlib.repr(problem['input'])}")
-            for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))[:_SHOWN_CHARS]}: {problem['msg'][:_SHOWN_CHARS]}"
+            + ("" if problem["type"] == "missing" else f", got {_shown(problem['input'])}")
+            for problem in error.errors()[:_SHOWN_PROBLEMS]
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error
     if manifest.api != API_VERSION:
@@ -217,3 +222,11 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
             f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}"
         )
     return manifest
+
+
+def _shown(value: object) -> str:
+    """Return a short text for any value that TOML can hold."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        return f"a {type(value).__name__} too long to show"

@@ -46,6 +46,10 @@ def test_user_is_nobody_else_and_dumps_no_core(sandbox):
     assert look(sandbox, f"{ids}, resource.getrlimit(resource.RLIMIT_CORE)") == "True (0, 0)\n"
 
 
+def test_memory_in_sight_is_what_the_process_may_use(sandbox):
+    assert look(sandbox, "open('/proc/meminfo').read()").split()[:3] == ["MemTotal:", str(1 << 20), "kB"]
+
+
 def test_environment_is_the_same_whatever_the_worker_has(sandbox, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hush")
     assert "SECRET" not in look(sandbox, "sorted(os.environ)")

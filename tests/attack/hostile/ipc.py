@@ -1,5 +1,6 @@
 """Meeting another sandbox's process without a network."""
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -81,6 +82,19 @@ def watch_whole_filesystem(given, model):
 @attack(MOUNTS)
 def open_terminal(given, model):
     return os.openpty()
+
+
+@attack(SECCOMP)
+def read_memory_of_the_machine(given, model):
+    """What is free moves with what others use: a signal between two solvers that run at once."""
+    info = ctypes.create_string_buffer(256)
+    return syscall(99, info) or info.raw[32:48].hex()
+
+
+@attack(SECCOMP)
+def empty_the_page_cache(given, model):
+    """Which pages of a shared library are in memory is a signal, if one can also take them out."""
+    return os.posix_fadvise(os.open(os.__file__, os.O_RDONLY), 0, 0, os.POSIX_FADV_DONTNEED) or "emptied"
 
 
 @attack(SECCOMP)

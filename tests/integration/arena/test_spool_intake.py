@@ -7,6 +7,7 @@ from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
 from harness.errors import InfrastructureError
+from harness.rounds import spool_intake
 from harness.rounds.lifecycle import create_round
 from harness.rounds.spool_intake import intake_running, take_in_uploads
 from harness.store import ArenaPaths, Publisher, SealedStore
@@ -71,6 +72,22 @@ def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token
         assert answers[0].submission_id is not None
     else:
         assert "has used its quota" in answers[-1].message
+
+
+def test_upload_that_breaks_a_parser_is_answered_and_the_next_one_taken_in(arena, token, monkeypatch):
+    sealed, _, paths = arena
+    spool = Spool(paths.spool)
+    poison, good = (spool.drop("toy", token, zip_of(GOOD_FILES | {"x.py": text})) for text in ("1", "2"))
+    take = spool_intake.submit
+
+    def breaks(*arguments, **options):
+        monkeypatch.setattr(spool_intake, "submit", take)
+        raise RecursionError("what nobody foresaw")
+
+    monkeypatch.setattr(spool_intake, "submit", breaks)
+    assert take_in_uploads(*arena) == 1
+    assert "could not be read (RecursionError)" in spool.answer_to(poison).message
+    assert spool.answer_to(good).submission_id == sealed.list_submissions()[0].submission_id
 
 
 def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeypatch):

@@ -36,6 +36,8 @@ MANIFESTS = (
     b"[params]\nx = " + b"[" * 3000,
     b"[params]\nx = " + b"9" * 5000,
     b'name = "mine"\nentry = "solver:Mine"\n[params]\nx = nan\n',
+    b'name = "mine"\nentry = "solver:Mine"\n[params]\nx = 0x' + b"f" * 6000,
+    b'name = "mine"\nentry = "solver:Mine"\n[params]\n' + b"a." * 3000 + b"b = 1",
 )
 
 

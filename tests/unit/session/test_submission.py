@@ -152,6 +152,31 @@ def test_params_that_cannot_travel_are_refused(tmp_path, value):
         read_submission(make_folder(tmp_path, files), LIMIT)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"x = 0x{'f' * 6000}",
+        f"x = 0b{'1' * 8000}",
+        "a." * 3000 + "b = 1",
+        "[params." + "a." * 3000 + "b]",
+        f"{'k' * 7000} = nan",
+        "x = " + "[" * 3000 + "]" * 3000,
+    ],
+    ids=["hexadecimal", "binary", "dotted", "dotted-table", "long-key", "brackets"],
+)
+def test_hostile_manifest_is_refused_in_few_words(tmp_path, line):
+    folder = make_folder(tmp_path, FILES | {"solver.toml": f"{MANIFEST}[params]\n{line}\n"})
+    with pytest.raises(InvalidSubmission, match=MANIFEST_NAME) as caught:
+        read_submission(folder, LIMIT)
+    assert len(str(caught.value)) < 1000
+
+
+def test_manifest_of_many_bytes_is_not_parsed(tmp_path):
+    folder = make_folder(tmp_path, FILES | {"solver.toml": f"{MANIFEST}[params]\n{'a.' * 5000}b = 1\n"})
+    with pytest.raises(InvalidSubmission, match="at most 8192"):
+        read_submission(folder, LIMIT)
+
+
 @pytest.mark.parametrize("depth", [17, 200, 3000])
 def test_params_nested_too_deep_are_refused(tmp_path, depth):
     files = FILES | {"solver.toml": f"{MANIFEST}[params]\n{'a.' * depth}a = 1\n"}
