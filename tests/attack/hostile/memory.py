@@ -35,7 +35,7 @@ def reserve_address_space(given, model):
     return len(mmap.mmap(-1, 40 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ))
 
 
-@attack(RLIMITS, relaxed=_LARGE, **_SMALL)
+@attack(RLIMITS, relaxed=_LARGE, **_SMALL, solver_s=200.0, cpu_s=60.0)
 def recurse_without_end(given, model):
     sys.setrecursionlimit(1 << 30)
 
