@@ -1,4 +1,4 @@
-"""The queue of runs: claims, leases and holds, as functions of an open session.
+"""The queue of runs: leases and holds, as functions of an open session; `claims` takes the next run.
 
 Theory of operation
 -------------------
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from harness.errors import UsageError
@@ -31,16 +31,14 @@ from harness.store.settling import settle_parent
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
 __all__ = [
+    "HELD_BY_WORKER",
     "MAX_LOST_LEASES",
     "WITH_CONTEXT",
     "back_to_queue",
-    "claim_run",
     "claimed_run",
     "give_turns",
-    "has_waiting_runs",
     "heartbeat",
     "hold",
-    "n_attempts",
     "release_hold",
     "release_run",
     "sweep",
@@ -58,50 +56,8 @@ WITH_CONTEXT = (
 )
 """What a worker needs with a run, in one query: the queue must stay quick when it is long."""
 
-_HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
-
-
-def claim_run(
-    session: Session,
-    worker: str,
-    lease_s: float,
-    now: datetime,
-    round_id: int | None = None,
-    *,
-    only_bundled: bool = False,
-) -> RunRow | None:
-    """Take the first waiting run, or None if nothing waits. Leases that ran out are swept first."""
-    sweep_expired(session, now)
-    first = select(RunRow.id).where(RunRow.status == Status.QUEUED, RunRow.is_held.is_(False))
-    first = first.where(*_of_submissions(round_id, only_bundled=only_bundled))
-    # SKIP LOCKED lets workers on PostgreSQL claim side by side; SQLite has one writer anyway.
-    first = first.order_by(RunRow.priority, RunRow.turn, RunRow.id).limit(1).with_for_update(skip_locked=True)
-    run_id = session.scalar(
-        update(RunRow)
-        .where(RunRow.id == first.scalar_subquery())
-        .values(
-            status=Status.RUNNING,
-            worker=worker,
-            claim_number=RunRow.claim_number + 1,
-            lease_expires_at=now + timedelta(seconds=lease_s),
-        )
-        .returning(RunRow.id)
-        .execution_options(synchronize_session=False)
-    )
-    if run_id is None:
-        return None
-    run = session.scalars(
-        select(RunRow)
-        .where(RunRow.id == run_id)
-        .options(*WITH_CONTEXT)
-        .execution_options(populate_existing=True)
-    ).one()
-    if run.submission.status is not Status.RUNNING:
-        run.submission.status = Status.RUNNING
-    run.submission.revision += 1
-    session.execute(update(ClockRow).where(ClockRow.turn < run.turn).values(turn=run.turn))
-    trace(session, run, now, "run claimed", detail={"worker": worker, "claim": run.claim_number})
-    return run
+HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
+"""States of a run that stands under a lease."""
 
 
 def give_turns(session: Session, team: TeamRow, runs: Sequence[RunRow]) -> None:
@@ -113,32 +69,6 @@ def give_turns(session: Session, team: TeamRow, runs: Sequence[RunRow]) -> None:
     team.last_turn = turn - 1
 
 
-def n_attempts(session: Session, run: RunRow) -> int:
-    """Return how many attempts a run has had."""
-    return (
-        session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.run_id == run.id)) or 0
-    )
-
-
-def has_waiting_runs(session: Session, round_id: int | None = None, *, only_bundled: bool = False) -> bool:
-    """Say whether a run is queued or held by a worker; runs on hold wait for the organizer instead."""
-    waiting = select(RunRow.id).where(
-        RunRow.status.in_((Status.QUEUED, *_HELD_BY_WORKER)), RunRow.is_held.is_(False)
-    )
-    waiting = waiting.where(*_of_submissions(round_id, only_bundled=only_bundled))
-    return session.scalar(waiting.limit(1)) is not None
-
-
-def _of_submissions(round_id: int | None, *, only_bundled: bool) -> list[ColumnElement[bool]]:
-    """Return what the submissions of the runs asked for must fulfil; nothing if any will do."""
-    wanted: list[ColumnElement[bool]] = []
-    if round_id is not None:
-        wanted.append(SubmissionRow.round_id == round_id)
-    if only_bundled:
-        wanted.append(or_(SubmissionRow.is_baseline, SubmissionRow.is_example))
-    return [RunRow.submission_id.in_(select(SubmissionRow.id).where(*wanted))] if wanted else []
-
-
 def heartbeat(session: Session, claim: ClaimedRun, lease_s: float, now: datetime) -> bool:
     """Renew the lease; False says that the run is no longer this worker's."""
     result = session.execute(
@@ -146,9 +76,10 @@ def heartbeat(session: Session, claim: ClaimedRun, lease_s: float, now: datetime
         .where(
             RunRow.id == claim.run_id,
             RunRow.claim_number == claim.claim_number,
-            RunRow.status.in_(_HELD_BY_WORKER),
+            RunRow.status.in_(HELD_BY_WORKER),
         )
         .values(lease_expires_at=now + timedelta(seconds=lease_s))
+        .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", result).rowcount == 1
 
@@ -195,9 +126,11 @@ def hold(run: RunRow, reason: str) -> None:
 
 def sweep_expired(session: Session, now: datetime) -> int:
     """Take back every run whose lease ran out; return how many there were."""
-    expired = session.scalars(
-        select(RunRow).where(RunRow.status.in_(_HELD_BY_WORKER), RunRow.lease_expires_at < now)
-    ).all()
+    is_expired = (RunRow.status.in_(HELD_BY_WORKER), RunRow.lease_expires_at < now)
+    # Asked at every claim, and nearly always answered with no: so without the rows themselves.
+    if session.scalar(select(RunRow.id).where(*is_expired).limit(1)) is None:
+        return 0
+    expired = session.scalars(select(RunRow).where(*is_expired)).all()
     for run in expired:
         _void_open(run, "the worker's lease ran out", now)
         run.n_lost_leases += 1
@@ -223,7 +156,7 @@ def sweep(session: Session, now: datetime) -> int:
         .join(RunRow)
         .where(
             AttemptRow.ended_at.is_(None),
-            or_(RunRow.status.not_in(_HELD_BY_WORKER), RunRow.claim_number != AttemptRow.claim_number),
+            or_(RunRow.status.not_in(HELD_BY_WORKER), RunRow.claim_number != AttemptRow.claim_number),
         )
     ).all()
     for attempt in orphans:
@@ -242,7 +175,7 @@ def sweep(session: Session, now: datetime) -> int:
 
 def take_back_everything(session: Session, reason: str, now: datetime) -> int:
     """Queue again every run that a worker held; it counts against nobody. Return how many there were."""
-    held = session.scalars(select(RunRow).where(RunRow.status.in_(_HELD_BY_WORKER))).all()
+    held = session.scalars(select(RunRow).where(RunRow.status.in_(HELD_BY_WORKER))).all()
     for run in held:
         _void_open(run, reason, now)
         detail = {"worker": run.worker, "reason": reason}
@@ -260,7 +193,7 @@ def claimed_run(session: Session, claim: ClaimedRun) -> RunRow:
         LeaseLost: it does not.
     """
     run = session.get(RunRow, claim.run_id, options=WITH_CONTEXT)
-    if run is None or run.claim_number != claim.claim_number or run.status not in _HELD_BY_WORKER:
+    if run is None or run.claim_number != claim.claim_number or run.status not in HELD_BY_WORKER:
         raise LeaseLost(
             f"run {claim.run_id} is no longer held by {claim.worker} (claim {claim.claim_number}): "
             "its lease ran out or the submission was cancelled; the attempt is dropped"

@@ -1,11 +1,6 @@
 """The queue of the sealed store, one transaction per method."""
 
-from datetime import datetime, timedelta
-
-from sqlalchemy.orm import Session
-
-from harness.store import attempts, queue, rounds
-from harness.store.sealed_schema import RunRow
+from harness.store import attempts, claims, queue, rounds
 from harness.store.transactions import Transactions
 from harness.store.values import ClaimedRun, RunResult
 
@@ -31,9 +26,9 @@ class QueueStore(Transactions):
         """
         with self._transaction() as session:
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
-            now = self._clock()
-            run = queue.claim_run(session, worker, lease_s, now, round_id, only_bundled=only_bundled)
-            return None if run is None else _to_claim(session, run, now + timedelta(seconds=lease_s))
+            return claims.claim_run(
+                session, worker, lease_s, self._clock(), round_id, only_bundled=only_bundled
+            )
 
     def has_waiting_runs(self, round_name: str | None = None, *, only_bundled: bool = False) -> bool:
         """Say whether a run, of those that `claim_run` may give, is queued or held by a worker.
@@ -43,7 +38,7 @@ class QueueStore(Transactions):
         """
         with self.reading() as session:
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
-            return queue.has_waiting_runs(session, round_id, only_bundled=only_bundled)
+            return claims.has_waiting_runs(session, round_id, only_bundled=only_bundled)
 
     def heartbeat(self, run: ClaimedRun, lease_s: float) -> bool:
         """Renew the lease by `lease_s` from now. False: stop, the run is no longer this worker's."""
@@ -123,28 +118,3 @@ class QueueStore(Transactions):
         """Take back every run whose lease ran out; `claim_run` does so too."""
         with self._transaction() as session:
             return queue.sweep_expired(session, self._clock())
-
-
-def _to_claim(session: Session, run: RunRow, lease_expires_at: datetime) -> ClaimedRun:
-    submission = run.submission
-    return ClaimedRun(
-        run_id=run.id,
-        claim_number=run.claim_number,
-        worker=run.worker or "",
-        submission_id=submission.id,
-        origin_id=submission.original_id or submission.id,
-        submission_name=submission.name,
-        team=submission.team.name,
-        digest=submission.digest,
-        path=submission.path,
-        round_name=submission.round.name,
-        round_version=submission.round.version,
-        round_digest=submission.round.digest,
-        task=run.task.name,
-        kshot_seed=run.kshot_seed,
-        solver_seed=run.solver_seed,
-        budget_calls=run.task.budget_calls,
-        n_attempts=queue.n_attempts(session, run),
-        is_baseline=submission.is_baseline,
-        lease_expires_at=lease_expires_at,
-    )

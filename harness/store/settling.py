@@ -16,13 +16,14 @@ __all__ = ["settle_parent"]
 def settle_parent(session: Session, row: SubmissionRow, now: datetime) -> None:
     """Take the worst child's verdict when every run has ended; complete means that each has a score."""
     row.revision += 1
-    of_row = RunRow.submission_id == row.id
-    if session.scalar(select(RunRow.id).where(of_row, RunRow.status.not_in(TERMINAL)).limit(1)) is not None:
-        return
     # Columns alone: the rows carry curves, and this happens once per run.
-    ended = session.execute(select(RunRow.verdict, RunRow.score_public).where(of_row)).all()
-    row.verdict = worst_verdict([verdict for verdict, _ in ended if verdict is not None])
-    is_complete = all(score is not None for _, score in ended)
+    runs = session.execute(
+        select(RunRow.status, RunRow.verdict, RunRow.score_public).where(RunRow.submission_id == row.id)
+    ).all()
+    if any(status not in TERMINAL for status, _, _ in runs):
+        return
+    row.verdict = worst_verdict([verdict for _, verdict, _ in runs if verdict is not None])
+    is_complete = all(score is not None for _, _, score in runs)
     row.status = Status.FINISHED if is_complete else Status.FAILED
     row.finished_at = now
     append_event(
