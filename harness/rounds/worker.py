@@ -163,11 +163,12 @@ class Worker:
             return False
         # The token keeps apart what a restored database would number again.
         folder = self.paths.attempts / f"{run.run_id}-{attempt}-{secrets.token_hex(4)}"
+        lost = threading.Event()
         try:
             self._at_work[run.run_id] = run
-            with self._lease(run):
+            with self._lease(run, lost):
                 folder.mkdir()
-                artifact = self._execute(run, attempt, folder)
+                artifact = self._execute(run, attempt, folder, lost)
                 path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
                 digest = write_artifact(artifact, path)
                 self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
@@ -180,6 +181,9 @@ class Worker:
             # Another worker has the run, or it was cancelled; its outcome is the one that counts.
             return False
         except Exception as error:  # noqa: BLE001 (whatever went wrong here is ours, and must not end the worker)
+            if lost.is_set():
+                # Stopped for that reason; it was ended for it in the store too.
+                return False
             fault = str(error) if isinstance(error, GradfreeError) else f"{type(error).__name__}: {error}"
             self._void(attempt, fault)
             self._tell(RunEvent(run, fault=fault))
@@ -193,7 +197,7 @@ class Worker:
         self._tell(RunEvent(run, artifact=artifact))
         return True
 
-    def _execute(self, run: ClaimedRun, attempt: int, folder: Path) -> Artifact:
+    def _execute(self, run: ClaimedRun, attempt: int, folder: Path, lost: threading.Event) -> Artifact:
         arena = self._arena(run)
         kept = self.paths.submissions / run.path
         try:
@@ -223,7 +227,7 @@ class Worker:
         )
         limits = arena.config.limits
         with self._admission.hold(limits.memory_bytes + limits.scratch_bytes):
-            return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt))
+            return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt), lost)
 
     def _watcher(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
         """Note the first metered query; tell the observer of every one, and the board now and then."""
@@ -290,8 +294,8 @@ class Worker:
                 self.observer(event)
 
     @contextmanager
-    def _lease(self, run: ClaimedRun) -> Iterator[None]:
-        """Renew the lease in a thread while the attempt runs."""
+    def _lease(self, run: ClaimedRun, lost: threading.Event) -> Iterator[None]:
+        """Renew the lease in a thread while the attempt runs; set `lost` when it is no longer ours."""
         done = threading.Event()
 
         def renew() -> None:
@@ -299,6 +303,7 @@ class Worker:
                 # A busy database costs one beat of three, not the lease.
                 with contextlib.suppress(*_STORE_FAULTS):
                     if not self.store.heartbeat(run, self.lease_s):
+                        lost.set()
                         return
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)

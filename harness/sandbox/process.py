@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,13 @@ class SolverProcess:
     """Context manager: locked down and idle after `start`, gone after the block."""
 
     def __init__(
-        self, submission: Mapping[str, bytes], policy: SandboxPolicy, mode: SandboxMode, *, wall_s: float
+        self,
+        submission: Mapping[str, bytes],
+        policy: SandboxPolicy,
+        mode: SandboxMode,
+        *,
+        wall_s: float,
+        stop: threading.Event | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -53,6 +60,7 @@ class SolverProcess:
             policy: the limits.
             mode: how to isolate.
             wall_s: limit on `clock`.
+            stop: ends the process when set, as a passed limit does.
         """
         self.clock = SolverClock()
         self.versions: dict[str, str] = {}
@@ -66,6 +74,7 @@ class SolverProcess:
         self._policy = policy
         self._mode = mode
         self._wall_s = wall_s
+        self._stop = stop
         self._resources = contextlib.ExitStack()
         self._host_end: socket.socket
         self._popen: subprocess.Popen[bytes] | None = None
@@ -229,7 +238,7 @@ class SolverProcess:
         proc_fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._resources.callback(os.close, proc_fd)
         limits = WatchLimits(self._wall_s, self._policy.cpu_s, self._policy.memory_bytes, _SCRATCH_INODES)
-        self.watchdog = Watchdog(proc_fd, self.clock, limits, self._kill_and_wake, scratch_fd)
+        self.watchdog = Watchdog(proc_fd, self.clock, limits, self._kill_and_wake, scratch_fd, self._stop)
         self.watchdog.start()
 
     def _confine(self, runner: int) -> None:

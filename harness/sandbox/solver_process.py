@@ -45,6 +45,7 @@ and a lie there gains nothing.
 """
 
 import json
+import threading
 import time
 from dataclasses import asdict
 from typing import Any
@@ -76,6 +77,7 @@ def run_solve(
     service: BlackBoxService,
     policy: SandboxPolicy,
     mode: SandboxMode,
+    stop: threading.Event | None = None,
 ) -> SolveOutcome:
     """Run `solve` in a fresh sandboxed process and serve its requests until it ends.
 
@@ -87,20 +89,21 @@ def run_solve(
         service: the meter and the engine; called from this thread.
         policy: the limits.
         mode: from `require_mode()`.
+        stop: set by another thread when nobody wants the result any more.
 
     Returns:
         A verdict in every case that is the participant's; never an internal error.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate the process, or a check failed.
-        InfrastructureError: the service failed; the process has been killed.
+        InfrastructureError: the service failed, or `stop` was set; the process has been killed.
     """
     started = time.monotonic()
     try:
         files = read_submission(submission.path)
     except InvalidSubmission as error:
         return SolveOutcome(Verdict.INVALID_SUBMISSION, None, str(error))
-    with SolverProcess(files, policy, mode, wall_s=policy.solver_s) as process:
+    with SolverProcess(files, policy, mode, wall_s=policy.solver_s, stop=stop) as process:
         run = _Run(process, service, policy)
         verdict, message = run.drive(submission, task)
         process.end()

@@ -20,8 +20,8 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
     The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
 
     Raises:
-        InfrastructureError: the watchdog failed, so no limit held; or somebody on the host killed
-            bubblewrap.
+        InfrastructureError: the watchdog failed, so no limit held; the harness stopped the process;
+            or somebody on the host killed bubblewrap.
     """
     is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
@@ -30,6 +30,8 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
     if watchdog.fault is not None:
         msg = f"the watchdog could not read the solver's figures: {watchdog.fault}"
         raise InfrastructureError(msg)
+    if watchdog.breach is Breach.STOPPED:
+        raise InfrastructureError("the solver was stopped: its result is not wanted any more")
     if process.was_killed_from_outside:
         msg = f"bubblewrap was killed by signal {by_signal} from outside the sandbox"
         raise InfrastructureError(msg)

@@ -22,6 +22,8 @@ class Breach(StrEnum):
     CPU = "cpu"
     MEMORY = "memory"
     INODES = "inodes"
+    STOPPED = "stopped"
+    """No limit of the solver's: the harness wants no result any more."""
 
 
 class SolverClock:
@@ -149,6 +151,7 @@ class Watchdog(threading.Thread):
         limits: WatchLimits,
         kill: Callable[[], None],
         scratch_fd: int | None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Watch one process.
 
@@ -158,6 +161,7 @@ class Watchdog(threading.Thread):
             limits: what it may use.
             kill: ends the process and wakes whoever waits on its channel.
             scratch_fd: the scratch folder, opened; None where it is not a filesystem of its own.
+            stop: set by whoever wants the process ended; None where nobody can.
         """
         super().__init__(name="solver-watchdog", daemon=True)
         self._proc_fd = proc_fd
@@ -165,6 +169,7 @@ class Watchdog(threading.Thread):
         self.limits = limits
         self._kill = kill
         self._scratch_fd = scratch_fd
+        self._stop_wanted = stop
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.breach: Breach | None = None
@@ -207,6 +212,8 @@ class Watchdog(threading.Thread):
             self.join()
 
     def _passed(self, sample: Sample | None) -> Breach | None:
+        if self._stop_wanted is not None and self._stop_wanted.is_set():
+            return Breach.STOPPED
         if sample is not None and sample.unreclaimable_bytes > self.limits.memory_bytes:
             return Breach.MEMORY
         if sample is not None and sample.cpu_s > self.limits.cpu_s:

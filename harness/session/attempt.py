@@ -10,6 +10,7 @@ artifact, and the attempt is void.
 """
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -95,6 +96,7 @@ def run_attempt(
     folder: Path,
     mode: SandboxMode,
     observer: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> Artifact:
     """Run a solver in the sandbox, score it, and return the artifact (not yet written).
 
@@ -104,9 +106,10 @@ def run_attempt(
         folder: an empty folder for the attempt's journal and the files that the sandbox sees.
         mode: how the solver is isolated.
         observer: told after each query, or None.
+        stop: set by another thread when nobody wants the result any more.
 
     Raises:
-        InfrastructureError: our fault; the attempt is void.
+        InfrastructureError: our fault, or `stop` was set; the attempt is void.
         UsageError: the round has no such task or seed.
         DataError: the task's data cannot be used.
     """
@@ -130,7 +133,9 @@ def run_attempt(
             if spec.rotation_seed is None
             else draw_rotation(spec.rotation_seed, arena.engine.info.hidden_size)
         )
-        blackbox = MeteredBlackBox(arena, loaded, {"train": train, "dev": dev}, meter, observer, rotation)
+        blackbox = MeteredBlackBox(
+            arena, loaded, {"train": train, "dev": dev}, meter, observer, rotation, stop
+        )
         task = Task(
             name=spec.task,
             metric=loaded.config.metric,
@@ -143,7 +148,7 @@ def run_attempt(
             dev=dev,
         )
         try:
-            outcome = run_solve(source, task, blackbox, arena.policy, mode)
+            outcome = run_solve(source, task, blackbox, arena.policy, mode, stop)
             solve_s = time.perf_counter() - clock
             ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed)
         finally:

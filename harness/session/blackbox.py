@@ -6,6 +6,7 @@ wrong with it is found first (nothing charged), then it is charged and journalle
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -14,7 +15,7 @@ import numpy as np
 from harness.api import ModelInfo, Response, Solution, Split
 from harness.engine import CompiledWording, EncodedSplit, check_prompt
 from harness.engine.prompts import MAX_ABS_VALUE
-from harness.errors import InvalidQuery
+from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
 from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
 from harness.session.arena import Arena, ArenaTask
@@ -66,6 +67,7 @@ class MeteredBlackBox:
         meter: Meter,
         observer: Callable[[Progress], None] | None = None,
         rotation: Rotation | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Serve one attempt.
 
@@ -76,7 +78,9 @@ class MeteredBlackBox:
             meter: the attempt's meter.
             observer: told after each query, or None.
             rotation: between the solver's basis and the model's; None means that they are the same.
+            stop: set by another thread when nobody wants the result any more; nothing is computed then.
         """
+        self._stop = stop
         self._rotation = rotation
         self._arena = arena
         self._task = task
@@ -183,7 +187,9 @@ class MeteredBlackBox:
             InvalidQuery: malformed; nothing was charged. The exception is an overflow of the model's arithmetic,
                 found only by computing: its calls stay charged, and the message says so.
             BudgetExhausted: it would pass the budget; nothing was charged.
+            InfrastructureError: the attempt was stopped.
         """
+        self._refuse_if_stopped()
         encoded, base, rows = self._resolve(request)
         values = self.to_model(request.values)
         # Before the digest: a refused query must not cost the harness a look at its bytes.
@@ -233,8 +239,17 @@ class MeteredBlackBox:
             found if request.wording == OFFICIAL_WORDING else [*found, self._wording_digests[request.wording]]
         )
 
+    def _refuse_if_stopped(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise InfrastructureError("the attempt was stopped: its result is not wanted any more")
+
     def note_test(self, examples: int) -> None:
-        """Record work of the test phase; it is never charged."""
+        """Record work of the test phase; it is never charged.
+
+        Raises:
+            InfrastructureError: the attempt was stopped.
+        """
+        self._refuse_if_stopped()
         self._meter.note_test(examples)
 
     def checkpoint(self, solution: Solution) -> None:

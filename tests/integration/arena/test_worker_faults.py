@@ -127,3 +127,34 @@ def test_an_error_text_cannot_act_on_a_terminal_and_has_an_end(cli, mini_round):
     assert "\x1b" not in run["message"]
     assert "\x00" not in run["message"]
     assert len(run["message"]) < 10_000
+
+
+def test_a_cancelled_run_is_stopped_and_the_worker_takes_the_next(cli, arena_with, mini_round):
+    sleeper = cli.solver("sleeper", "model.query(zeros(model))\ntime.sleep(7)\nreturn Solution(zeros(model))")
+    worker, sealed, number, events = arena_with(sleeper, lease_s=3.0)
+    following = submit(
+        sealed,
+        worker.publisher,
+        worker.paths,
+        load_round(str(mini_round)),
+        cli.solver("good", "return Solution(zeros(model))"),
+        "us",
+    )
+
+    def cancel_when_it_sleeps(event):
+        events.append(event)
+        if event.progress is not None:
+            sealed.cancel_submission(number)
+
+    worker.observer = cancel_when_it_sleeps
+    assert worker.run_until_idle() == 1
+    cancelled, good = sealed.get_submission(number), sealed.get_submission(following)
+    assert (cancelled.verdict, good.verdict) == (Verdict.ABORTED, Verdict.OK)
+    (cancelled_at,) = (event.at for event in sealed.events(number) if event.kind == "submission cancelled")
+    (next_at,) = (event.at for event in sealed.events(following) if event.kind == "run claimed")
+    assert (next_at - cancelled_at).total_seconds() < 6, "it would have slept for 7 seconds more"
+    assert [path.name for path in worker.paths.artifacts.iterdir()] == [good.runs[0].artifact_path]
+    assert not any(event.fault for event in events)
+    # A call of it was metered, so it counts.
+    assert sealed.quota("mini", "us").used == 2
+    assert [event.kind for event in sealed.events(number)].count("quota charged") == 1

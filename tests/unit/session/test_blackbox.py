@@ -1,10 +1,12 @@
 """The black box on the real toy model: what is refused, what is charged, what is kept."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from harness.api import Solution, Wording
-from harness.errors import BudgetExhausted, InvalidQuery
+from harness.errors import BudgetExhausted, InfrastructureError, InvalidQuery
 from harness.metering import Journal, Meter
 from harness.records import QueryRequest, WordingRequest
 from harness.session.blackbox import MeteredBlackBox
@@ -16,8 +18,9 @@ def box(toy_arena, tmp_path):
     train, dev = task.data.kshot[8]
     with Journal(tmp_path / "journal.jsonl") as journal:
         meter = Meter(20, len(train), journal)
-        blackbox = MeteredBlackBox(toy_arena, task, {"train": train, "dev": dev}, meter)
-        blackbox.meter = meter
+        stop = threading.Event()
+        blackbox = MeteredBlackBox(toy_arena, task, {"train": train, "dev": dev}, meter, stop=stop)
+        blackbox.meter, blackbox.stop = meter, stop
         yield blackbox
 
 
@@ -32,6 +35,16 @@ def test_query_returns_logits_and_is_charged(box, zeros):
     assert response.logits.shape == (1, 32, 2)
     assert box.calls_left == 19
     assert len(box.trace) == 1
+
+
+def test_a_stopped_attempt_computes_and_charges_nothing_more(box, zeros):
+    box.query(QueryRequest(zeros))
+    box.stop.set()
+    with pytest.raises(InfrastructureError, match="not wanted any more"):
+        box.query(QueryRequest(zeros))
+    with pytest.raises(InfrastructureError, match="not wanted any more"):
+        box.note_test(100)
+    assert (box.meter.usage.calls, box.meter.usage.test_examples, len(box.trace)) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(
