@@ -47,6 +47,10 @@ class RunDisplay:
     def on_event(self, event: RunEvent) -> None:
         """Show a worker's event."""
         run = event.run
+        if run is None:
+            if not self._is_quiet:
+                console.print(escape(event.fault))
+            return
         title = f"{run.submission_name} · {run.task} · seed {run.kshot_seed}"
         if event.progress is not None:
             self.on_progress(title, event.progress)

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness.config import RoundConfig
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.records import Status
 from harness.session.submission import Submission, read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
@@ -118,9 +118,15 @@ def submit(
     Raises:
         UsageError: no such path, the round is not open, the quota is used up, or the token is wrong.
         InvalidSubmission: the files cannot be accepted.
+        InfrastructureError: the disk or the database is out of order; nothing was handed in.
     """
     submission = read_submission(path, config.limits.submission_bytes)
-    kept = submission.write_to(paths.submissions)
+    try:
+        kept = submission.write_to(paths.submissions)
+    except OSError as error:
+        raise InfrastructureError(
+            f"the submission cannot be kept, and was not handed in: {error.strerror or error}"
+        ) from error
     store.ensure_team(team, is_baseline_owner=is_baseline)
     number = store.add_submission(
         config.name,

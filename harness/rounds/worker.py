@@ -15,18 +15,18 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy.exc import SQLAlchemyError
 
 from harness.engine import Scheduler
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
 from harness.rounds.admission import Admission, machine_bytes
+from harness.rounds.faults import STORE_FAULTS, has_room, patiently
+from harness.rounds.lease import leased
 from harness.rounds.lifecycle import stored_config
 from harness.rounds.spool_intake import take_in_uploads
 from harness.sandbox import SandboxMode
@@ -36,7 +36,15 @@ from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.blackbox import Progress
 from harness.session.rotation import rotation_seed
 from harness.session.submission import read_submission
-from harness.store import ArenaPaths, ClaimedRun, LeaseLost, Publisher, RunResult, SealedStore
+from harness.store import (
+    ArenaPaths,
+    ClaimedRun,
+    LeaseLost,
+    Publisher,
+    RunResult,
+    SealedStore,
+    StoreUnavailable,
+)
 
 __all__ = ["RunEvent", "Worker"]
 
@@ -46,22 +54,19 @@ _PAUSE_S = 0.5
 _REPORT_EVERY_S = 2.0
 """Between two reports of a run's progress to the board."""
 
-_STORE_FAULTS = (InfrastructureError, SQLAlchemyError, OSError)
-"""What a store out of order raises (locked, full disk): waited out, never the worker's end."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """What a watcher is told.
 
     Attributes:
-        run: which run.
+        run: which run; None where the worker itself is meant.
         progress: after a query; None when the run has ended.
         artifact: the result; None while it runs, or if the attempt was void.
-        fault: our fault that voided the attempt, for the operator.
+        fault: our fault that voided the attempt, or keeps the worker from its work, for the operator.
     """
 
-    run: ClaimedRun
+    run: ClaimedRun | None
     progress: Progress | None = None
     artifact: Artifact | None = None
     fault: str = ""
@@ -81,6 +86,8 @@ class Worker:
         name: for people, in leases and events.
         slots: runs at a time, >= 1; fewer where their memory limits do not fit together.
         lease_s: seconds after which a silent worker's run may be taken by another one.
+        patience_s: seconds that a result waits for a store or a disk that is out of order.
+        min_free_bytes: on the arena's disk; with less, no run is started.
     """
 
     store: SealedStore
@@ -91,6 +98,10 @@ class Worker:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     slots: int = 1
     lease_s: float = 30.0
+    patience_s: float = 600.0
+    min_free_bytes: int = 64 * 2**20
+    _is_full: bool = field(default=False, repr=False)
+    _owes_board: bool = field(default=False, repr=False)
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
     _scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
     _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
@@ -147,7 +158,7 @@ class Worker:
         except KeyboardInterrupt:
             stop.set()
             for run in list(self._at_work.values()):
-                with contextlib.suppress(*_STORE_FAULTS):
+                with contextlib.suppress(*STORE_FAULTS):
                     self.store.release_run(run)
             raise
 
@@ -158,7 +169,7 @@ class Worker:
         """
         try:
             attempt = self.store.start_attempt(run)
-        except _STORE_FAULTS:
+        except STORE_FAULTS:
             # Not ours any more, or a store out of order: the lease runs out by itself.
             return False
         # The token keeps apart what a restored database would number again.
@@ -166,15 +177,13 @@ class Worker:
         lost = threading.Event()
         try:
             self._at_work[run.run_id] = run
-            with self._lease(run, lost):
+            with leased(self.store, run, self.lease_s, lost):
                 folder.mkdir()
                 artifact = self._execute(run, attempt, folder, lost)
-                path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
-                digest = write_artifact(artifact, path)
-                self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
+                self._patiently(lambda: self._keep(run, attempt, artifact), lost)
         except KeyboardInterrupt:
             # Told to stop at once: nothing counts against the run.
-            with contextlib.suppress(*_STORE_FAULTS):
+            with contextlib.suppress(*STORE_FAULTS):
                 self.store.release_run(run)
             raise
         except LeaseLost:
@@ -191,9 +200,7 @@ class Worker:
         finally:
             self._at_work.pop(run.run_id, None)
             shutil.rmtree(folder / "submission", ignore_errors=True)
-            # What fails to be published now is published with the next result, or at the next start.
-            with contextlib.suppress(*_STORE_FAULTS):
-                self.publisher.publish()
+            self._publish()
         self._tell(RunEvent(run, artifact=artifact))
         return True
 
@@ -216,14 +223,17 @@ class Worker:
         )
         loaded = arena.task(run.task)
         # Before a score exists: of two machines with different test rows, the later one scores nothing.
-        self.store.keep_test_set(
-            run.round_name,
-            run.round_version,
-            run.task,
-            digest=loaded.data.test_digest,
-            n_classes=len(loaded.config.label_names),
-            labels=loaded.data.test.labels,
-            is_public=loaded.is_public,
+        self._patiently(
+            lambda: self.store.keep_test_set(
+                run.round_name,
+                run.round_version,
+                run.task,
+                digest=loaded.data.test_digest,
+                n_classes=len(loaded.config.label_names),
+                labels=loaded.data.test.labels,
+                is_public=loaded.is_public,
+            ),
+            lost,
         )
         limits = arena.config.limits
         with self._admission.hold(limits.memory_bytes + limits.scratch_bytes):
@@ -237,17 +247,19 @@ class Worker:
         def watch(progress: Progress) -> None:
             nonlocal is_metered, reported_at
             if not is_metered:
-                # A run cancelled from now on counts against the quota.
-                self.store.note_metered(attempt)
-                is_metered = True
+                # A run cancelled from now on counts against the quota. While the store is out of order
+                # the next query notes it: the run must not end by it.
+                with contextlib.suppress(StoreUnavailable):
+                    self.store.note_metered(attempt)
+                    is_metered = True
             self._tell(RunEvent(run, progress=progress))
             now = time.monotonic()
             if now - reported_at < _REPORT_EVERY_S:
                 return
             # The board may be late; the run must not wait for it or end by it.
-            with contextlib.suppress(*_STORE_FAULTS):
+            with contextlib.suppress(*STORE_FAULTS):
                 if reported_at == -math.inf:
-                    self.publisher.publish()
+                    self._publish()
                 self.publisher.report(run, progress.calls, progress.best_train_loss)
             reported_at = now
 
@@ -270,49 +282,62 @@ class Worker:
         return arena
 
     def _claim(self, round_name: str | None) -> ClaimedRun | None:
-        """Take the next run; None if there is none, or if the store is out of order for now."""
+        """Take the next run; None if there is none, or if the store or the disk is out of order for now."""
         try:
+            if not self._has_room():
+                return None
+            if self._owes_board:
+                self._publish()
             take_in_uploads(self.store, self.publisher, self.paths)
             return self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
-        except _STORE_FAULTS:
+        except STORE_FAULTS:
             return None
+
+    def _has_room(self) -> bool:
+        """Say whether the disk has room for a run, and tell the operator when that changes."""
+        is_full = not has_room(self.paths.home, self.min_free_bytes)
+        if is_full and not self._is_full:
+            self._tell(
+                RunEvent(
+                    None,
+                    fault=f"the disk of {self.paths.home} has less than {self.min_free_bytes:,} bytes left; "
+                    "no run is started until there is room",
+                )
+            )
+        self._is_full = is_full
+        return not is_full
+
+    def _keep(self, run: ClaimedRun, attempt: int, artifact: Artifact) -> None:
+        """Write the artifact, then the rows derived from it. Safe to repeat."""
+        path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
+        digest = write_artifact(artifact, path)
+        self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
+
+    def _patiently(self, act: Callable[[], None], lost: threading.Event) -> None:
+        patiently(act, lost, self.patience_s)
+
+    def _publish(self) -> None:
+        """Bring the board up to date; what fails now is tried again before the next run, or while none waits."""
+        self._owes_board = True
+        with contextlib.suppress(*STORE_FAULTS):
+            self.publisher.publish()
+            self._owes_board = False
 
     def _is_anything_left(self, round_name: str | None) -> bool:
         try:
             return self.store.has_waiting_runs(round_name, only_bundled=self._only_bundled)
-        except _STORE_FAULTS:
+        except STORE_FAULTS:
             return True
 
     def _void(self, attempt: int, reason: str) -> None:
         # Where even this fails the lease runs out, and the sweep voids the attempt.
-        with contextlib.suppress(*_STORE_FAULTS):
+        with contextlib.suppress(*STORE_FAULTS):
             self.store.void_attempt(attempt, reason)
 
     def _tell(self, event: RunEvent) -> None:
         if self.observer is not None:
             with self._telling:
                 self.observer(event)
-
-    @contextmanager
-    def _lease(self, run: ClaimedRun, lost: threading.Event) -> Iterator[None]:
-        """Renew the lease in a thread while the attempt runs; set `lost` when it is no longer ours."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(self.lease_s / 3):
-                # A busy database costs one beat of three, not the lease.
-                with contextlib.suppress(*_STORE_FAULTS):
-                    if not self.store.heartbeat(run, self.lease_s):
-                        lost.set()
-                        return
-
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
 
 
 def _result(artifact: Artifact, name: str, digest: str) -> RunResult:

@@ -107,6 +107,12 @@ def write_artifact(artifact: Artifact, path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     staging.replace(path)
+    # The name too: a row of the database will speak of it, and must not outlive it in a power cut.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return hashlib.sha256(content).hexdigest()
 
 

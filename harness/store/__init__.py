@@ -2,6 +2,7 @@
 
 from harness.metrics.ranking import ScoringRule
 from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage, Upload
+from harness.store.database import StoreUnavailable
 from harness.store.events import Event
 from harness.store.paths import ArenaPaths
 from harness.store.publisher import Publisher
@@ -38,6 +39,7 @@ __all__ = [
     "RunResult",
     "ScoringRule",
     "SealedStore",
+    "StoreUnavailable",
     "StoredRejudge",
     "StoredRound",
     "StoredRun",

@@ -27,6 +27,7 @@ __all__ = [
     "READING",
     "SEALED",
     "Schema",
+    "StoreUnavailable",
     "database_errors",
     "open_database",
     "open_read_only",
@@ -39,6 +40,10 @@ READER_BUSY_TIMEOUT_MS = 3_000
 
 READING = "gradfree_reading"
 """Execution option of a connection that will only read: it takes no write lock and waits for nobody."""
+
+
+class StoreUnavailable(InfrastructureError):
+    """The database is locked, full or gone for now; nothing was stored, and the same again may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,13 @@ def database_errors(store: str) -> Iterator[None]:
     """Turn a failure of the database into ours, with its own words.
 
     Raises:
-        InfrastructureError: the database is locked, full, gone or damaged.
+        StoreUnavailable: the database is locked, full or gone.
+        InfrastructureError: it is damaged, or refused what it was told.
     """
     try:
         yield
+    except OperationalError as error:
+        raise StoreUnavailable(f"the {store} store failed: {error.orig}") from error
     except DatabaseError as error:
         raise InfrastructureError(f"the {store} store failed: {error.orig}") from error
 
@@ -90,6 +98,7 @@ def open_database(schema: Schema, url: str) -> Engine:
 
     Raises:
         UsageError: the file is not a database, another program's, or newer than this code.
+        StoreUnavailable: it is locked, or its disk is full or broken.
     """
     path = _file_of(url)
     engine = create_engine(url)
@@ -114,6 +123,7 @@ def open_read_only(schema: Schema, path: Path) -> Engine:
 
     Raises:
         UsageError: the file is missing, not a database, or of another version than this code.
+        StoreUnavailable: it is locked, or its disk is broken.
     """
     if not path.is_file():
         raise UsageError(
@@ -210,7 +220,16 @@ def upgrade(connection: Connection, schema: Schema, revision: str = "head") -> N
     command.upgrade(configuration, revision)
 
 
-def _unreadable(schema: Schema, place: Path | str, error: DatabaseError) -> UsageError:
+_FOR_NOW = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
+"""SQLite's names, or how they begin, of what is no fault of whoever chose the file."""
+
+
+def _unreadable(schema: Schema, place: Path | str, error: DatabaseError) -> UsageError | StoreUnavailable:
+    if getattr(error.orig, "sqlite_errorname", "").startswith(_FOR_NOW):
+        return StoreUnavailable(
+            f"the {schema.name} store at {place} cannot be opened now: {error.orig}; "
+            "look whether its disk is full, or who holds its lock"
+        )
     if isinstance(error, OperationalError):
         return UsageError(f"the {schema.name} store at {place} cannot be opened: {error.orig}")
     return UsageError(
