@@ -9,6 +9,7 @@ from rich.markup import escape
 from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
 from harness.cli.output import console, print_json
 from harness.config import load_round
+from harness.errors import UsageError
 from harness.store.board import UPLOAD_LABEL
 
 __all__ = ["score_predictions_"]
@@ -25,20 +26,25 @@ def score_predictions_(
         str | None,
         typer.Option("--publish", help="Show the scores under this name on the board of the arena."),
     ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", help="With --publish: in whose quota they count.")
+    ] = None,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     as_json: Json = False,
 ) -> None:
-    """Score predictions in the real competition's upload format: unranked, calls not metered."""
+    """Score predictions in the real competition's upload format, as the organizer: unranked, calls not metered."""
     from harness.rounds.uploads import publish_predictions, score_predictions
 
     _ = shared
     config = load_round(round_)
-    if publish is None:
+    if (publish is None) != (team is None):
+        raise UsageError("--publish and --team go together: published scores count in a team's quota")
+    if publish is None or team is None:
         report = score_predictions(archive, config)
     else:
         with stores(home) as (_, sealed, publisher):
-            report = publish_predictions(sealed, publisher, config, archive, publish)
+            report = publish_predictions(sealed, publisher, config, archive, publish, team)
     if as_json:
         print_json(
             {

@@ -112,6 +112,7 @@ def submit(
     is_baseline: bool = False,
     is_example: bool = False,
     token: str | None = None,
+    spool_number: str | None = None,
 ) -> int:
     """Check a submission, keep its files and queue its runs; return its number.
 
@@ -139,6 +140,7 @@ def submit(
         is_example=is_example,
         round_version=config.round.version,
         token=token,
+        spool_number=spool_number,
     )
     publisher.publish()
     return number

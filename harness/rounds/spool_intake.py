@@ -5,9 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from harness.errors import InfrastructureError, SubmissionError, UsageError
+from harness.rounds.faults import STORE_FAULTS
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import stored_config
 from harness.store import ArenaPaths, Publisher, SealedStore
@@ -28,7 +27,8 @@ def take_in_uploads(
     """Take in every upload that waits and answer each; return how many became submissions.
 
     One process at a time: where another one is at it, nothing is done. An upload that meets a fault of
-    ours stays, and is tried again with the next call.
+    ours stays, and is tried again with the next call. A process that dies between the submission and the
+    answer leaves the upload too: the next one finds the submission by the upload's number.
 
     Args:
         store: the sealed store.
@@ -55,7 +55,7 @@ def intake_running(store: SealedStore, publisher: Publisher, paths: ArenaPaths) 
     def look() -> None:
         while not done.wait(_PAUSE_S):
             # A store out of order for now: the upload stays, and the next look finds it.
-            with suppress(InfrastructureError, SQLAlchemyError):
+            with suppress(*STORE_FAULTS):
                 take_in_uploads(store, publisher, paths)
 
     thread = threading.Thread(target=look, name="intake", daemon=True)
@@ -75,9 +75,9 @@ def _take_in_all(
     for upload in spool.waiting():
         try:
             answer = _take_in(store, publisher, paths, team_of_token, upload)
-        except InfrastructureError:
+            spool.settle(upload, answer)
+        except (InfrastructureError, OSError):
             continue
-        spool.settle(upload, answer)
         n_taken += answer.submission_id is not None
     return n_taken
 
@@ -89,14 +89,31 @@ def _take_in(
     team_of_token: Callable[[str], str],
     upload: Upload,
 ) -> Answer:
+    known = store.submission_of_upload(upload.number)
+    if known is not None:
+        # Taken in by a process that died before it could say so; whatever changed since, it is queued.
+        return _queued(known)
     try:
         team = team_of_token(upload.token)
         config = stored_config(store.get_round(upload.round_name))
-        number = submit(store, publisher, paths, config, upload.archive, team, token=upload.token)
+        number = submit(
+            store,
+            publisher,
+            paths,
+            config,
+            upload.archive,
+            team,
+            token=upload.token,
+            spool_number=upload.number,
+        )
     except (UsageError, SubmissionError) as error:
         return Answer(None, str(error))
     except (InfrastructureError, SQLAlchemyError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 (what one file makes the parsers do must not stop the others' intake)
         return Answer(None, f"the upload could not be read ({type(error).__name__}); tell the organizer")
+    return _queued(number)
+
+
+def _queued(number: int) -> Answer:
     return Answer(number, f"submission {number} is queued")

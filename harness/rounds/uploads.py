@@ -104,9 +104,12 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
 
 
 def publish_predictions(
-    store: SealedStore, publisher: Publisher, config: RoundConfig, archive: Path, name: str
+    store: SealedStore, publisher: Publisher, config: RoundConfig, archive: Path, name: str, team: str
 ) -> PredictionReport:
-    """Score a zip and show the rounded scores on the board; the same archive again replaces them.
+    """Score a zip for a team and show the rounded scores on the board, unranked.
+
+    It counts in the team's quota like a submission, for each shows a score on the same rows; what is refused
+    costs nothing, and the same archive again replaces its scores for nothing.
 
     Args:
         store: the sealed store; the round must exist there with the same rules.
@@ -114,9 +117,11 @@ def publish_predictions(
         config: the round.
         archive: as for `score_predictions`.
         name: what to show, as written by people.
+        team: whose predictions they are; made if it is new, unless the round wants registered teams.
 
     Raises:
-        UsageError: no such round there, one of other rules, or a name that cannot be shown.
+        UsageError: no such round there, one of other rules or not open, a name that cannot be shown, no
+            such team, or one whose quota is used up.
         InvalidSubmission: as for `score_predictions`.
         DataError: the round's data cannot be loaded.
     """
@@ -129,8 +134,11 @@ def publish_predictions(
     report = score_predictions(archive, config)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not stored.is_registered_only:
+        store.ensure_team(team)
+    # The report is handed out only after this: no score without its charge.
     store.add_upload(
-        config.name, name, digest, report.tasks, report.total, round_version=config.round.version
+        config.name, name, digest, report.tasks, report.total, round_version=config.round.version, team=team
     )
     publisher.publish()
     return report

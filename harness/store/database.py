@@ -64,7 +64,7 @@ class Schema:
     synchronous: str
 
 
-SEALED = Schema("sealed", SealedBase.metadata, "sealed_0002", "FULL")
+SEALED = Schema("sealed", SealedBase.metadata, "sealed_0003", "FULL")
 PUBLIC = Schema("public", PublicBase.metadata, "public_0003", "NORMAL")
 
 

@@ -84,6 +84,10 @@ class View:
         """Say whether the board was frozen before a submission ended."""
         return self.frozen_at is not None and (row.finished_at is None or row.finished_at > self.frozen_at)
 
+    def hides_upload(self, row: UploadRow) -> bool:
+        """Say whether the scores of uploaded predictions may not be seen: they follow those of solvers."""
+        return not self.has_scores or (self.frozen_at is not None and row.created_at > self.frozen_at)
+
 
 def view_of(row: RoundRow, now: datetime, manual: SubmissionRow | None = None) -> View:
     """Return what everybody may see of a round now.

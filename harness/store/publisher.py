@@ -173,7 +173,7 @@ class Publisher:
             ):
                 changed = True
                 _elect(public, sealed, row, view, self._clock() - _CHANGE_SPAN)
-            changed = _publish_uploads(public, sealed, row) or changed
+            changed = _publish_uploads(public, sealed, row, view) or changed
         return changed
 
 
@@ -246,18 +246,21 @@ def _publish_submissions(
     return bool(stale)
 
 
-def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow) -> bool:
-    """Rewrite the uploads of a round that differ; True if there were any."""
+def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow, view: View) -> bool:
+    """Rewrite the uploads of a round that differ, take away what may not be seen; True if there were any."""
     shown = dict(
         public.execute(
             select(PublicUpload.upload_id, PublicUpload.revision).where(PublicUpload.round_id == round_row.id)
         ).all()
     )
-    rows = sealed.scalars(select(UploadRow).where(UploadRow.round_id == round_row.id))
-    stale = [row for row in rows if shown.get(row.id) != row.revision]
-    for row in stale:
-        public.merge(public_upload(row))
-    return bool(stale)
+    rows = sealed.scalars(select(UploadRow).where(UploadRow.round_id == round_row.id)).all()
+    seen = {row.id: row for row in rows if not view.hides_upload(row)}
+    for number, row in seen.items():
+        if shown.get(number) != row.revision:
+            public.merge(public_upload(row))
+    gone = shown.keys() - seen.keys()
+    public.execute(delete(PublicUpload).where(PublicUpload.upload_id.in_(gone)))
+    return bool(gone) or any(shown.get(number) != row.revision for number, row in seen.items())
 
 
 def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View, earlier: datetime) -> None:

@@ -134,6 +134,8 @@ class SubmissionRow(SealedBase):
     # A staged copy: it runs again what `original_id` ran, and nobody sees it.
     rejudge_id: Mapped[int | None] = mapped_column(ForeignKey("rejudges.id"), index=True)
     original_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
+    # Of the upload of the web that it came by: taken in again after a crash, it is known.
+    spool_number: Mapped[str | None] = mapped_column(String(32), unique=True, index=True)
     revision: Mapped[int] = mapped_column(default=1)
 
     @property
@@ -232,10 +234,13 @@ class UploadRow(SealedBase):
     """
 
     __tablename__ = "uploads"
-    __table_args__ = (UniqueConstraint("round_id", "digest"),)
+    __table_args__ = (UniqueConstraint("round_id", "digest"), Index(None, "round_id", "team_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    # None: the organizer's own, in nobody's quota.
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
+    charged_at: Mapped[datetime | None]
     name: Mapped[str] = mapped_column(String(100))
     digest: Mapped[str] = mapped_column(String(64))
     score: Mapped[float]

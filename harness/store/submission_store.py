@@ -28,6 +28,7 @@ class SubmissionStore(Transactions):
         round_version: str | None = None,
         token: str | None = None,
         is_entered_by_organizer: bool = False,
+        spool_number: str | None = None,
     ) -> int:
         """Store a submission and queue one run per task and few-shot seed; return its number.
 
@@ -43,6 +44,7 @@ class SubmissionStore(Transactions):
             round_version: None means the version added last.
             token: the team's, if it has one; the organizer enters reference methods without.
             is_entered_by_organizer: neither token nor quota nor phase are asked for, as in a final.
+            spool_number: of the upload that it came by; see `submission_of_upload`.
 
         Raises:
             UsageError: no such round or team, the team is of the other kind, the token is not its own,
@@ -66,8 +68,15 @@ class SubmissionStore(Transactions):
                 description=description,
                 is_baseline=is_baseline,
                 is_example=is_example,
+                spool_number=spool_number,
             )
             return row.id
+
+    def submission_of_upload(self, spool_number: str) -> int | None:
+        """Return the number of the submission that came by an upload of the web; None if it was not taken in."""
+        with self.reading() as session:
+            row = submissions.find_by_upload(session, spool_number)
+            return None if row is None else row.id
 
     def get_submission(self, submission_id: int) -> StoredSubmission:
         """Return a submission with its runs, private scores included.
@@ -125,6 +134,7 @@ class SubmissionStore(Transactions):
         score: float,
         *,
         round_version: str | None = None,
+        team: str | None = None,
     ) -> int:
         """Store the scores of uploaded predictions; the same archive again replaces its row.
 
@@ -135,12 +145,14 @@ class SubmissionStore(Transactions):
             task_scores: 0-100 on the public rows, for every task of the round.
             score: 0-100, the mean over tasks.
             round_version: None means the version added last.
+            team: a stored team, in whose quota they count; None means that they are the organizer's own.
 
         Returns:
             The row's number.
 
         Raises:
-            UsageError: no such round, or the name cannot be shown.
+            UsageError: no such round or team, the name cannot be shown, the round is not open, the team's
+                quota is used up, or the archive was another team's.
             InfrastructureError: a task is missing or unknown, or a score out of range.
         """
         with self._transaction() as session:
@@ -152,6 +164,7 @@ class SubmissionStore(Transactions):
                 digest=digest,
                 score=score,
                 task_scores=task_scores,
+                team=None if team is None else teams.find_team(session, team),
             )
             return row.id
 

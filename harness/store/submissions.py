@@ -21,6 +21,7 @@ __all__ = [
     "add_submission",
     "cancel_submission",
     "charge",
+    "find_by_upload",
     "find_submission",
     "list_submissions",
     "to_stored_submission",
@@ -47,6 +48,7 @@ def add_submission(
     repeat: int = 0,
     original: SubmissionRow | None = None,
     rejudge_id: int | None = None,
+    spool_number: str | None = None,
 ) -> SubmissionRow:
     """Store a submission and queue its runs: one per task and few-shot seed."""
     if is_baseline != team.is_baseline_owner:
@@ -71,6 +73,7 @@ def add_submission(
         repeat=repeat,
         original_id=None if original is None else original.id,
         rejudge_id=rejudge_id,
+        spool_number=spool_number,
         # The seed is the outer loop: after the first fifth of the work every task has a score.
         runs=[
             RunRow(
@@ -97,6 +100,11 @@ def add_submission(
         detail={"team": team.name, "name": name, "digest": digest, "runs": len(row.runs)},
     )
     return row
+
+
+def find_by_upload(session: Session, spool_number: str) -> SubmissionRow | None:
+    """Return the submission that came by an upload of the web, if it was taken in before."""
+    return session.scalar(select(SubmissionRow).where(SubmissionRow.spool_number == spool_number))
 
 
 def find_submission(session: Session, submission_id: int) -> SubmissionRow:

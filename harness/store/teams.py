@@ -6,7 +6,7 @@ round wants registered teams.
 
 A submission counts against the quota from its first metered call, or from the scoring of its test rows,
 whichever comes first; until one of them or its end it is reserved. Faults of ours, files that are refused
-and runs that end before both cost nothing.
+and runs that end before both cost nothing. Uploaded predictions that were scored count like a submission.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.store.events import append_event
-from harness.store.sealed_schema import GrantRow, RoundRow, SubmissionRow, TeamRow
+from harness.store.sealed_schema import GrantRow, RoundRow, SubmissionRow, TeamRow, UploadRow
 from harness.store.values import TERMINAL, Phase, Quota, phase_at
 
 __all__ = [
@@ -158,16 +158,24 @@ def quota_of(session: Session, round_row: RoundRow, team: TeamRow, now: datetime
             or_(SubmissionRow.charged_at.is_not(None), SubmissionRow.status.not_in(TERMINAL)),
         )
     )
+    uploaded = (
+        select(func.count())
+        .select_from(UploadRow)
+        .where(
+            UploadRow.round_id == round_row.id,
+            UploadRow.team_id == team.id,
+            UploadRow.charged_at.is_not(None),
+        )
+    )
     granted = select(func.coalesce(func.sum(GrantRow.n_submissions), 0)).where(
         GrantRow.round_id == round_row.id, GrantRow.team_id == team.id
     )
     tomorrow = today + timedelta(days=1)
+    counted_today = counted.where(SubmissionRow.submitted_at >= today, SubmissionRow.submitted_at < tomorrow)
+    uploaded_today = uploaded.where(UploadRow.charged_at >= today, UploadRow.charged_at < tomorrow)
     return Quota(
-        used_today=session.scalar(
-            counted.where(SubmissionRow.submitted_at >= today, SubmissionRow.submitted_at < tomorrow)
-        )
-        or 0,
-        used=session.scalar(counted) or 0,
+        used_today=(session.scalar(counted_today) or 0) + (session.scalar(uploaded_today) or 0),
+        used=(session.scalar(counted) or 0) + (session.scalar(uploaded) or 0),
         granted_today=session.scalar(
             granted.where(GrantRow.created_at >= today, GrantRow.created_at < tomorrow)
         )

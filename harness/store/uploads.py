@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from harness.errors import InfrastructureError, UsageError
 from harness.store.events import append_event
-from harness.store.sealed_schema import RoundRow, UploadRow
+from harness.store.sealed_schema import RoundRow, TeamRow, UploadRow
+from harness.store.teams import admit
 
 __all__ = ["MAX_NAME", "add_upload"]
 
@@ -26,11 +27,15 @@ def add_upload(
     digest: str,
     score: float,
     task_scores: Mapping[str, float],
+    team: TeamRow | None = None,
 ) -> UploadRow:
     """Store the scores of an archive, in the place of what the same archive had before.
 
+    A team's archive counts in its quota, once: the same one again tells it nothing new.
+
     Raises:
-        UsageError: the name is empty, too long, or has characters that do not print.
+        UsageError: the name is empty, too long, or has characters that do not print; the team's quota is
+            used up, the round is not open, or the archive is another team's.
         InfrastructureError: a task is missing or unknown, or a score is out of range.
     """
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
@@ -49,7 +54,13 @@ def add_upload(
     kind = "upload added" if row is None else "upload replaced"
     if row is None:
         row = UploadRow(round_id=round_row.id, digest=digest, revision=0)
+        if team is not None:
+            admit(session, round_row, team, now)
+            row.team_id = team.id
+            row.charged_at = now
         session.add(row)
+    elif team is not None and row.team_id != team.id:
+        raise UsageError(f"the same archive was scored before, and not for team {team.name}")
     row.name = name
     row.score = score
     row.task_scores = dict(task_scores)
@@ -61,6 +72,12 @@ def add_upload(
         now,
         kind,
         round_id=round_row.id,
-        detail={"upload": row.id, "name": name, "digest": digest, "score": score},
+        detail={
+            "upload": row.id,
+            "name": name,
+            "digest": digest,
+            "score": score,
+            "team": None if team is None else team.name,
+        },
     )
     return row

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from harness.cli import output
 from harness.cli.main import app
 from harness.config import load_round
-from harness.errors import UsageError
+from harness.errors import InvalidSubmission, UsageError
 from harness.records import Status
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
@@ -52,7 +52,7 @@ def run(*arguments, fails=None):
     if fails is None:
         assert done.exit_code == 0, (done.output, done.exception)
     else:
-        assert isinstance(done.exception, UsageError)
+        assert isinstance(done.exception, (UsageError, InvalidSubmission))
         assert fails in str(done.exception)
     return done.output
 
@@ -108,7 +108,7 @@ def test_round_show_marks_unofficial_results_and_lists_uploads_under_the_ranking
 
 def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, archive):
     run("round", "create", mini, "--home", home)
-    publish = ("score-predictions", archive, "--round", mini, "--home", home, "--publish")
+    publish = ("score-predictions", archive, "--round", mini, "--home", home, "--team", "Lynx", "--publish")
     assert "shown on the board of mini as [red]x" in run(*publish, "[red]x")
     assert json.loads(run(*publish, "[bold]y", "--json"))["published_as"] == "[bold]y"
     assert f"[bold]y: 100.0 ({LABEL}; not ranked): sst2 100.0, snli 100.0" in run(
@@ -128,6 +128,8 @@ def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, arch
 
 def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mini, archive):
     publish = ("score-predictions", archive, "--round", mini, "--home", home, "--publish", "x")
+    run(*publish, fails="--publish and --team go together")
+    publish += ("--team", "Lynx")
     run(*publish, fails="no arena at")
     run("round", "create", "toy", "--home", home)
     run(*publish, fails="no round mini 1.0; rounds of this arena: toy")
@@ -158,3 +160,27 @@ def test_worker_without_a_sandbox_runs_bundled_code_alone_and_marks_it(home, min
         assert sealed.get_submission(theirs).status is Status.QUEUED
         assert {(run.is_official, run.verdict) for run in sealed.get_submission(ours).runs} == {(False, "OK")}
     assert "OK, unofficial: no sandbox" in run("round", "show", "mini", "--home", home)
+
+
+def test_published_predictions_count_in_the_quota_once_and_follow_the_round(home, mini, archive, tmp_path):
+    mini.write_text(mini.read_text().replace('version = "1.0"', 'version = "1.0"\nmax_submissions = 1', 1))
+    run("round", "create", mini, "--home", home, "--draft")
+    publish = ("score-predictions", "--round", mini, "--home", home, "--team", "Lynx", "--publish", "x")
+    run(*publish, archive, fails="is not open (draft)")
+    run("round", "open", "mini", "--home", home)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04")
+    run(*publish, broken, fails="not a readable zip")
+    run(*publish, archive)
+    run(*publish, archive)
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        assert sealed.quota("mini", "Lynx").used == 1
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert other.read_bytes() != archive.read_bytes()
+    run(*publish, other, fails="has used its quota")
+    run(*publish[:-3], "Vole", "--publish", "x", archive, fails="was scored before, and not for team Vole")
+    board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
+    assert len(board["uploads"]) == 1

@@ -1,6 +1,10 @@
 """Uploads of the web page become submissions by the same checks as on the command line."""
 
+import errno
+import os
+import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 from uploads import GOOD_FILES, zip_of
@@ -10,7 +14,8 @@ from harness.errors import InfrastructureError
 from harness.rounds import spool_intake
 from harness.rounds.lifecycle import create_round
 from harness.rounds.spool_intake import intake_running, take_in_uploads
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store import ArenaPaths, Phase, Publisher, SealedStore
+from harness.store import spool as spool_module
 from harness.store.spool import Spool
 
 
@@ -101,6 +106,59 @@ def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeyp
         patch.setattr(sealed, "team_of_token", broken)
         assert take_in_uploads(*arena) == 0
     assert take_in_uploads(*arena) == 1
+
+
+@pytest.mark.parametrize("moment", ["before the answer", "before the removal"])
+def test_intake_killed_after_accepting_an_upload_takes_it_in_once(arena, token, moment):
+    sealed, _, paths = arena
+    spool = Spool(paths.spool)
+    number = spool.drop("toy", token, zip_of(GOOD_FILES))
+    sealed.engine.dispose()
+    child = os.fork()
+    if child == 0:
+        # As `kill -9` would: no handler runs, nothing is put in order.
+        def die(*_arguments, **_options):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        if moment == "before the answer":
+            Spool.settle = die
+        else:
+            spool_module.shutil = SimpleNamespace(rmtree=die)
+        with SealedStore.open(paths) as own, Publisher.open(paths, own) as its_publisher:
+            take_in_uploads(own, its_publisher, paths)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    (submission,) = sealed.list_submissions()
+    # Whatever has changed since: the submission is there, and that is the answer.
+    sealed.rotate_token("Lynx")
+    sealed.set_phase("toy", Phase.CLOSED)
+    assert take_in_uploads(*arena) == 1
+    assert [item.submission_id for item in sealed.list_submissions()] == [submission.submission_id]
+    assert spool.answer_to(number).submission_id == submission.submission_id
+    assert list(spool.waiting()) == []
+    assert sealed.quota("toy", "Lynx").used == 1
+    assert [event.kind for event in sealed.events()].count("submission added") == 1
+
+
+def test_intake_goes_on_after_a_full_disk(arena, token, monkeypatch):
+    _, _, paths = arena
+    spool = Spool(paths.spool)
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "settle", _no_space)
+        with intake_running(*arena):
+            number = spool.drop("toy", token, zip_of(GOOD_FILES))
+            deadline = time.monotonic() + 30
+            while arena[0].submission_of_upload(number) is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            patch.undo()
+            while spool.answer_to(number) is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+    assert spool.answer_to(number).submission_id == arena[0].submission_of_upload(number) == 1
+
+
+def _no_space(*_arguments):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_running_intake_answers_by_itself(arena, token):

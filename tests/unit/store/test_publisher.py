@@ -123,6 +123,32 @@ def add_upload(sealed, name, digest, score):
     return sealed.add_upload("toy", name, digest * 64, {"snli": score - 1, "sst2": score + 1}, score)
 
 
+def test_uploads_are_hidden_where_the_scores_of_solvers_are(paths, sealed, publisher, public):
+    tasks = tuple(TaskFacts(name, "accuracy", 3000, (8, 13)) for name in ("sst2", "snli"))
+    sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", tasks, scores_from=Phase.CLOSED))
+    add_upload(sealed, "early", "e", SENTINEL)
+    publisher.publish()
+    assert public.board("toy").uploads == ()
+    assert struct.pack(">d", SENTINEL) not in b"".join(
+        path.read_bytes() for path in paths.home.glob("public.db*")
+    )
+    sealed.set_phase("toy", Phase.CLOSED)
+    publisher.publish()
+    assert [each.name for each in public.board("toy").uploads] == ["early"]
+
+
+def test_a_frozen_board_shows_no_later_upload(sealed, publisher, public):
+    add_round(sealed)
+    add_upload(sealed, "before", "e", 60.0)
+    sealed.set_phase("toy", Phase.FROZEN)
+    add_upload(sealed, "after", "f", 70.0)
+    publisher.publish()
+    assert [each.name for each in public.board("toy").uploads] == ["before"]
+    sealed.unfreeze("toy")
+    publisher.publish()
+    assert [each.name for each in public.board("toy").uploads] == ["after", "before"]
+
+
 def test_uploads_stand_apart_best_first_and_follow_their_changes(paths, sealed, publisher, public):
     add_round(sealed)
     enter(sealed, "Lynx", "good", 80.0)
