@@ -23,7 +23,10 @@ _SEED_BITS = 31
 def draw_final(
     store: SealedStore, publisher: Publisher, paths: ArenaPaths, name: str
 ) -> tuple[StoredRound, int]:
-    """Make the final round of a closed one and queue its standing submissions; again changes nothing.
+    """Make the final round of a closed one and queue its standing submissions.
+
+    Again, it draws nothing anew and queues what is not in it yet: nothing, unless the first call died in
+    its middle.
 
     Returns:
         The final round, and how many submissions were queued in it by this call.
@@ -33,23 +36,26 @@ def draw_final(
             ready files, so that no fresh ones can be drawn.
     """
     stored = store.get_round(name)
-    known = [item for item in store.list_rounds() if item.facts.name == name + FINAL_SUFFIX]
-    for item in known:
-        if item.facts.version == stored.facts.version:
-            return item, 0
+    known = [
+        item
+        for item in store.list_rounds()
+        if (item.facts.name, item.facts.version) == (name + FINAL_SUFFIX, stored.facts.version)
+    ]
     phase = stored.phase_at(utc_now())
     if not phase.has_reached(Phase.CLOSED):
         raise UsageError(f"round {name} is {phase}; close it first: gradfree round close {name}")
     waiting = [item.submission_id for item in store.list_submissions(name) if item.finished_at is None]
     if waiting:
         raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
-    config = _with_fresh_seeds(stored_config(stored))
+    config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
     publisher.publish()
     with PublicStore.open(paths.public_db) as public:
         standing = [entry for entry in public.board(name, stored.facts.version).entries if entry.counts]
-    final = create_round(store, publisher, config, Phase.CLOSED)
-    for entry in standing:
-        old = store.get_submission(entry.submission_id)
+    final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
+    entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.name)}
+    chosen = [store.get_submission(entry.submission_id) for entry in standing]
+    missing = [item for item in chosen if (item.team, item.name, item.digest) not in entered]
+    for old in missing:
         store.add_submission(
             config.name,
             old.team,
@@ -63,7 +69,7 @@ def draw_final(
             is_entered_by_organizer=True,
         )
     publisher.publish()
-    return final, len(standing)
+    return final, len(missing)
 
 
 def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:

@@ -98,7 +98,15 @@ def replay_run(
     params = recorded.params
     if other is not None:
         params = solver_params(config, code, is_baseline=submission.is_baseline)
-    spec = RunSpec(code, params, run.task, run.kshot_seed, run.solver_seed, recorded.rotation_seed)
+    spec = RunSpec(
+        code,
+        params,
+        run.task,
+        run.kshot_seed,
+        run.solver_seed,
+        recorded.rotation_seed,
+        recorded.predict_seed,
+    )
     with tempfile.TemporaryDirectory(prefix="gradfree-replay-") as folder:
         again = run_attempt(Arena(config), spec, Path(folder), mode, observer)
     return Replay(

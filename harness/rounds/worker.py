@@ -34,7 +34,7 @@ from harness.session.arena import Arena
 from harness.session.artifact import Artifact, write_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.blackbox import Progress
-from harness.session.rotation import rotation_seed
+from harness.session.rotation import predict_seed, rotation_seed
 from harness.session.submission import read_submission
 from harness.store import (
     ArenaPaths,
@@ -50,6 +50,9 @@ __all__ = ["RunEvent", "Worker"]
 
 _PAUSE_S = 0.5
 """Between looks at an empty queue."""
+
+_PUBLISH_EVERY_S = 60.0
+"""Between two looks whether the clock alone has changed what may be seen: a round opened, or closed."""
 
 _REPORT_EVERY_S = 2.0
 """Between two reports of a run's progress to the board."""
@@ -102,6 +105,7 @@ class Worker:
     min_free_bytes: int = 64 * 2**20
     _is_full: bool = field(default=False, repr=False)
     _owes_board: bool = field(default=False, repr=False)
+    _published_at: float = field(default=-math.inf, repr=False)
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
     _scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
     _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
@@ -213,13 +217,16 @@ class Worker:
             raise InfrastructureError(f"the kept submission {kept} is damaged: {error}") from error
         if submission.digest != run.digest:
             raise InfrastructureError(f"the kept submission {kept} is not what was handed in")
+        secret = self.store.get_round(run.round_name, run.round_version).secret
+        secrets_of_run = (secret, run.origin_id, run.task, run.kshot_seed)
         spec = RunSpec(
             submission=submission,
             params=solver_params(arena.config, submission, is_baseline=run.is_baseline),
             task=run.task,
             kshot_seed=run.kshot_seed,
             solver_seed=run.solver_seed,
-            rotation_seed=self._rotation_seed(arena, run),
+            rotation_seed=None if arena.config.round.rotation == "none" else rotation_seed(*secrets_of_run),
+            predict_seed=predict_seed(*secrets_of_run),
         )
         loaded = arena.task(run.task)
         # Before a score exists: of two machines with different test rows, the later one scores nothing.
@@ -265,12 +272,6 @@ class Worker:
 
         return watch
 
-    def _rotation_seed(self, arena: Arena, run: ClaimedRun) -> int | None:
-        if arena.config.round.rotation == "none":
-            return None
-        secret = self.store.get_round(run.round_name, run.round_version).secret
-        return rotation_seed(secret, run.origin_id, run.task, run.kshot_seed)
-
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""
         with self._lock:
@@ -286,7 +287,7 @@ class Worker:
         try:
             if not self._has_room():
                 return None
-            if self._owes_board:
+            if self._owes_board or time.monotonic() - self._published_at > _PUBLISH_EVERY_S:
                 self._publish()
             take_in_uploads(self.store, self.publisher, self.paths)
             return self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
@@ -322,6 +323,7 @@ class Worker:
         with contextlib.suppress(*STORE_FAULTS):
             self.publisher.publish()
             self._owes_board = False
+            self._published_at = time.monotonic()
 
     def _is_anything_left(self, round_name: str | None) -> bool:
         try:

@@ -57,6 +57,7 @@ class RunSpec:
         kshot_seed: one of the task's k-shot seeds.
         solver_seed: never 0.
         rotation_seed: of the secret basis; None where the round has none.
+        predict_seed: of the order in which `predict` gets the test rows; None draws one.
     """
 
     submission: Submission
@@ -65,6 +66,7 @@ class RunSpec:
     kshot_seed: int
     solver_seed: int
     rotation_seed: int | None = None
+    predict_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ def run_attempt(
         )
     train, dev = loaded.data.kshot[spec.kshot_seed]
     manifest = spec.submission.manifest
-    # From the operating system, so that nobody can know it before; recorded, so that it can be repeated.
-    predict_seed = secrets.randbits(62)
+    # Nobody can know it before; recorded, so that it can be repeated.
+    predict_seed = secrets.randbits(62) if spec.predict_seed is None else spec.predict_seed
     source = SubmissionSource(
         path=spec.submission.write_to(folder / "submission"), entry=manifest.entry, params=spec.params
     )

@@ -19,7 +19,7 @@ import numpy as np
 from harness.api import Response
 from harness.records import Array, FloatArray
 
-__all__ = ["Rotation", "draw_rotation", "rotation_seed"]
+__all__ = ["Rotation", "draw_rotation", "predict_seed", "rotation_seed"]
 
 
 def rotation_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -> int:
@@ -31,7 +31,19 @@ def rotation_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -
         task: of the run.
         kshot_seed: of the run.
     """
-    text = f"rotation\n{submission_id}\n{task}\n{kshot_seed}"
+    return _draw(secret, f"rotation\n{submission_id}\n{task}\n{kshot_seed}")
+
+
+def predict_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -> int:
+    """Return the seed of the order in which `predict` gets a run's test rows, 0 <= seed < 2**62.
+
+    Known to nobody before the run, and the same in every attempt at it: a retry rolls no dice again.
+    Arguments as for `rotation_seed`.
+    """
+    return _draw(secret, f"predict\n{submission_id}\n{task}\n{kshot_seed}") >> 2
+
+
+def _draw(secret: str, text: str) -> int:
     return int.from_bytes(hmac.digest(bytes.fromhex(secret), text.encode(), hashlib.sha256)[:8], "big")
 
 

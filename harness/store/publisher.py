@@ -46,7 +46,7 @@ from harness.store.public_schema import (
 )
 from harness.store.replicates import load_replicates
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
-from harness.store.values import ClaimedRun
+from harness.store.values import TERMINAL, ClaimedRun
 from harness.store.writer import SealedStore, utc_now
 
 __all__ = ["MANUAL_BASELINE", "Publisher"]
@@ -138,6 +138,10 @@ class Publisher:
             entry = public.get(PublicEntry, run.submission_id)
             if entry is None or public.get_one(PublicRound, entry.round_id).frozen_at is not None:
                 # A frozen board stands still.
+                return
+            shown = public.get(PublicRun, run.run_id)
+            if shown is None or shown.status in TERMINAL:
+                # Cancelled, and its worker does not know it yet.
                 return
             public.merge(
                 PublicProgress(

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.store.events import append_event
-from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, TaskRow
-from harness.store.values import TERMINAL, Phase, RoundFacts, StoredRound, TaskFacts, phase_at
+from harness.store.sealed_schema import RejudgeRow, RoundRow, RunRow, SubmissionRow, TaskRow
+from harness.store.values import TERMINAL, Phase, RejudgeState, RoundFacts, StoredRound, TaskFacts, phase_at
 
 __all__ = [
     "add_round",
@@ -127,6 +127,7 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
             "create a new version of it with another closing date"
         )
     if phase is Phase.PUBLISHED:
+        _refuse_staged(session, row)
         _refuse_unfinished(session, row)
     append_event(session, now, "phase changed", round_id=row.id, detail={"from": row.phase, "to": phase})
     if phase is Phase.FROZEN:
@@ -150,6 +151,17 @@ def unfreeze(session: Session, row: RoundRow, now: datetime) -> None:
     if row.phase is Phase.FROZEN:
         row.phase = Phase.OPEN
     row.revision += 1
+
+
+def _refuse_staged(session: Session, row: RoundRow) -> None:
+    """Applied after publication it would change scores that stand for ever."""
+    staged = select(RejudgeRow.id).where(
+        RejudgeRow.round_id == row.id, RejudgeRow.state == RejudgeState.STAGED
+    )
+    if session.scalar(staged.limit(1)) is not None:
+        raise UsageError(
+            f"round {row.name} has a staged rejudge; apply it or cancel it first: gradfree rejudge show {row.name}"
+        )
 
 
 def _refuse_unfinished(session: Session, row: RoundRow) -> None:

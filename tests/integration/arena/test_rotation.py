@@ -12,7 +12,7 @@ from harness.records import Verdict
 from harness.rounds.intake import baseline_folder
 from harness.sandbox import require_mode
 from harness.session.attempt import RunSpec, run_attempt, solver_params
-from harness.session.rotation import draw_rotation, rotation_seed
+from harness.session.rotation import draw_rotation, predict_seed, rotation_seed
 from harness.session.submission import read_submission
 
 TASK, KSHOT_SEED = "snli", 8
@@ -39,6 +39,8 @@ def test_rotation_is_orthogonal_and_its_seed_is_the_runs_alone():
     assert len(seeds) == 4
     assert rotation_seed("ab" * 32, 1, "sst2", 8) in seeds
     assert rotation_seed("cd" * 32, 1, "sst2", 8) not in seeds
+    assert 0 <= predict_seed("ab" * 32, 1, "sst2", 8) < 2**62
+    assert predict_seed("ab" * 32, 1, "sst2", 8) << 2 not in seeds
 
 
 def test_features_return_in_the_basis_that_prompts_are_sent_in():

@@ -158,3 +158,32 @@ def test_a_cancelled_run_is_stopped_and_the_worker_takes_the_next(cli, arena_wit
     # A call of it was metered, so it counts.
     assert sealed.quota("mini", "us").used == 2
     assert [event.kind for event in sealed.events(number)].count("quota charged") == 1
+
+
+def test_a_retry_keeps_every_seed(cli, arena_with, monkeypatch):
+    code = "return Solution(zeros(model), state={'none': np.zeros(1)})"
+    predict = "return response.logits.mean(0).argmax(-1)"
+    worker, sealed, number, _ = arena_with(cli.solver("rowwise", code, predict=predict))
+    artifacts = []
+    keep = worker._keep
+
+    def fails_once(run, attempt, artifact):
+        artifacts.append(artifact)
+        if len(artifacts) == 1:
+            raise RuntimeError("ours")
+        keep(run, attempt, artifact)
+
+    monkeypatch.setattr(worker, "_keep", fails_once)
+    assert worker.run_until_idle() == 1
+    first, second = artifacts
+    assert (first.solver_seed, first.predict_seed) == (second.solver_seed, second.predict_seed)
+    assert first.predictions == second.predictions
+    assert sealed.get_submission(number).runs[0].n_attempts == 2
+
+
+def test_an_idle_worker_brings_the_board_up_to_date(arena_with, cli, mini_round):
+    worker, sealed, number, _ = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    sealed.cancel_submission(number)
+    assert cli.json("status", number)["status"] == "queued"
+    assert worker.run_until_idle() == 0
+    assert cli.json("status", number)["status"] == "cancelled"

@@ -217,6 +217,19 @@ def test_a_cancelled_rejudge_leaves_everything_as_it_was(arena):
     assert not sealed.has_waiting_runs()
 
 
+def test_a_round_with_a_staged_rejudge_is_not_published_over_it(arena):
+    sealed, publisher, _ = arena
+    enter(sealed, "Lynx", 0.9)
+    sealed.stage_rejudge("toy")
+    run_all(sealed, 0.5, salt=1)
+    sealed.set_phase("toy", Phase.CLOSED)
+    with pytest.raises(UsageError, match="has a staged rejudge; apply it or cancel it first"):
+        sealed.set_phase("toy", Phase.PUBLISHED)
+    sealed.cancel_rejudge("toy")
+    sealed.set_phase("toy", Phase.PUBLISHED)
+    publisher.publish()
+
+
 def public_dump(paths):
     with PublicStore.open(paths.public_db) as public:
         return {entry.submission_id: entry.score for entry in public.submissions("toy")}

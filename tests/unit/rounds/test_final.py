@@ -56,3 +56,27 @@ def test_a_final_waits_until_everything_has_ended(arena):
     sealed.set_phase("toy", Phase.CLOSED)
     with pytest.raises(UsageError, match=rf"submissions \[{number}\] .* have not ended"):
         draw_final(sealed, publisher, paths, "toy")
+
+
+def test_a_final_drawn_by_a_process_that_died_is_completed_on_the_same_seeds(arena, monkeypatch):
+    sealed, publisher, paths = arena
+    for team in ("Lynx", "Moths", "Voles"):
+        enter(sealed, team, f"of {team}", 60.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    add, added = sealed.add_submission, []
+
+    def dies_at_the_second(*arguments, **options):
+        added.append(arguments)
+        if len(added) == 2:
+            raise KeyboardInterrupt
+        return add(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealed, "add_submission", dies_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            draw_final(sealed, publisher, paths, "toy")
+    drawn = sealed.get_round("toy-final")
+    final, queued = draw_final(sealed, publisher, paths, "toy")
+    assert (final, queued) == (drawn, 2)
+    entered = [item.team for item in sealed.list_submissions("toy-final")]
+    assert sorted(entered) == ["Lynx", "Moths", "Voles"]

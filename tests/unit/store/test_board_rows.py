@@ -44,6 +44,22 @@ def arena(tmp_path):
     return paths
 
 
+def test_no_progress_is_reported_of_a_run_that_was_cancelled(arena):
+    with (
+        SealedStore.open(arena) as sealed,
+        Publisher.open(arena, sealed) as publisher,
+        PublicStore.open(arena.public_db) as public,
+    ):
+        claim = sealed.claim_run("x", 600)
+        publisher.publish()
+        publisher.report(claim, 7, 0.5)
+        sealed.cancel_submission(claim.submission_id)
+        publisher.publish()
+        # Its worker learns it only from the next heartbeat.
+        publisher.report(claim, 8, 0.4)
+        assert public.progress(claim.submission_id) == ()
+
+
 def test_progress_shows_without_a_new_version_and_goes_when_the_run_ends(arena):
     with (
         SealedStore.open(arena) as sealed,
