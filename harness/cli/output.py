@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.text import Text
 from harness.store import Board, Entry, Upload
 from harness.store.board import UNOFFICIAL, UPLOAD_LABEL
 
-__all__ = ["board_json", "console", "errors", "print_board", "print_json"]
+__all__ = ["board_json", "console", "errors", "moment", "print_board", "print_json"]
 
 _WIDE_COLUMNS = 100
 
@@ -34,6 +35,12 @@ errors = _console(stderr=True)
 def print_json(content: Any) -> None:
     """Print one JSON document to standard output."""
     print(json.dumps(content, indent=2))
+
+
+def moment(value: datetime) -> str:
+    """Say a time as everybody reads it, and as the clock on this wall does."""
+    here = value.astimezone()
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({here:%Y-%m-%d %H:%M} here, {here:%z})"
 
 
 def board_json(board: Board) -> dict[str, Any]:
@@ -115,6 +122,8 @@ def print_board(board: Board) -> None:
         f"{'private' if board.round.is_final else 'public'} test rows; ◆ = reference method, not ranked; "
         "calls over all runs"
     )
+    if board.round.is_practice:
+        console.print("the test labels are public: these scores are practice, and prove little")
     for upload in board.uploads:
         tasks_text = ", ".join(f"{task} {score:.1f}" for task, score in upload.task_scores.items())
         console.print(

@@ -7,8 +7,9 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
-from harness.cli.output import board_json, console, print_board, print_json
+from harness.cli.output import board_json, console, moment, print_board, print_json
 from harness.config import load_round
+from harness.records import Status
 from harness.rounds.intake import enter_baselines
 from harness.rounds.lifecycle import check_round, create_round, stored_config
 from harness.store import ArenaPaths, Phase, PublicStore
@@ -72,7 +73,17 @@ def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 @rounds.command("open")
 def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Open a draft, or a round that was closed, for submissions."""
+    with stores(home) as (_, sealed, _):
+        is_tried = any(
+            item.is_baseline and item.status is Status.FINISHED for item in sealed.list_submissions(name)
+        )
     _move(home, name, Phase.OPEN)
+    if not is_tried:
+        console.print(
+            escape(
+                f"no reference solver has run in it yet, so nobody knows that it works: gradfree round baselines {name}"
+            )
+        )
 
 
 @rounds.command("close")
@@ -109,6 +120,23 @@ def _move(home: Path, name: str, phase: Phase) -> None:
     console.print(escape(f"round {name} is {phase}"))
 
 
+@rounds.command("stale")
+def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """List the scores that were made with other data, model, code or packages than the newest ones."""
+    with stores(home) as (_, sealed, _):
+        found = sealed.stale_submissions(name)
+    if as_json:
+        print_json([{"submission": number, "differs": list(names)} for number, names in found.items()])
+        return
+    for number, names in found.items():
+        console.print(f"submission {number}: other {', '.join(names)}")
+    console.print(
+        f"{len(found)} submissions are stale; judge the round again: gradfree rejudge stage {escape(name)}"
+        if found
+        else "every score was made with the same data, model, code and packages"
+    )
+
+
 @rounds.command("final")
 def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Run what stands in a closed round once more, on k-shot seeds drawn now: the final phase."""
@@ -140,13 +168,23 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     if as_json:
         print_json(
             [
-                {"name": item.name, "version": item.version, "phase": item.phase.value, "digest": item.digest}
+                {
+                    "name": item.name,
+                    "version": item.version,
+                    "phase": item.phase.value,
+                    "digest": item.digest,
+                    "opens": None if item.opens is None else item.opens.isoformat(),
+                    "closes": None if item.closes is None else item.closes.isoformat(),
+                }
                 for item in found
             ]
         )
         return
     for item in found:
         console.print(escape(f"{item.name} {item.version}: {item.phase.value}, {item.title}"))
+        for what, at in (("opens", item.opens), ("closes", item.closes)):
+            if at is not None:
+                console.print(f"  {what} {moment(at)}")
 
 
 @rounds.command("show")

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
-from harness.cli.output import console, print_json
+from harness.cli.output import console, moment, print_json
 
 __all__ = ["team"]
 
@@ -48,7 +48,7 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
         )
         return
     for item in found:
-        token = "no token" if item.token_at is None else f"token of {item.token_at:%Y-%m-%d %H:%M} UTC"
+        token = "no token" if item.token_at is None else f"token of {moment(item.token_at)}"
         console.print(escape(f"{item.name}: {token}"))
 
 

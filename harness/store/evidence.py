@@ -10,7 +10,10 @@ from harness.errors import UsageError
 from harness.records import Array, IntArray
 from harness.store.sealed_schema import PredictionRow, RoundRow, RunRow, SubmissionRow, TestSetRow
 
-__all__ = ["TestSet", "find_run", "predictions_of", "test_sets_of"]
+__all__ = ["TestSet", "find_run", "predictions_of", "stale_submissions", "test_sets_of"]
+
+_OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages")
+"""Hashes of a run that the submission itself has no part in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,36 @@ def predictions_of(session: Session, submission_id: int) -> dict[int, IntArray]:
         .order_by(PredictionRow.run_id)
     )
     return {run_id: np.frombuffer(classes, dtype="<i8").astype(np.int64) for run_id, classes in rows}
+
+
+def stale_submissions(session: Session, round_row: RoundRow) -> dict[int, tuple[str, ...]]:
+    """Return submission -> what its scores were made with that the newest scores were not made with.
+
+    Compared are data, model, tokenizer, scoring code and packages with the run of the same task that
+    ended last; submissions that agree in all of them are left out.
+    """
+    runs = session.execute(
+        select(RunRow.submission_id, RunRow.task_id, RunRow.hashes)
+        .join(SubmissionRow, SubmissionRow.id == RunRow.submission_id)
+        .where(
+            SubmissionRow.round_id == round_row.id,
+            SubmissionRow.rejudge_id.is_(None),
+            SubmissionRow.repeat == 0,
+            RunRow.score_public.is_not(None),
+            RunRow.hashes.is_not(None),
+        )
+        .order_by(RunRow.ended_at, RunRow.id)
+    ).all()
+    newest = {task: hashes for _, task, hashes in runs}
+    found: dict[int, set[str]] = {}
+    for submission_id, task, hashes in runs:
+        differing = {name for name in _OF_THE_PLATFORM if hashes.get(name) != newest[task].get(name)}
+        if differing:
+            found.setdefault(submission_id, set()).update(differing)
+    return {
+        number: tuple(name for name in _OF_THE_PLATFORM if name in names)
+        for number, names in sorted(found.items())
+    }
 
 
 def find_run(session: Session, run_id: int) -> SubmissionRow:

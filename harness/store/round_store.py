@@ -105,6 +105,15 @@ class RoundStore(Transactions):
         with self.reading() as session:
             return evidence.test_sets_of(session, rounds.find_round(session, name, version))
 
+    def stale_submissions(self, name: str, version: str | None = None) -> dict[int, tuple[str, ...]]:
+        """Return submission -> which of data, model, tokenizer, code and packages differ from the newest scores'.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self.reading() as session:
+            return evidence.stale_submissions(session, rounds.find_round(session, name, version))
+
     def add_repeats(self, name: str, baseline: str, n_repeats: int) -> int:
         """Queue a reference method under other solver seeds until it has `n_repeats`; return how many were added.
 

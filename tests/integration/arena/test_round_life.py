@@ -8,7 +8,8 @@ ZEROS = "print('hello from solve')\nreturn Solution(zeros(model))"
 
 def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
     text = mini_round.read_text().replace(
-        'version = "1.0"', 'version = "1.0"\nteams = "registered"\nmax_submissions_per_day = 1'
+        'version = "1.0"',
+        'version = "1.0"\nteams = "registered"\nmax_submissions_per_day = 1\ncloses = 2099-01-01T01:30:00+02:00',
     )
     mini_round.write_text(text)
     cli.run("round", "create", mini_round, "--draft")
@@ -16,7 +17,7 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
     token = cli.json("team", "add", "Quiet Otters")["token"]
     hand_in = ("submit", folder, "--round", "mini", "--team", "Quiet Otters")
     assert "not open (draft)" in cli.run(*hand_in, "--token", token, expect=2).stderr
-    cli.run("round", "open", "mini")
+    assert "no reference solver has run in it yet" in cli.run("round", "open", "mini").stdout
     assert "has a token" in cli.run(*hand_in, expect=2).stderr
     assert "no team" not in cli.run(*hand_in, GRADFREE_TOKEN=token).stdout
     assert "has used its quota" in cli.run(*hand_in, "--token", token, expect=2).stderr
@@ -35,6 +36,10 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
     assert (log["verdict"], log["log"]) == ("OK", "hello from solve\n")
     assert "has a token" in cli.run("logs", "1", expect=2).stderr
 
+    assert "every score was made with the same" in cli.run("round", "stale", "mini").stdout
+    listed = cli.run("round", "list", TZ="Asia/Tokyo").stdout
+    assert "closes 2098-12-31 23:30 UTC (2099-01-01 08:30 here, +0900)" in listed
+    assert "practice" in cli.run("round", "show", "mini").stdout
     cli.run("round", "close", "mini")
     cli.run("round", "publish", "mini")
     board = cli.json("round", "show", "mini")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,6 +25,7 @@ from harness.store import (
     SealedStore,
     TaskFacts,
 )
+from harness.store.writer import utc_now
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LABELS = np.random.default_rng(0).integers(0, 2, 200)
@@ -228,6 +230,19 @@ def test_a_round_with_a_staged_rejudge_is_not_published_over_it(arena):
     sealed.cancel_rejudge("toy")
     sealed.set_phase("toy", Phase.PUBLISHED)
     publisher.publish()
+
+
+def test_scores_made_with_other_code_than_the_newest_are_named(arena):
+    sealed, _, _ = arena
+    old = enter(sealed, "Lynx", 0.9)
+    assert sealed.stale_submissions("toy") == {}
+    sealed.ensure_team("Moths")
+    sealed.add_submission("toy", "Moths", "x", "b" * 64, "x")
+    while claim := sealed.claim_run("w", 60):
+        changed = replace(result(claim, 0.7, 0), hashes={"code": "new", "model": "same"}, ended_at=utc_now())
+        sealed.finish_run(claim, sealed.start_attempt(claim), changed)
+    assert set(sealed.stale_submissions("toy")) == {old}
+    assert "code" in sealed.stale_submissions("toy")[old]
 
 
 def public_dump(paths):
