@@ -16,11 +16,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from harness.engine import Scheduler
 from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
@@ -28,6 +25,8 @@ from harness.rounds.admission import Admission, machine_bytes
 from harness.rounds.faults import STORE_FAULTS, has_room, patiently
 from harness.rounds.lease import leased
 from harness.rounds.lifecycle import stored_config
+from harness.rounds.results import result_of
+from harness.rounds.slots import in_slots
 from harness.rounds.spool_intake import take_in_uploads
 from harness.sandbox import SandboxMode
 from harness.session.arena import Arena
@@ -41,7 +40,6 @@ from harness.store import (
     ClaimedRun,
     LeaseLost,
     Publisher,
-    RunResult,
     SealedStore,
     StoreUnavailable,
 )
@@ -143,24 +141,10 @@ class Worker:
         return ended
 
     def _in_slots(self, work: Callable[[threading.Event], int], stop: threading.Event) -> int:
-        """Do `work` in every slot; return the sum. One slot is this thread, where an interrupt ends the run."""
-        if self.slots == 1:
-            return work(stop)
-        futures: list[Future[int]] = [Future() for _ in range(self.slots)]
-
-        def serve(future: Future[int]) -> None:
-            try:
-                future.set_result(work(stop))
-            except BaseException as error:  # noqa: BLE001 (raised again below, in the thread that can be told)
-                future.set_exception(error)
-
+        """Do `work` in every slot; return the sum. Interrupted, give back what is at work."""
         try:
-            # Daemons: an interrupt must not wait for solvers; they die with this process.
-            for number, future in enumerate(futures):
-                threading.Thread(target=serve, args=(future,), name=f"slot-{number}", daemon=True).start()
-            return sum(future.result() for future in futures)
+            return in_slots(self.slots, work, stop)
         except KeyboardInterrupt:
-            stop.set()
             for run in list(self._at_work.values()):
                 with contextlib.suppress(*STORE_FAULTS):
                     self.store.release_run(run)
@@ -312,7 +296,7 @@ class Worker:
         """Write the artifact, then the rows derived from it. Safe to repeat."""
         path = self.paths.artifacts / f"{run.run_id}-{attempt}.json"
         digest = write_artifact(artifact, path)
-        self.store.finish_run(run, attempt, _result(artifact, path.name, digest))
+        self.store.finish_run(run, attempt, result_of(artifact, path.name, digest))
 
     def _patiently(self, act: Callable[[], None], lost: threading.Event) -> None:
         patiently(act, lost, self.patience_s)
@@ -340,27 +324,3 @@ class Worker:
         if self.observer is not None:
             with self._telling:
                 self.observer(event)
-
-
-def _result(artifact: Artifact, name: str, digest: str) -> RunResult:
-    """Derive the store's row from the artifact."""
-    scores = artifact.scores
-    return RunResult(
-        verdict=artifact.verdict,
-        score_public=None if scores is None else scores.public,
-        score_private=None if scores is None else scores.private,
-        usage=artifact.usage,
-        budget_calls=artifact.budget_calls,
-        started_at=artifact.started_at,
-        ended_at=artifact.ended_at,
-        is_flagged=artifact.is_flagged,
-        message=artifact.message,
-        artifact_path=name,
-        artifact_sha256=digest,
-        hashes=artifact.hashes,
-        train_loss_curve=tuple(artifact.train_losses),
-        test_curve=tuple((point.calls, point.public, point.private) for point in artifact.incumbents),
-        predictions=None if artifact.predictions is None else np.asarray(artifact.predictions, np.int64),
-        wall_s=round(artifact.solve_s, 3),
-        is_official=artifact.is_official,
-    )
