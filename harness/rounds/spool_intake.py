@@ -108,7 +108,7 @@ def _take_in(
         )
     except (UsageError, SubmissionError) as error:
         return Answer(None, str(error))
-    except (InfrastructureError, SQLAlchemyError, OSError):
+    except STORE_FAULTS:
         raise
     except Exception as error:  # noqa: BLE001 (what one file makes the parsers do must not stop the others' intake)
         return Answer(None, f"the upload could not be read ({type(error).__name__}); tell the organizer")
