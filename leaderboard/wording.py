@@ -10,6 +10,7 @@ __all__ = [
     "CHECKPOINT_MARK",
     "button_text",
     "change_text",
+    "counted",
     "entry_note",
     "entry_state",
     "entry_words",
@@ -142,7 +143,7 @@ def round_caption(board_round: BoardRound) -> str:
     budgets = sorted({task.budget_calls for task in board_round.tasks})
     rows = "private test rows" if board_round.is_final else "public test rows"
     return (
-        f"{_counted(n_tasks, 'task')} x {_span(seeds)} {'seed' if seeds == [1] else 'seeds'}"
+        f"{counted(n_tasks, 'task')} x {_span(seeds)} {'seed' if seeds == [1] else 'seeds'}"
         f" · budget {_span(budgets)} calls per run · scores on {rows}"
     )
 
@@ -167,13 +168,14 @@ def size(value: int) -> str:
     return f"{value} bytes"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where there is not one."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def moment(value: datetime | None) -> str:
     """Return a time in UTC to the minute, or a dash."""
     return "-" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _span(values: list[int]) -> str:

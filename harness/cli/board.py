@@ -1,4 +1,4 @@
-"""`gradfree board`: the leaderboard in the browser, or as plain files."""
+"""`gradfree board`: the leaderboard in the browser, or as plain files; and the organizer's view."""
 
 import os
 import sys
@@ -9,20 +9,32 @@ import typer
 
 from harness.cli.options import DEFAULT_ARENA, Home
 from harness.cli.output import console
+from harness.errors import UsageError
 from harness.store import ArenaPaths
 from leaderboard.launch import streamlit_command
 
 __all__ = ["board"]
 
+_PORT, _ORGANIZER_PORT = 8501, 8502
+_LOCAL = ("127.0.0.1", "localhost")
+
 
 def board(
     home: Home = DEFAULT_ARENA,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 8501,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="TCP port.  [default: 8501, organizer 8502]")
+    ] = None,
     static: Annotated[
         Path | None, typer.Option("--static", help="Write the plain board into this folder instead.")
     ] = None,
     round_: Annotated[str | None, typer.Option("--round", help="With --static: which round.")] = None,
+    is_organizer: Annotated[
+        bool,
+        typer.Option(
+            "--organizer", help="Serve private scores, held runs and the audit instead, behind a token."
+        ),
+    ] = False,
 ) -> None:
     """Serve the leaderboard of an arena; it reads the public store and drops uploads into the spool."""
     paths = ArenaPaths(home)
@@ -33,6 +45,10 @@ def board(
         for path in write_static_board(public_db, static, round_):
             console.print(str(path), soft_wrap=True, markup=False)
         return
+    if is_organizer:
+        _serve_organizer(paths, host, port or _ORGANIZER_PORT)
+        return
+    port = port or _PORT
     console.print(f"the leaderboard: http://{host}:{port}  (stop with Ctrl-C)")
     command = streamlit_command(public_db, host, port, paths.spool)
     # An environment without the arena's variables: the web process knows of the public store only.
@@ -40,3 +56,24 @@ def board(
     # This process becomes the server: a signal that ends it ends the server.
     sys.stdout.flush()
     os.execve(command[0], command, environment)  # noqa: S606 (no shell is wanted)
+
+
+def _serve_organizer(paths: ArenaPaths, host: str, port: int) -> None:
+    if host not in _LOCAL:
+        raise UsageError(
+            f"--host {host}: the organizer's view listens on this machine alone; reach it from another one "
+            f"through a tunnel: ssh -L {port}:127.0.0.1:{port} <this machine>"
+        )
+    import uvicorn
+
+    from leaderboard.organizer.access import USER, organizer_token
+    from leaderboard.organizer.app import organizer_app
+
+    if not paths.sealed_db.is_file():
+        raise UsageError(f"no arena at {paths.home}: sealed.db is missing; create a round first")
+    token = organizer_token(paths.organizer_token)
+    app = organizer_app(paths.sealed_db, token, [f"{each}:{port}" for each in _LOCAL])
+    console.print(f"the organizer's view: http://{host}:{port}  (stop with Ctrl-C)")
+    console.print(f"name: {USER}, password: what {paths.organizer_token} holds", soft_wrap=True, markup=False)
+    sys.stdout.flush()
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from harness.store.sealed_schema import EventRow
 
-__all__ = ["Event", "append_event", "read_events"]
+__all__ = ["Event", "append_event", "read_events", "to_event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,19 @@ def read_events(session: Session, submission_id: int | None = None) -> list[Even
     query = select(EventRow).order_by(EventRow.id)
     if submission_id is not None:
         query = query.where(EventRow.submission_id == submission_id)
-    return [
-        Event(
-            row.id,
-            row.at,
-            row.kind,
-            row.round_id,
-            row.submission_id,
-            row.run_id,
-            row.attempt_id,
-            row.detail,
-            row.actor,
-        )
-        for row in session.scalars(query)
-    ]
+    return [to_event(row) for row in session.scalars(query)]
+
+
+def to_event(row: EventRow) -> Event:
+    """Return a row of the audit as a frozen value."""
+    return Event(
+        row.id,
+        row.at,
+        row.kind,
+        row.round_id,
+        row.submission_id,
+        row.run_id,
+        row.attempt_id,
+        row.detail,
+        row.actor,
+    )

@@ -60,6 +60,11 @@ class ArenaPaths:
         return self.sealed / "attempts"
 
     @property
+    def organizer_token(self) -> Path:
+        """The password of the organizer's view; made by it, mode 0600."""
+        return self.sealed / "organizer-token"
+
+    @property
     def spool(self) -> Path:
         """Where the leaderboard may drop uploads; read by the worker as untrusted input."""
         return self.home / "spool"

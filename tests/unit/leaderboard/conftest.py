@@ -1,7 +1,15 @@
+import sys
+from pathlib import Path
+
 import pytest
 from sample_arena import build_sample_arena
+from streamlit.testing.v1 import AppTest
 
+import leaderboard
 from harness.store import ArenaPaths, PublicStore
+from leaderboard.launch import PUBLIC_DB_VARIABLE
+
+APP = str(Path(leaderboard.__file__).parent / "app.py")
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +29,22 @@ def sample_store(sample_db):
 @pytest.fixture(scope="session")
 def sample_board(sample_store):
     return sample_store.board("sample")
+
+
+@pytest.fixture
+def open_app(monkeypatch):
+    def opening(public_db, page=None, **parameters):
+        monkeypatch.setattr(sys, "argv", ["streamlit"])
+        monkeypatch.setenv(PUBLIC_DB_VARIABLE, str(public_db))
+        app = AppTest.from_file(APP, default_timeout=30)
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        if page is not None:
+            app.switch_page(f"pages/{page}.py")
+            for name, value in parameters.items():
+                app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return opening

@@ -1,38 +1,14 @@
 """Every page and state, run by Streamlit itself without a browser."""
 
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from sample_arena import SAMPLE_TASKS, sample_round
-from streamlit.testing.v1 import AppTest
 
-import leaderboard
 from harness.records import Status
 from harness.store import ArenaPaths, Publisher, SealedStore
-from leaderboard.launch import PUBLIC_DB_VARIABLE, streamlit_command
-
-APP = str(Path(leaderboard.__file__).parent / "app.py")
-
-
-@pytest.fixture
-def open_app(monkeypatch):
-    def opening(public_db, page=None, **parameters):
-        monkeypatch.setattr(sys, "argv", ["streamlit"])
-        monkeypatch.setenv(PUBLIC_DB_VARIABLE, str(public_db))
-        app = AppTest.from_file(APP, default_timeout=30)
-        for name, value in parameters.items():
-            app.query_params[name] = value
-        if page is not None:
-            app.switch_page(f"pages/{page}.py")
-            for name, value in parameters.items():
-                app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return opening
+from leaderboard.launch import streamlit_command
 
 
 def text_of(app):

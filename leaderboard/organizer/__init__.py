@@ -1,0 +1,1 @@
+"""The organizer's view: a process of its own, the only one of the web that opens the sealed store."""
