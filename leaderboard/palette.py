@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["DARK", "LIGHT", "Palette"]
+__all__ = ["DARK", "LIGHT", "Palette", "blend", "contrast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,32 @@ DARK = Palette(
     tint="#33291A",
     is_dark=True,
 )
+
+
+def blend(under: str, over: str, share: float) -> str:
+    """Return the colour of `over` at an opacity of `share` on `under`; all as #rrggbb."""
+    mixed = (
+        round(low + share * (high - low)) for low, high in zip(_channels(under), _channels(over), strict=True)
+    )
+    return "#" + "".join(f"{channel:02X}" for channel in mixed)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21.
+
+    Source: WCAG 2.2, definitions of contrast ratio and relative luminance.
+    """
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _channels(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def _luminance(color: str) -> float:
+    shares = [channel / 255 for channel in _channels(color)]
+    red, green, blue = [
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
+    ]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

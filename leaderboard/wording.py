@@ -8,6 +8,7 @@ from harness.store.board import UNOFFICIAL, BoardRound, Entry, RunLine
 
 __all__ = [
     "CHECKPOINT_MARK",
+    "CONFUSION_CAPTION",
     "button_text",
     "change_text",
     "counted",
@@ -28,6 +29,12 @@ __all__ = [
 
 CHECKPOINT_MARK = "*"
 """Behind a verdict: scored on a checkpoint, because a limit ended the run."""
+
+CONFUSION_CAPTION = (
+    "Rows: true classes; columns, numbered alike: predictions in % of the row, over all few-shot seeds. "
+    "Outlined: right."
+)
+"""How to read a confusion matrix."""
 
 _VERDICTS = {
     Verdict.OK: "every run ended well",

@@ -285,9 +285,14 @@ class SubmissionList:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPage:
-    """All that everybody may know of a submission; runs and curves in the order of the round."""
+    """All that everybody may know of a submission; runs and curves in the order of the round.
+
+    `confusions` maps a task to how often each class (column) was predicted for each true class (row), summed
+    over few-shot seeds; empty while they are hidden.
+    """
 
     round: BoardRound
     entry: Entry
     runs: tuple[RunLine, ...]
     curves: tuple[Curve, ...]
+    confusions: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)

@@ -7,16 +7,27 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from harness.metrics.efficiency import efficiency
 from harness.metrics.ranking import mean_of_seeds, total_score
-from harness.records import Status
+from harness.records import IntArray, Status
 from harness.store.curves import best_so_far, log_grid, mean_curve
-from harness.store.public_schema import PublicCurve, PublicEntry, PublicRound, PublicRun, PublicUpload
+from harness.store.evidence import TestSet
+from harness.store.public_schema import (
+    PublicConfusion,
+    PublicCurve,
+    PublicEntry,
+    PublicRound,
+    PublicRun,
+    PublicUpload,
+)
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.values import TERMINAL, Phase, phase_at
 
 __all__ = [
     "View",
+    "public_confusions",
     "public_curves",
     "public_entry",
     "public_round",
@@ -66,7 +77,7 @@ class View:
         phase: by the clock.
         is_final: the scores shown are those on the private rows.
         has_scores: scores may be seen at all.
-        has_curves: so may the test scores of incumbents.
+        has_curves: so may the test scores of incumbents, and which class is taken for which.
         has_logs: so may texts of the participants' processes.
         frozen_at: what ended later stays hidden; None if the board is not frozen.
         manual_scores: task -> score of the manual prompt, where it is known: the zero of efficiency.
@@ -331,3 +342,35 @@ def public_curves(row: SubmissionRow, view: View) -> list[PublicCurve]:
             curve.scores[str(run.kshot_seed)] = [list(point) for point in _test_curve(run, view)]
         curve.losses[str(run.kshot_seed)] = best_so_far(run.train_loss_curve or (), grid)
     return list(curves.values())
+
+
+def public_confusions(
+    row: SubmissionRow, view: View, predictions: Mapping[int, IntArray], test_sets: Mapping[str, TestSet]
+) -> list[PublicConfusion]:
+    """Return which class a submission took for which, one row per task, summed over its scored runs.
+
+    Of the public test rows alone until publication, of the private ones afterwards, as the scores are; none
+    while test curves are hidden, since a matrix tells more of the labels than a score does.
+
+    Args:
+        row: the submission.
+        view: what everybody may see of the round.
+        predictions: run -> predicted classes int64 (B,).
+        test_sets: task -> its test labels.
+    """
+    if view.hides(row) or not (view.has_curves and view.has_scores):
+        return []
+    counts: dict[str, IntArray] = {}
+    for run in row.runs:
+        test = test_sets.get(run.task.name)
+        if test is None or run.id not in predictions or run.score_public is None:
+            continue
+        is_private = view.is_final and run.task.has_private_rows
+        shown = ~test.is_public if is_private else test.is_public
+        pairs = test.labels[shown] * test.n_classes + predictions[run.id][shown]
+        of_run = np.bincount(pairs, minlength=test.n_classes**2).reshape(test.n_classes, test.n_classes)
+        counts[run.task.name] = counts.get(run.task.name, 0) + of_run
+    return [
+        PublicConfusion(submission_id=row.id, task=task, counts=matrix.tolist())
+        for task, matrix in counts.items()
+    ]

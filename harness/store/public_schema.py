@@ -14,6 +14,7 @@ from harness.store.values import Phase
 __all__ = [
     "META_ID",
     "PublicBase",
+    "PublicConfusion",
     "PublicCurve",
     "PublicEntry",
     "PublicLeader",
@@ -162,6 +163,21 @@ class PublicCurve(PublicBase):
     calls: Mapped[list[Any]]
     losses: Mapped[dict[str, Any]]
     scores: Mapped[dict[str, Any]]
+
+
+class PublicConfusion(PublicBase):
+    """How often each class was predicted for each true class: rows are true classes, summed over seeds.
+
+    Of the rows whose scores are shown; there is none while test curves are hidden.
+    """
+
+    __tablename__ = "confusions"
+
+    submission_id: Mapped[int] = mapped_column(
+        ForeignKey("entries.submission_id", ondelete="CASCADE"), primary_key=True
+    )
+    task: Mapped[str] = mapped_column(String(100), primary_key=True)
+    counts: Mapped[list[Any]]
 
 
 class PublicUpload(PublicBase):

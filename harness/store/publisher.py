@@ -23,9 +23,11 @@ from harness.metrics.ranking import Contender, choose, rank
 from harness.metrics.tiers import tiers
 from harness.records import Status
 from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
+from harness.store.evidence import predictions_of, test_sets_of
 from harness.store.paths import ArenaPaths
 from harness.store.public_rows import (
     View,
+    public_confusions,
     public_curves,
     public_entry,
     public_round,
@@ -35,6 +37,7 @@ from harness.store.public_rows import (
 )
 from harness.store.public_schema import (
     META_ID,
+    PublicConfusion,
     PublicCurve,
     PublicEntry,
     PublicLeader,
@@ -227,6 +230,7 @@ def _publish_submissions(
     stale = [
         number for number, revision in revisions.items() if is_everything or shown.get(number) != revision
     ]
+    test_sets = test_sets_of(sealed, round_row) if stale and view.has_curves else {}
     for start in range(0, len(stale), _BATCH):
         batch = sealed.scalars(
             select(SubmissionRow)
@@ -242,10 +246,13 @@ def _publish_submissions(
             public.flush()
             public.execute(delete(PublicRun).where(PublicRun.submission_id == row.id))
             public.execute(delete(PublicCurve).where(PublicCurve.submission_id == row.id))
+            public.execute(delete(PublicConfusion).where(PublicConfusion.submission_id == row.id))
             public.add_all(public_run(run, view) for run in row.runs)
             waiting = [run.id for run in row.runs if run.status is not Status.RUNNING]
             public.execute(delete(PublicProgress).where(PublicProgress.run_id.in_(waiting)))
             public.add_all(public_curves(row, view))
+            predictions = predictions_of(sealed, row.id) if test_sets else {}
+            public.add_all(public_confusions(row, view, predictions, test_sets))
         public.flush()
     return bool(stale)
 

@@ -32,6 +32,7 @@ from harness.store.board import (
 from harness.store.database import PUBLIC, database_errors, open_read_only
 from harness.store.public_schema import (
     META_ID,
+    PublicConfusion,
     PublicCurve,
     PublicEntry,
     PublicLeader,
@@ -263,6 +264,9 @@ class PublicStore:
             curves = session.scalars(
                 select(PublicCurve).where(PublicCurve.submission_id == submission_id)
             ).all()
+            confusions = session.scalars(
+                select(PublicConfusion).where(PublicConfusion.submission_id == submission_id)
+            ).all()
             return SubmissionPage(
                 round=_to_round(round_row),
                 entry=_to_entry(entry, leader, round_row),
@@ -272,6 +276,7 @@ class PublicStore:
                 curves=tuple(
                     _to_curve(curve) for curve in sorted(curves, key=lambda curve: order[curve.task])
                 ),
+                confusions={each.task: tuple(map(tuple, each.counts)) for each in confusions},
             )
 
 

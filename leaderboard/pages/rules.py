@@ -91,7 +91,8 @@ def main() -> None:
 - **Unofficial**: a run was made without a sandbox. It is marked, stands in order, and is not ranked.
 - **Predictions only**: uploaded answers whose calls nobody metered stand in a table of their own, without a rank.
 - **Visible**: scores on public test rows at once; those on private rows, and nothing of them before, after
-  publication.
+  publication. Test scores along a run, and which class is taken for which, show after publication unless the
+  round says otherwise.
 """
     )
     if board_round.is_practice:

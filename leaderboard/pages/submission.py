@@ -9,12 +9,21 @@ from harness.store.board import UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.address import number_in
 from leaderboard.cards import Card, show_cards
+from leaderboard.confusion import confusion_table
 from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh, show_progress
 from leaderboard.markup import text_table
 from leaderboard.runs import hash_table, run_table, score_table
 from leaderboard.theme import palette_now
-from leaderboard.wording import entry_state, literal, moment, rank_of, seconds, verdict_text
+from leaderboard.wording import (
+    CONFUSION_CAPTION,
+    entry_state,
+    literal,
+    moment,
+    rank_of,
+    seconds,
+    verdict_text,
+)
 
 _CURVES_PER_ROW = 3
 
@@ -84,6 +93,26 @@ def show_charts(name: str, caption: str, drawn: list[tuple[str, dict[str, Any]]]
                 st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{name} on {task}")
 
 
+def show_confusion(page: SubmissionPage) -> None:
+    """Show which class is taken for which on the task chosen, where it is public."""
+    tasks = [task.name for task in page.round.tasks if task.name in page.confusions]
+    if not tasks:
+        return
+    section("Which class is taken for which", CONFUSION_CAPTION)
+    task = st.segmented_control(
+        "Task", tasks, default=tasks[0], required=True, key="confusion", label_visibility="collapsed"
+    )
+    facts = page.round.rules.get("task", {}).get(str(task), {})
+    st.html(
+        confusion_table(
+            f"Predicted classes per true class on {task}, in % of the true class",
+            facts.get("label_names", ()),
+            page.confusions[str(task)],
+            palette_now(),
+        )
+    )
+
+
 def show_reproduction(page: SubmissionPage) -> None:
     """Say how the result can be obtained again, and what must come out."""
     columns, rows = hash_table(page)
@@ -122,6 +151,7 @@ def main() -> None:
     columns, rows = score_table(page)
     st.html(text_table("Scores per task and few-shot seed", columns, rows))
     show_curves(page)
+    show_confusion(page)
     section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_flagged else "")
     columns, rows, notes = run_table(page)
     st.html(text_table("Runs of the submission", columns, rows, notes=notes))

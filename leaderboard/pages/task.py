@@ -1,18 +1,22 @@
 """Page: one task of a round."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from harness.errors import UsageError
 from harness.store.board import BoardRound, BoardTask, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
+from leaderboard.charts.style import series_name
+from leaderboard.confusion import confusion_table
 from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.ranking import BASELINE_MARK
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import metric_name
+from leaderboard.wording import CONFUSION_CAPTION, metric_name
 
 _MAX_SHOWN = 20
 
@@ -88,6 +92,24 @@ def ranked_on(entries: tuple[Entry, ...], task: str) -> list[Entry]:
     return sorted(complete, key=lambda entry: -(entry.task_scores[task] or 0.0))
 
 
+def show_confusion(board_round: BoardRound, task: BoardTask, entries: Sequence[Entry]) -> None:
+    """Show which class the chosen entry took for which, where it is public."""
+    if not source.submission(entries[0].submission_id).confusions:
+        return
+    section("Which class is taken for which", CONFUSION_CAPTION)
+    names = {entry.submission_id: series_name(entry) for entry in entries}
+    chosen = st.selectbox(
+        "Entry", list(names), format_func=lambda number: names[number], key="confusion-of", width=320
+    )
+    counts = source.submission(chosen).confusions.get(task.name)
+    if counts is None:
+        st.info("This entry has no predictions on this task.")
+        return
+    facts = board_round.rules.get("task", {}).get(task.name, {})
+    caption = f"Predicted classes per true class on {task.name}, in % of the true class"
+    st.html(confusion_table(caption, facts.get("label_names", ()), counts, palette_now()))
+
+
 def main() -> None:
     """Show the page."""
     place, name = head_with_round()
@@ -145,6 +167,7 @@ def main() -> None:
     st.html(
         text_table(f"Order on {task.name}", columns, rows, tinted=[each.entry.is_baseline for each in scores])
     )
+    show_confusion(board.round, task, shown)
 
 
 guard.show(main)

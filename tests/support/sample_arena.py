@@ -17,10 +17,10 @@ from harness.metrics.ranking import ScoringRule
 from harness.records import Usage, Verdict
 from harness.store.paths import ArenaPaths
 from harness.store.publisher import Publisher
-from harness.store.values import ClaimedRun, RoundFacts, RunResult, TaskFacts
+from harness.store.values import ClaimedRun, Phase, RoundFacts, RunResult, TaskFacts
 from harness.store.writer import SealedStore
 
-__all__ = ["SAMPLE_TASKS", "build_sample_arena", "sample_result", "sample_round"]
+__all__ = ["SAMPLE_TASKS", "build_sample_arena", "publish_sample_arena", "sample_result", "sample_round"]
 
 _TASKS = (
     ("SST-2", "accuracy", 3000),
@@ -202,6 +202,17 @@ def build_sample_arena(
         publisher.publish()
         if running is not None:
             publisher.report(running, running.budget_calls // 3, 0.4321)
+
+
+def publish_sample_arena(paths: ArenaPaths) -> None:
+    """Cancel what has not ended, close the round and publish its private scores."""
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        for submission in sealed.list_submissions():
+            if submission.finished_at is None:
+                sealed.cancel_submission(submission.submission_id, "the round is over")
+        sealed.set_phase("sample", Phase.CLOSED)
+        sealed.set_phase("sample", Phase.PUBLISHED)
+        publisher.publish()
 
 
 def _other_states(sealed: SealedStore, round_name: str) -> ClaimedRun | None:

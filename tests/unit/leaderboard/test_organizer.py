@@ -4,11 +4,11 @@ import sqlite3
 import sys
 
 import pytest
-from sample_arena import build_sample_arena
+from sample_arena import build_sample_arena, publish_sample_arena
 from starlette.testclient import TestClient
 
 from harness.errors import UsageError
-from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore
+from harness.store import ArenaPaths, PublicStore, SealedStore
 from harness.store.organizer import OrganizerStore
 from leaderboard.organizer.access import organizer_token
 from leaderboard.organizer.app import detail_text, organizer_app
@@ -111,13 +111,7 @@ def test_order_is_the_one_that_publication_gives(tmp_path):
     paths = ArenaPaths(tmp_path)
     build_sample_arena(paths, n_teams=5, kshot_seeds=(8, 13))
     expected = OrganizerStore.open(paths.sealed_db).standings("sample")
-    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-        for submission in sealed.list_submissions():
-            if submission.finished_at is None:
-                sealed.cancel_submission(submission.submission_id)
-        sealed.set_phase("sample", Phase.CLOSED)
-        sealed.set_phase("sample", Phase.PUBLISHED)
-        publisher.publish()
+    publish_sample_arena(paths)
     with PublicStore.open(paths.public_db) as store:
         published = [entry for entry in store.board("sample").entries if entry.is_complete]
     assert [entry.submission_id for entry in published] == [entry.submission_id for entry in expected]

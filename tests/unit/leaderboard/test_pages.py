@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from sample_arena import SAMPLE_TASKS, sample_round
+from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_round
 
 from harness.records import Status
 from harness.store import ArenaPaths, Publisher, SealedStore
@@ -280,3 +280,29 @@ def test_command_listens_locally_and_keeps_to_itself():
         "--theme.showWidgetBorder=true",
     ):
         assert flag in command
+
+
+@pytest.fixture(scope="module")
+def published_db(tmp_path_factory):
+    paths = ArenaPaths(tmp_path_factory.mktemp("published"))
+    build_sample_arena(paths, n_teams=2, kshot_seeds=(8, 13))
+    publish_sample_arena(paths)
+    return paths.public_db
+
+
+def test_published_round_shows_which_class_is_taken_for_which(open_app, published_db):
+    caption = "Predicted classes per true class on {}, in % of the true class"
+    app = open_app(published_db, "submission", id="1")
+    assert len(tables(app)[caption.format("SST-2")]) == 2
+    app.get("button_group")[0].set_value("DBPedia").run()
+    assert len(tables(app)[caption.format("DBPedia")]) == 14
+    app = open_app(published_db, "task", task="SNLI")
+    first = tables(app)[caption.format("SNLI")]
+    assert [row[0] for row in first] == ["1 entailment", "2 neutral", "3 contradiction"]
+    app.selectbox[0].select_index(3).run()
+    assert tables(app)[caption.format("SNLI")] != first
+
+
+def test_open_round_shows_no_confusion(open_app, sample_db):
+    assert not any("true class" in caption for caption in tables(open_app(sample_db, "submission", id="1")))
+    assert not any("true class" in caption for caption in tables(open_app(sample_db, "task")))
