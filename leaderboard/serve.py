@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from harness.errors import GradfreeError
 from harness.store.queries import PublicStore
@@ -13,6 +14,10 @@ from leaderboard import charts
 from leaderboard.api import routes
 from leaderboard.palette import LIGHT
 from leaderboard.source import public_db
+
+# Until `st.navigation` has run once, Streamlit would take the folder `pages` for the app: whoever came first
+# by a deep link would see a bare page in another frame.
+PagesManager.uses_pages_directory = False
 
 
 @asynccontextmanager
