@@ -1,42 +1,66 @@
 """The table of entries that the board and the list of submissions share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from harness.store.board import BoardRound, Entry
-from leaderboard.ranking import board_frame, task_column, tint
+from leaderboard.columns import BY_RANK, columns_of
+from leaderboard.ranking import board_frame, tint
 from leaderboard.theme import palette_now
 
 __all__ = ["show_entries"]
 
 _ROW_HEIGHT = 32
 _HEADER_HEIGHT = 37
-_MAX_ROWS_SHOWN = 50
 
 
-def show_entries(board_round: BoardRound, entries: Sequence[Entry], view: str) -> list[int]:
+def show_entries(
+    board_round: BoardRound,
+    entries: Sequence[Entry],
+    view: str,
+    order: str,
+    on_order: Callable[[str], None],
+) -> list[int]:
     """Show entries as a table whose solvers open their pages; return the submissions whose rows are ticked.
+
+    A click on a header asks for the order by its column: the table holds a part of the ranking, and must not
+    sort that part alone.
 
     Args:
         board_round: gives the tasks.
-        entries: at most 100: each row is styled.
+        entries: one page of them: each row is styled.
         view: which columns.
+        order: of the rows.
+        on_order: called with the order asked for.
     """
-    frame = board_frame(board_round, entries, view)
+    frame = board_frame(board_round, entries, view, order)
     palette = palette_now()
     styles = tint(entries, palette.tint, palette.muted)
     identifiers = [entry.submission_id for entry in entries]
     number = st.column_config.NumberColumn
+    orders = {each.header: each.order for each in columns_of(board_round)}
+    ordering = [header for header in frame.columns if orders[header] == order != BY_RANK][:1]
+    # Ticks are kept by place, so other rows make another table.
+    key = f"entries-{view}-{order}-{hash(tuple(identifiers))}"
+
+    def pass_on() -> None:
+        headers = st.session_state[key]["selection"]["columns"]
+        # A second click on the column that orders gives the board's own order back.
+        asked = orders[headers[0]] if headers else BY_RANK
+        if asked and asked != order:
+            on_order(asked)
+
     event = st.dataframe(
         frame.style.apply(lambda column: [styles[row] for row in range(len(column))], axis=0),
         hide_index=True,
         placeholder="-",
-        height=min(len(frame), _MAX_ROWS_SHOWN) * _ROW_HEIGHT + _HEADER_HEIGHT,
+        height=len(frame) * _ROW_HEIGHT + _HEADER_HEIGHT,
         row_height=_ROW_HEIGHT,
-        on_select="rerun",
-        selection_mode="multi-row",
-        key=f"entries-{view}",
+        on_select=pass_on,
+        selection_mode=["multi-row", "single-column"],
+        selection_default={"selection": {"rows": [], "columns": ordering, "cells": []}},
+        key=key,
         column_config={
             "#": number(width=44, help="Place among competitors; ties share it."),
             "Team": st.column_config.TextColumn(width=150),
@@ -62,7 +86,7 @@ def show_entries(board_round: BoardRound, entries: Sequence[Entry], view: str) -
                 color=palette.series[0],
                 help="Best train loss so far, mean over runs, over the logarithm of the calls.",
             ),
-            **{task_column(task.name): number(format="%.1f", width=84) for task in board_round.tasks},
+            **{f"{task.name} ↑": number(format="%.1f", width=84) for task in board_round.tasks},
             "Calls / run ↓": number(format="localized", width=104, step=1),
             "Calls ↓": number(format="localized", help="Charged calls over all runs; breaks ties."),
             "Budget used ↓": number(format="%.1f %%"),

@@ -1,6 +1,5 @@
 """The ranking as rows: pure functions from a board to data frames and to the rows of a phone."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,25 +7,18 @@ import pandas as pd
 
 from harness.store.board import UNOFFICIAL, Board, BoardRound, Entry, Upload
 from leaderboard.cards import Card
-from leaderboard.wording import button_text, change_text, entry_note, entry_state, moment
+from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
+from leaderboard.wording import entry_note, entry_state, moment
 
 __all__ = [
-    "BASELINE_MARK",
-    "VIEWS",
     "PhoneRow",
     "board_cards",
     "board_frame",
     "filter_entries",
     "phone_rows",
-    "task_column",
     "tint",
     "upload_rows",
 ]
-
-BASELINE_MARK = "◆"
-
-VIEWS = ("summary", "tasks", "cost")
-"""Choices of columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +35,6 @@ class PhoneRow:
     share: float | None = None
 
 
-def task_column(name: str) -> str:
-    """Return the header of a task's score: higher is better."""
-    return f"{name} ↑"
-
-
 def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool) -> list[Entry]:
     """Return the entries whose team or solver contains `text`, whatever its case, in the same order."""
     wanted = text.strip().casefold()
@@ -59,50 +46,19 @@ def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool)
     ]
 
 
-def board_frame(board_round: BoardRound, entries: Sequence[Entry], view: str) -> pd.DataFrame:
+def board_frame(
+    board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK
+) -> pd.DataFrame:
     """Return the table of a board, one row per entry, in the order given.
-
-    Columns that no entry has a value for are left out.
 
     Args:
         board_round: gives the tasks and their order.
         entries: what to show; complete ones.
         view: one of `VIEWS`.
+        order: see `columns_shown`.
     """
-    columns: dict[str, object] = {
-        "#": pd.array([entry.rank for entry in entries], dtype="Int64"),
-        "Team": [f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team for entry in entries],
-        "Solver": [button_text(entry.name) for entry in entries],
-        "Score ↑": _floats([entry.score for entry in entries]),
-    }
-    if view == "tasks":
-        for task in board_round.tasks:
-            columns[task_column(task.name)] = _floats([entry.task_scores[task.name] for entry in entries])
-        columns["Calls / run ↓"] = _calls_per_run(entries)
-    elif view == "cost":
-        columns |= {
-            "Calls ↓": [entry.calls for entry in entries],
-            "Budget used ↓": _floats([100 * entry.calls / entry.budget_calls for entry in entries]),
-            "Tokens ↓": [entry.tokens for entry in entries],
-            "Model s ↓": [entry.engine_s for entry in entries],
-            "Wall s ↓": [entry.wall_s for entry in entries],
-            "Pareto": ["yes" if entry.is_pareto else "" for entry in entries],
-        }
-        if any(entry.efficiency is not None for entry in entries):
-            columns["Efficiency ↑"] = _floats([entry.efficiency for entry in entries])
-    else:
-        if any(entry.margin is not None for entry in entries):
-            columns["± 95 %"] = _floats([entry.margin for entry in entries])
-        if any(entry.tier is not None for entry in entries):
-            columns["Tier ↓"] = pd.array([entry.tier for entry in entries], dtype="Int64")
-        columns["7 days"] = [change_text(entry) for entry in entries]
-        if any(len(entry.sparkline) > 1 for entry in entries):
-            columns["Train loss ↓ by calls"] = [list(entry.sparkline) or None for entry in entries]
-        columns["Calls / run ↓"] = _calls_per_run(entries)
-    notes = [entry_note(entry) for entry in entries]
-    if any(notes):
-        columns["Note"] = notes
-    return pd.DataFrame(columns)
+    columns = columns_shown(board_round, entries, view, order)
+    return pd.DataFrame({each.header: each.cells(entries) for each in columns})
 
 
 def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[PhoneRow]:
@@ -203,11 +159,3 @@ def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
     best = baselines[0]
     remark = f"score {best.score:.2f}, not ranked"
     return Card("Best reference", best.name, remark if best.is_official else f"{remark}, {UNOFFICIAL}")
-
-
-def _calls_per_run(entries: Sequence[Entry]) -> "pd.Series[float]":
-    return _floats([entry.calls / entry.n_runs for entry in entries])
-
-
-def _floats(values: Sequence[float | None]) -> "pd.Series[float]":
-    return pd.Series([math.nan if value is None else value for value in values], dtype="float64")

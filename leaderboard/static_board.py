@@ -7,10 +7,11 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.store.board import UPLOAD_LABEL, Board, BoardRound, Entry
 from harness.store.queries import PublicStore
+from leaderboard.columns import BASELINE_MARK
 from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
-from leaderboard.ranking import BASELINE_MARK, board_cards
+from leaderboard.ranking import board_cards
 from leaderboard.wording import entry_note, entry_state, moment, round_caption
 
 __all__ = ["board_page", "write_static_board"]

@@ -6,17 +6,19 @@ from harness.store.board import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
 from leaderboard.charts.style import series_name
+from leaderboard.columns import BASELINE_MARK, BY_RANK, VIEWS, columns_of, order_entries, orders_of
 from leaderboard.entry_table import show_entries
 from leaderboard.headings import section, title
 from leaderboard.key import show_key
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
-from leaderboard.ranking import BASELINE_MARK, VIEWS, board_cards, filter_entries, phone_rows, upload_rows
+from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
 from leaderboard.wording import entry_words, moment, round_caption
 
-_ROWS_PER_PAGE = 100
+_ROWS_PER_PAGE = 50
+_PAGES_WIDTH = 380
 _MAX_COMPARED = 4
 _PLOTS = ("frontier", "intervals", "targets")
 _ECDF_COMPETITORS, _ECDF_BASELINES = 3, 2
@@ -34,8 +36,21 @@ def show_head() -> Board:
     return board
 
 
+def first_page() -> None:
+    """Go to the first page: what stands on the others has changed."""
+    st.session_state["page"] = 1
+
+
+def order_by(order: str) -> None:
+    """Put the whole ranking into another order."""
+    st.session_state["order"] = order
+    first_page()
+
+
 def show_ranking(board: Board) -> None:
     """Show filters and the ranked table; a button in each row opens the submission."""
+    complete = [entry for entry in board.entries if entry.is_complete]
+    columns = columns_of(board.round)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         view = st.segmented_control(
             "Columns",
@@ -51,45 +66,57 @@ def show_ranking(board: Board) -> None:
             placeholder="Search team or solver",
             key="q",
             bind="query-params",
-            width=230,
+            on_change=first_page,
+            width=210,
             label_visibility="collapsed",
         )
-        with_baselines = st.toggle("Baselines", value=True, key="baselines")
-    complete = [entry for entry in board.entries if entry.is_complete]
+        order = st.selectbox(
+            "Order",
+            orders_of(columns, complete) or [BY_RANK],
+            key="order",
+            bind="query-params",
+            on_change=first_page,
+            width=170,
+            label_visibility="collapsed",
+        )
+        with_baselines = st.toggle("Baselines", value=True, key="baselines", on_change=first_page)
     entries = filter_entries(complete, text or "", with_baselines=with_baselines)
     if not complete:
         st.info("No submission is complete yet. The first complete one leads.")
     elif not entries:
         st.info("No entry matches; change the search or show the baselines.")
     else:
-        show_table(board, entries, view or VIEWS[0])
+        show_table(board, order_entries(entries, columns, order), view or VIEWS[0], order)
 
 
-def show_table(board: Board, entries: list[Entry], view: str) -> None:
+def show_table(board: Board, entries: list[Entry], view: str, order: str) -> None:
     """Show one page of the ranking, and what can be done with it."""
+    table = st.container()
     n_pages = -(-len(entries) // _ROWS_PER_PAGE)
-    at = min(int(st.session_state.get("rows", 1)), n_pages) if n_pages > 1 else 1
-    shown = entries[(at - 1) * _ROWS_PER_PAGE : at * _ROWS_PER_PAGE]
-    with st.container(key="wide"):
-        ticked = show_entries(board.round, shown, view)
-    with st.container(key="narrow"):
-        st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if n_pages > 1:
-            st.pagination(n_pages, key="rows")
-        can_compare = 2 <= len(ticked) <= _MAX_COMPARED
-        if st.button("Compare", disabled=not can_compare, help=f"Tick two to {_MAX_COMPARED} rows."):
-            st.switch_page("pages/compare.py", query_params={"ids": ",".join(map(str, ticked))})
+        # Beside buttons the numbers would be measured as if there were no room for them.
+        at = st.pagination(n_pages, key="page", bind="query-params", width=_PAGES_WIDTH) if n_pages > 1 else 1
+        compare = st.container(width="content")
         query = f"?round={board.round.name}"
         st.link_button("CSV", f"api/leaderboard.csv{query}")
         st.link_button("JSON", f"api/leaderboard.json{query}")
         st.link_button("Plain page", f"board.html{query}")
+    shown = entries[(at - 1) * _ROWS_PER_PAGE : at * _ROWS_PER_PAGE]
+    with table:
+        with st.container(key="wide"):
+            ticked = show_entries(board.round, shown, view, order, order_by)
+        with st.container(key="narrow"):
+            st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
+    with compare:
+        can_compare = 2 <= len(ticked) <= _MAX_COMPARED
+        if st.button("Compare", disabled=not can_compare, help=f"Tick two to {_MAX_COMPARED} rows."):
+            st.switch_page("pages/compare.py", query_params={"ids": ",".join(map(str, ticked))})
     rows = "private" if board.round.is_final else "public"
     st.caption(
-        f"Order: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
+        f"Rank: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
         "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked; so does "
         "what ran without a sandbox (unofficial). checkpoint: a limit ended a run, its last checkpoint was "
-        "scored. 7 days: places won or lost within a week."
+        "scored. 7 days: places won or lost within a week. A click on a header orders the whole ranking by it."
     )
 
 

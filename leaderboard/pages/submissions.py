@@ -5,10 +5,10 @@ import streamlit as st
 from harness.records import Status, Verdict
 from harness.store.board import Entry
 from leaderboard import guard, source
+from leaderboard.columns import BASELINE_MARK
 from leaderboard.headings import title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
-from leaderboard.ranking import BASELINE_MARK
 from leaderboard.rounds import head_with_round
 from leaderboard.wording import entry_words, moment
 
@@ -38,6 +38,11 @@ def row(entry: Entry) -> list[str | Cell]:
     ]
 
 
+def first_page() -> None:
+    """Go to the first page: what stands on the others has changed."""
+    st.session_state["page"] = 1
+
+
 def main() -> None:
     """Show the page."""
     place, name = head_with_round()
@@ -49,6 +54,7 @@ def main() -> None:
             required=True,
             key="status",
             bind="query-params",
+            on_change=first_page,
             label_visibility="collapsed",
         )
         text = st.text_input(
@@ -56,21 +62,25 @@ def main() -> None:
             placeholder="Search team or solver",
             key="find",
             bind="query-params",
+            on_change=first_page,
             width=230,
             label_visibility="collapsed",
         )
     wanted = None if status in {None, _ALL} else Status(status)
-    at = max(int(st.session_state.get("page", 1)), 1)
-    found = source.submissions(name, wanted, (text or "").strip(), at, _PER_PAGE)
+    head, table = st.container(gap=None), st.container(gap=None)
+    # How many pages there are is known once one of them is read; the first stands for all while none is chosen.
+    found = source.submissions(name, wanted, (text or "").strip(), 1, _PER_PAGE)
     n_pages = max(-(-found.n_found // _PER_PAGE), 1)
-    if at > n_pages:
-        found = source.submissions(name, wanted, (text or "").strip(), n_pages, _PER_PAGE)
+    at = st.pagination(n_pages, key="page", bind="query-params") if n_pages > 1 else 1
+    if at > 1:
+        found = source.submissions(name, wanted, (text or "").strip(), at, _PER_PAGE)
     with place:
         title(
             "Submissions",
             f"Round {found.round.name} {found.round.version} · {found.n_found:,} found, newest first",
         )
-    offer_refresh(source.version())
+    with head:
+        offer_refresh(source.version())
     if not found.entries:
         st.info("No submission matches; change the status or the search.")
         return
@@ -84,7 +94,7 @@ def main() -> None:
         Column("Calls ↓", is_number=True, is_wide_only=True),
         Column("Submitted", is_wide_only=True),
     ]
-    st.html(
+    table.html(
         text_table(
             "Submissions, newest first",
             columns,
@@ -92,8 +102,6 @@ def main() -> None:
             tinted=[entry.is_baseline for entry in found.entries],
         )
     )
-    if n_pages > 1:
-        st.pagination(n_pages, key="page", bind="query-params")
 
 
 guard.show(main)

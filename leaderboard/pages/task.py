@@ -9,11 +9,11 @@ from harness.store.board import BoardRound, BoardTask, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
 from leaderboard.charts.style import series_name
+from leaderboard.columns import BASELINE_MARK
 from leaderboard.confusion import confusion_table
 from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
-from leaderboard.ranking import BASELINE_MARK
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
 from leaderboard.wording import CONFUSION_CAPTION, metric_name

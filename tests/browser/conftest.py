@@ -127,15 +127,16 @@ class Visitor:
 
     def click_header(self, x):
         """Click the header of the ranking at `x` pixels from its left edge."""
+        self.page.locator("h1").scroll_into_view_if_needed()
         box = self.page.locator("[data-testid=stDataFrame]").first.bounding_box()
         self.page.mouse.click(box["x"] + x, box["y"] + 18)
 
     def click_cell(self, row, x, table=0):
         """Click the canvas of a table at `x` pixels from its left edge, in a data row."""
         # The scroller lies over the canvas and takes the click, so the mouse goes to the place itself.
-        frame = self.page.locator("[data-testid=stDataFrame]").nth(table)
-        frame.scroll_into_view_if_needed()
-        box = frame.bounding_box()
+        # Not the frame: one that is taller than the window would be scrolled to its middle.
+        self.page.locator("h1").scroll_into_view_if_needed()
+        box = self.page.locator("[data-testid=stDataFrame]").nth(table).bounding_box()
         self.page.mouse.click(box["x"] + x, box["y"] + 35 + 32 * row + 16)
 
 

@@ -100,17 +100,6 @@ def test_columns_of_the_address_and_of_the_button_are_shown(visit):
     )
 
 
-def test_click_on_a_header_sorts_the_table(visit):
-    visitor = visit()
-    visitor.open()
-    before = [row[3] for row in visitor.rows()]
-    visitor.click_header(400)
-    visitor.page.wait_for_timeout(500)
-    after = [row[3] for row in visitor.rows()]
-    assert after != before
-    assert sorted(after) == sorted(before)
-
-
 def test_two_ticked_rows_are_compared(visit, board):
     visitor = visit()
     visitor.open()

@@ -9,7 +9,6 @@ from leaderboard.ranking import (
     board_frame,
     filter_entries,
     phone_rows,
-    task_column,
     tint,
     upload_rows,
 )
@@ -22,7 +21,7 @@ def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
     assert frame["#"].tolist() == [
         pd.NA if entry.rank is None else entry.rank for entry in sample_board.entries
     ]
-    assert [frame[task_column(task)].notna().any() for task in SAMPLE_TASKS] == [True] * 5
+    assert [frame[f"{task} ↑"].notna().any() for task in SAMPLE_TASKS] == [True] * 5
     scores = frame["Score ↑"].dropna()
     assert scores.is_monotonic_decreasing
 

@@ -1,0 +1,212 @@
+"""Columns of the ranking: what each shows, and the order that it gives."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Literal
+
+import pandas as pd
+
+from harness.store.board import BoardRound, Entry
+from leaderboard.wording import button_text, change_text, entry_note
+
+__all__ = [
+    "BASELINE_MARK",
+    "BY_RANK",
+    "VIEWS",
+    "EntryColumn",
+    "columns_of",
+    "columns_shown",
+    "order_entries",
+    "orders_of",
+]
+
+BASELINE_MARK = "◆"
+
+VIEWS = ("summary", "tasks", "cost")
+"""Choices of columns."""
+
+BY_RANK = "by rank"
+"""The order of the board itself."""
+
+_Kind = Literal["number", "count", "text", "series"]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryColumn:
+    """A column of the ranking.
+
+    Attributes:
+        header: with an arrow where higher or lower is better.
+        value: of an entry; None where it is unknown.
+        kind: "number" has decimals, "count" none, "series" is a list of numbers.
+        views: in which choices of columns it stands; empty means in all.
+        order: what the order by this column is called; empty where there is none.
+        key: what the order compares, where that is not `value`.
+        is_high_first: the best is the highest.
+        is_optional: left out where no entry has a value.
+    """
+
+    header: str
+    value: Callable[[Entry], Any]
+    kind: _Kind = "text"
+    views: tuple[str, ...] = ()
+    order: str = ""
+    key: Callable[[Entry], Any] | None = None
+    is_high_first: bool = False
+    is_optional: bool = False
+
+    def cells(self, entries: Sequence[Entry]) -> Any:
+        """Return the values of entries, of the type that the table shows."""
+        values = [self.value(entry) for entry in entries]
+        if self.kind == "number":
+            return pd.Series([math.nan if each is None else each for each in values], dtype="float64")
+        return pd.array(values, dtype="Int64") if self.kind == "count" else values
+
+
+def columns_of(board_round: BoardRound) -> list[EntryColumn]:
+    """Return every column that a round's ranking can have, from left to right."""
+
+    def task_column(name: str) -> EntryColumn:
+        return EntryColumn(
+            f"{name} ↑",
+            lambda entry: entry.task_scores[name],
+            "number",
+            ("tasks",),
+            order=f"by {name}",
+            is_high_first=True,
+        )
+
+    return [
+        *_ALWAYS,
+        *_SUMMARY,
+        *(task_column(task.name) for task in board_round.tasks),
+        *_COST,
+        *_LAST,
+    ]
+
+
+_ALWAYS = (
+    EntryColumn("#", attrgetter("rank"), "count", order=BY_RANK),
+    EntryColumn(
+        "Team",
+        lambda entry: f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+        order="by team",
+        key=lambda entry: entry.team.casefold(),
+    ),
+    EntryColumn(
+        "Solver",
+        lambda entry: button_text(entry.name),
+        order="by solver",
+        key=lambda entry: entry.name.casefold(),
+    ),
+    EntryColumn("Score ↑", attrgetter("score"), "number", order=BY_RANK),
+)
+_SUMMARY = (
+    EntryColumn(
+        "± 95 %", attrgetter("margin"), "number", ("summary",), order="by interval", is_optional=True
+    ),
+    EntryColumn("Tier ↓", attrgetter("tier"), "count", ("summary",), order="by tier", is_optional=True),
+    EntryColumn(
+        "7 days",
+        change_text,
+        views=("summary",),
+        order="by places won",
+        key=lambda entry: entry.change,
+        is_high_first=True,
+    ),
+    EntryColumn(
+        "Train loss ↓ by calls",
+        lambda entry: list(entry.sparkline) if len(entry.sparkline) > 1 else None,
+        "series",
+        ("summary",),
+        order="by train loss",
+        key=lambda entry: entry.sparkline[-1] if entry.sparkline else None,
+        is_optional=True,
+    ),
+)
+_COST = (
+    EntryColumn(
+        "Calls / run ↓",
+        lambda entry: entry.calls / entry.n_runs,
+        "number",
+        ("summary", "tasks"),
+        order="by calls",
+    ),
+    EntryColumn("Calls ↓", attrgetter("calls"), "count", ("cost",), order="by calls"),
+    EntryColumn(
+        "Budget used ↓",
+        lambda entry: 100 * entry.calls / entry.budget_calls,
+        "number",
+        ("cost",),
+        order="by budget used",
+    ),
+    EntryColumn("Tokens ↓", attrgetter("tokens"), "count", ("cost",), order="by tokens"),
+    EntryColumn("Model s ↓", attrgetter("engine_s"), "number", ("cost",), order="by model seconds"),
+    EntryColumn("Wall s ↓", attrgetter("wall_s"), "number", ("cost",), order="by wall seconds"),
+    EntryColumn("Pareto", lambda entry: "yes" if entry.is_pareto else "", views=("cost",)),
+    EntryColumn(
+        "Efficiency ↑",
+        attrgetter("efficiency"),
+        "number",
+        ("cost",),
+        order="by efficiency",
+        is_high_first=True,
+        is_optional=True,
+    ),
+)
+_LAST = (EntryColumn("Note", lambda entry: entry_note(entry) or None, is_optional=True),)
+
+
+def columns_shown(
+    board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK
+) -> list[EntryColumn]:
+    """Return the columns of a view; the one that orders the rows is among them.
+
+    Args:
+        board_round: gives the tasks and their order.
+        entries: the rows; a column that says nothing about any of them is left out.
+        view: one of `VIEWS`.
+        order: the `order` of a column.
+    """
+    every = columns_of(board_round)
+    chosen = [each for each in every if not each.views or view in each.views]
+    if order not in {each.order for each in chosen}:
+        ordering = [each for each in every if each.order == order][:1]
+        chosen = [each for each in every if each in chosen or each in ordering]
+    return [
+        each
+        for each in chosen
+        if not each.is_optional or any(each.value(entry) is not None for entry in entries)
+    ]
+
+
+def orders_of(columns: Sequence[EntryColumn], entries: Sequence[Entry]) -> list[str]:
+    """Return the orders there are, the board's own first; none by a column that says nothing."""
+    return list(
+        dict.fromkeys(
+            each.order
+            for each in columns
+            if each.order
+            and (not each.is_optional or any(each.value(entry) is not None for entry in entries))
+        )
+    )
+
+
+def order_entries(entries: Sequence[Entry], columns: Sequence[EntryColumn], order: str) -> list[Entry]:
+    """Return the entries by a column, best first; what has no value comes last, equal ones as on the board.
+
+    Args:
+        entries: in the order of the board.
+        columns: of the round.
+        order: the `order` of one of them; any other text leaves the order of the board.
+    """
+    column = next((each for each in columns if each.order == order), None)
+    if column is None or order in {"", BY_RANK}:
+        return list(entries)
+    value = column.key or column.value
+    known = [entry for entry in entries if value(entry) is not None]
+    ordered = sorted(known, key=value, reverse=column.is_high_first)
+    # Sorting in reverse keeps equal ones in the order of the board too.
+    return ordered + [entry for entry in entries if value(entry) is None]
