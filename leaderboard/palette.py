@@ -39,7 +39,7 @@ class Palette:
 
 
 LIGHT = Palette(
-    series=("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#B58900", "#5A5A5A"),
+    series=("#0072B2", "#D55E00", "#009E73", "#AA4499", "#5A5A5A", "#B58900", "#3B8DBD"),
     text="#1F1F1F",
     muted="#5C5C5C",
     link="#005F96",

@@ -48,7 +48,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
     )
     scale = alt.Scale(zero=False, padding=12)
     base = alt.Chart(pd.DataFrame(rows))
-    points = base.mark_point(filled=True, size=55, opacity=0.75).encode(
+    points = base.mark_point(filled=True, size=55, opacity=0.9).encode(
         x=alt.X(
             "score:Q",
             title="Score ↑",

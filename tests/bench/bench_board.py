@@ -134,7 +134,8 @@ def browser_cases(address):
                 ),
                 "search cleared": act(search(""), f"({table} ?? '').includes('Team 1')"),
                 "page 5": act(
-                    lambda: page.get_by_label("Page 5", exact=True).click(), f"/^(19|2[0-4])[0-9]/.test({table} ?? '')"
+                    lambda: page.get_by_label("Page 5", exact=True).click(),
+                    f"/^(19|2[0-4])[0-9]/.test({table} ?? '')",
                 ),
                 "order: calls, all pages": act(
                     lambda: _click_header(page, 1060), f"!/^[1-9]Team/.test({table} ?? '1Team')"
