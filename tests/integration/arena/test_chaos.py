@@ -33,7 +33,7 @@ max_submissions = 4
 source = "toy"
 n_prompt_tokens = 10
 [limits]
-solver_s = 5.0
+solver_s = 10.0
 cpu_s = 20.0
 predict_s = 30.0
 memory_bytes = 1073741824
