@@ -147,13 +147,15 @@ def _leader_card(leaders: list[Entry], baselines: list[Entry]) -> Card:
 
 def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
     """Return who is statistically tied at the top; before that is known, the best reference method."""
-    if any(entry.tier is not None for entry in ranked):
-        top = [entry for entry in ranked if entry.tier == 1]
-        return Card(
-            "Tied at the top",
-            f"{len(top)} {'team' if len(top) == 1 else 'teams'}",
-            "nobody is significantly better" if len(top) > 1 else "clearly ahead",
-        )
+    known = [entry.tier for entry in ranked if entry.tier is not None]
+    if known:
+        # Reference methods have tiers too: the best of them may stand above every team.
+        n_top = known.count(min(known))
+        if n_top > 1:
+            remark = "nobody is significantly better"
+        else:
+            remark = "clearly ahead" if len(ranked) > 1 else "no other team yet"
+        return Card("Tied at the top", f"{n_top} {'team' if n_top == 1 else 'teams'}", remark)
     if not baselines:
         return Card("Best reference", "-", "none yet")
     best = baselines[0]

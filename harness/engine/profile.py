@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import transformers
 
-from harness.engine.native import why_not
+from harness.engine.native import kernels_version
 from harness.errors import UsageError
 
 __all__ = ["DEVICES", "DTYPES", "NumericProfile", "runtime_versions"]
@@ -24,7 +24,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def runtime_versions() -> tuple[tuple[str, str], ...]:
     """Return the versions that decide which kernels run, as sorted (name, version) pairs."""
     return (
-        ("amx_kernels", "no" if why_not() else "1"),
+        ("amx_kernels", kernels_version()),
         ("cpu_capability", torch.backends.cpu.get_cpu_capability()),
         ("numpy", np.__version__),
         ("torch", torch.__version__),

@@ -5,6 +5,7 @@ unit; else the engine does the same with torch. Which of the two is part of the 
 """
 
 import ctypes
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 
 from harness.records import IntArray
 
-__all__ = ["AmxKernels", "amx_kernels", "why_not"]
+__all__ = ["AmxKernels", "amx_kernels", "kernels_version", "why_not"]
 
 _FLAGS = frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"})
 """What the kernels use of a processor, as the kernel of Linux names it."""
@@ -141,9 +142,22 @@ def why_not() -> str:
         return "the processor has no AMX for bf16"
     if not getattr(torch.cpu, "_init_amx", bool)():  # a process must ask Linux before it uses the tiles
         return "Linux does not let this process use AMX"
-    if _library() is None:
+    library = _library()
+    if library is None:
         return "the kernels were not compiled: install g++ 11 or newer, then install this package again"
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return f"the kernels cannot be loaded: {error}; install this package again"
     return ""
+
+
+def kernels_version() -> str:
+    """Return what tells one set of kernels from another: of their sources, or "none" where torch computes."""
+    if why_not():
+        return "none"
+    sources = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in {".cpp", ".h"})
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def _library() -> Path | None:

@@ -1,13 +1,18 @@
 """Our own kernels against the same computed in float64, for random sizes; on a machine that has them."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
+from transformers import RobertaConfig, RobertaForMaskedLM
 
-from harness.engine.native import amx_kernels, why_not
+from harness.engine import Backbone, CompiledWording, EncodedSplit, Engine, NumericProfile, reference_logits
+from harness.engine.families import ADAPTERS, SpecialIds
+from harness.engine.native import AmxKernels, amx_kernels, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no kernels of our own: {why_not()}")
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -119,3 +124,44 @@ def test_attend_with_scores_that_no_exponential_holds():
     qkv[:, 64:] = torch.arange(20).view(-1, 1)
     outputs = amx_kernels().attend(qkv, np.array([0]), np.array([20]), 1, is_causal=False)
     assert torch.equal(outputs, torch.full((20, 32), 7.0).bfloat16())
+
+
+@pytest.mark.parametrize("name", list(TYPES))
+def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, monkeypatch):
+    config = RobertaConfig(
+        vocab_size=300, hidden_size=512, num_hidden_layers=3, num_attention_heads=8, intermediate_size=1024,
+        max_position_embeddings=80, type_vocab_size=1, pad_token_id=1,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    plain = RobertaForMaskedLM(config).eval().requires_grad_(requires_grad=False)
+    model = copy.deepcopy(plain).to(TYPES[name])
+    specials = SpecialIds(start=(0,), end=(2,), mask=299, pad=1)
+    used = []
+    for kernel in ("linear", "attend"):
+        original = getattr(AmxKernels, kernel)
+        monkeypatch.setattr(
+            AmxKernels,
+            kernel,
+            lambda *args, kernel=kernel, original=original, **more: (
+                used.append(kernel) or original(*args, **more)
+            ),
+        )
+    backbone = Backbone(ADAPTERS["roberta"](model), model, None, specials, None, "random weights", None)
+    reference = Backbone(ADAPTERS["roberta"](plain), plain, None, specials, None, "random weights", None)
+    lengths = np.array([20, 31, 64, 31, 7])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    draw = np.random.default_rng(0)
+    wording = CompiledWording(
+        template="{p}{text}[M]", mode="add", n_fields=1, placeholder_ids=(10, 11, 12), slots=(),
+        words=(("no",), ("yes",)), class_ids=((20,), (21,)), probe_words=(), probe_ids=(), n_fixed_tokens=6,
+    )  # fmt: skip
+    encoded = EncodedSplit(
+        wording=wording, ids=draw.integers(3, 290, offsets[-1]), offsets=offsets, read_positions=lengths - 2
+    )
+    base = (0.1 * draw.standard_normal((3, 3, 512))).astype(np.float32)
+    values = (0.1 * draw.standard_normal((4, 3, 512))).astype(np.float32)
+    engine = Engine(backbone, NumericProfile(dtype=name, chunk_tokens=400), 3)
+    logits = engine.evaluate(encoded, values, layer=1, base=base).logits
+    expected = reference_logits(reference, encoded, values, layer=1, base=base)
+    assert set(used) == ({"linear"} if name == "fp32" else {"linear", "attend"})
+    np.testing.assert_allclose(logits, expected, rtol=0, atol={"fp32": 1e-4, "bf16": 5e-2}[name])

@@ -82,13 +82,22 @@ def test_cards_of_an_empty_board_show_dashes(sample_board):
     assert [card.value for card in cards] == ["-", "-", "0 teams", "Open"]
 
 
-def test_cards_count_who_is_tied_at_the_top_once_tiers_are_known(sample_board):
+@pytest.mark.parametrize(
+    ("tiers", "value", "remark"),
+    [
+        ((1, 1, 3), "2 teams", "nobody is significantly better"),
+        ((2, 2, 3), "2 teams", "nobody is significantly better"),  # a reference method leads tier 1
+        ((2, 3, 3), "1 team", "clearly ahead"),
+        ((1,), "1 team", "no other team yet"),
+    ],
+)
+def test_cards_count_who_is_tied_at_the_top_once_tiers_are_known(sample_board, tiers, value, remark):
     competitors = [entry for entry in sample_board.entries if entry.rank is not None]
-    tiers = [
-        dataclasses.replace(entry, tier=tier) for entry, tier in zip(competitors, (1, 1, 3), strict=False)
-    ]
-    card = board_cards(dataclasses.replace(sample_board, entries=tuple(tiers)))[1]
-    assert (card.label, card.value) == ("Tied at the top", "2 teams")
+    entries = tuple(
+        dataclasses.replace(entry, tier=tier) for entry, tier in zip(competitors, tiers, strict=False)
+    )
+    card = board_cards(dataclasses.replace(sample_board, entries=entries))[1]
+    assert (card.label, card.value, card.remark) == ("Tied at the top", value, remark)
 
 
 def test_margin_and_tier_are_columns_only_where_they_are_known(sample_board):
