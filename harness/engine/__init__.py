@@ -8,6 +8,7 @@ from harness.engine.encode import EncodedSplit, encode
 from harness.engine.info import EngineInfo
 from harness.engine.profile import NumericProfile
 from harness.engine.prompts import check_prompt, check_values
+from harness.engine.query import CheckedQuery
 from harness.engine.reference import evaluate_reference, reference_logits
 from harness.engine.runner import Engine
 from harness.engine.scheduler import Scheduler
@@ -15,6 +16,7 @@ from harness.engine.wording import CompiledWording, compile_wording
 
 __all__ = [
     "Backbone",
+    "CheckedQuery",
     "CompiledWording",
     "EncodedSplit",
     "Engine",

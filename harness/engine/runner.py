@@ -37,6 +37,7 @@ hold infinities or NaN and are returned as they are. Whose fault that is, the se
 
 import hashlib
 from collections.abc import Collection, Generator, Hashable
+from typing import Any
 
 import torch
 
@@ -51,8 +52,8 @@ from harness.engine.packing import Packing, pack
 from harness.engine.plan import Wave, plan_query
 from harness.engine.profile import NumericProfile
 from harness.engine.prompts import DeepPrompts, check_values
-from harness.errors import InvalidQuery
-from harness.records import OUTPUTS, Array, FloatArray, IntArray
+from harness.engine.query import CheckedQuery, check_outputs
+from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["Engine", "Steps"]
 
@@ -109,43 +110,8 @@ class Engine:
         base: FloatArray | None = None,
         rows: IntArray | None = None,
         outputs: Collection[str] = ("logits",),
-    ) -> tuple[DeepPrompts, IntArray]:
-        """Check a query without computing anything: what may be charged before `evaluate`.
-
-        Returns:
-            The prompts, and the rows as int64.
-
-        Raises:
-            InvalidQuery: what was given and what was expected.
-        """
-        if not outputs or not set(outputs) <= set(OUTPUTS):
-            raise InvalidQuery(f"outputs: {sorted(outputs)}; expected one or more of {', '.join(OUTPUTS)}")
-        if "word_logits" in outputs and not encoded.wording.probe_ids:
-            raise InvalidQuery("outputs: word_logits of a wording without probe_words; give the wording some")
-        prompts = check_values(
-            values,
-            layer=layer,
-            base=base,
-            n_layers=self.info.n_layers,
-            n_prompt_tokens=self.info.n_prompt_tokens,
-            hidden_size=self.info.hidden_size,
-            mode=encoded.wording.mode,
-        )
-        return prompts, encoded.select(rows)
-
-    @torch.inference_mode()
-    def evaluate(
-        self,
-        encoded: EncodedSplit,
-        values: FloatArray,
-        *,
-        layer: int | None = None,
-        base: FloatArray | None = None,
-        rows: IntArray | None = None,
-        outputs: Collection[str] = ("logits",),
-        cache_key: Hashable = None,
-    ) -> Response:
-        """Evaluate P candidates on rows of a split; results stand in the order of `rows`.
+    ) -> CheckedQuery:
+        """Find everything that can be wrong with a query, before anything is charged or computed.
 
         Args:
             encoded: the split under the query's wording.
@@ -155,15 +121,38 @@ class Engine:
             rows: int64, unique row numbers; None means all.
             outputs: fields of the response to fill. `layer_std` counts prompt, template and
                 special tokens as real tokens, and there is no padding.
-            cache_key: (attempt, split) whose states before `layer` are kept for its next query;
-                None keeps nothing.
+
+        Raises:
+            InvalidQuery: what was given and what was expected.
+        """
+        wanted = check_outputs(encoded, outputs)
+        prompts = check_values(
+            values,
+            layer=layer,
+            base=base,
+            n_layers=self.info.n_layers,
+            n_prompt_tokens=self.info.n_prompt_tokens,
+            hidden_size=self.info.hidden_size,
+            mode=encoded.wording.mode,
+        )
+        return CheckedQuery(encoded, prompts, encoded.select(rows), wanted)
+
+    @torch.inference_mode()
+    def evaluate(
+        self, encoded: EncodedSplit, values: FloatArray, *, cache_key: Hashable = None, **query: Any
+    ) -> Response:
+        """Check a query and compute it at once; results stand in the order of its rows.
+
+        Args:
+            encoded: the split under the query's wording.
+            values: the candidates.
+            cache_key: see `steps`.
+            **query: the other arguments of `check`.
 
         Raises:
             InvalidQuery: what `check` finds.
         """
-        steps = self.steps(
-            encoded, values, layer=layer, base=base, rows=rows, outputs=outputs, cache_key=cache_key
-        )
+        steps = self.steps(self.check(encoded, values, **query), cache_key=cache_key)
         while True:
             try:
                 next(steps)
@@ -171,29 +160,22 @@ class Engine:
                 response: Response = done.value
                 return response
 
-    def steps(
-        self,
-        encoded: EncodedSplit,
-        values: FloatArray,
-        *,
-        layer: int | None = None,
-        base: FloatArray | None = None,
-        rows: IntArray | None = None,
-        outputs: Collection[str] = ("logits",),
-        cache_key: Hashable = None,
-    ) -> Steps:
-        """Compute `evaluate` step by step, so that queries of several runs can take turns.
+    def steps(self, query: CheckedQuery, *, cache_key: Hashable = None) -> Steps:
+        """Compute a query step by step, so that those of several runs can take turns.
+
+        Args:
+            query: from `check`.
+            cache_key: (attempt, split) whose states before the query's layer are kept for its next
+                query; None keeps nothing.
 
         Yields:
             The cost of each step before it runs: tokens times layers.
-
-        Raises:
-            InvalidQuery: what `check` finds.
         """
-        prompts, chosen = self.check(encoded, values, layer=layer, base=base, rows=rows, outputs=outputs)
+        encoded, prompts, chosen = query.encoded, query.prompts, query.rows
+        n_candidates = len(prompts.values)
         self.set_threads()
-        plan = plan_query(encoded.lengths[chosen], len(values), self._profile.chunk_tokens)
-        result = Collector.allocate(encoded.wording, self.info, len(values), len(chosen), outputs)
+        plan = plan_query(encoded.lengths[chosen], n_candidates, self._profile.chunk_tokens)
+        result = Collector.allocate(encoded.wording, self.info, n_candidates, len(chosen), query.outputs)
         shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)
         first = 0 if prompts.mode == "cat" else prompts.n_shared_layers
         # `layer_std` looks at all examples of a candidate at once; without it a wave at a time is

@@ -16,14 +16,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Any
 
 import torch
 
 from harness.api.types import Response
-from harness.engine.encode import EncodedSplit
+from harness.engine.query import CheckedQuery
 from harness.engine.runner import Engine
-from harness.records import FloatArray
 
 __all__ = ["QUANTUM", "DeficitRoundRobin", "Scheduler"]
 
@@ -105,25 +103,21 @@ class Scheduler:
 
     @torch.inference_mode()
     def evaluate(
-        self, engine: Engine, run: Hashable, encoded: EncodedSplit, values: FloatArray, **query: Any
+        self, engine: Engine, run: Hashable, query: CheckedQuery, *, cache_key: Hashable = None
     ) -> tuple[Response, float]:
-        """Compute `Engine.evaluate`, taking turns with the queries of other runs.
+        """Compute a query, taking turns with the queries of other runs.
 
         Args:
             engine: what computes.
             run: the run that asks; never None, and no other thread asks for it.
-            encoded: the split.
-            values: the candidates.
-            **query: the other arguments of `Engine.evaluate`.
+            query: what `Engine.check` returned.
+            cache_key: see `Engine.steps`.
 
         Returns:
             The response, and the seconds of computing it: what it waited for others is left out.
-
-        Raises:
-            InvalidQuery: as `Engine.evaluate`.
         """
-        steps = engine.steps(encoded, values, **query)
-        cost, goes_on = encoded.n_tokens(query.get("rows")), False
+        steps = engine.steps(query, cache_key=cache_key)
+        cost, goes_on = query.encoded.n_tokens(query.rows), False
         computed_s = 0.0
         try:
             while True:

@@ -14,8 +14,6 @@ charge of it reaches the store, and the run starts from zero under the same seed
 charged twice, and nothing is refunded piecemeal.
 """
 
-from dataclasses import replace
-
 from harness.errors import BudgetExhausted
 from harness.metering.call import call_cost
 from harness.metering.journal import Journal, JournalEntry
@@ -38,17 +36,37 @@ class Meter:
         self._budget = budget_calls
         self._n_train = n_train
         self._journal = journal
-        self._usage = Usage()
+        # Mutable, and by attribute: they change with every query, while a solver waits.
+        self._calls = 0
+        self._queries = 0
+        self._examples = 0
+        self._tokens = 0
+        self._engine_s = 0.0
+        self._refused_queries = 0
+        self._test_examples = 0
 
     @property
     def usage(self) -> Usage:
         """What was used so far."""
-        return self._usage
+        return Usage(
+            calls=self._calls,
+            queries=self._queries,
+            examples=self._examples,
+            tokens=self._tokens,
+            engine_s=self._engine_s,
+            refused_queries=self._refused_queries,
+            test_examples=self._test_examples,
+        )
+
+    @property
+    def calls(self) -> int:
+        """Calls charged so far."""
+        return self._calls
 
     @property
     def calls_left(self) -> int:
         """Calls that may still be charged."""
-        return self._budget - self._usage.calls
+        return self._budget - self._calls
 
     def require(self, n_candidates: int, n_rows: int) -> int:
         """Return what a query would cost in calls, charging nothing.
@@ -58,8 +76,7 @@ class Meter:
         """
         cost = call_cost(n_candidates, n_rows, self._n_train)
         if cost > self.calls_left:
-            used = self._usage
-            self._usage = replace(used, refused_queries=used.refused_queries + 1)
+            self._refused_queries += 1
             raise BudgetExhausted(
                 f"this query costs {cost} calls ({n_candidates} candidates on {n_rows} rows, "
                 f"{self._n_train} rows per call), {self.calls_left} of {self._budget} are left; nothing was charged"
@@ -74,14 +91,10 @@ class Meter:
             InfrastructureError: the journal could not be written; nothing was charged.
         """
         cost = self.require(n_candidates, n_rows)
-        used = self._usage
-        self._journal.append(JournalEntry(used.queries + 1, cost, used.calls + cost, request_digest))
-        self._usage = replace(
-            used,
-            calls=used.calls + cost,
-            queries=used.queries + 1,
-            examples=used.examples + n_candidates * n_rows,
-        )
+        self._journal.append(JournalEntry(self._queries + 1, cost, self._calls + cost, request_digest))
+        self._calls += cost
+        self._queries += 1
+        self._examples += n_candidates * n_rows
         return cost
 
     def settle(self, tokens: int, engine_s: float) -> None:
@@ -91,10 +104,9 @@ class Meter:
             tokens: real tokens over all candidate-example pairs.
             engine_s: seconds in the engine.
         """
-        self._usage = replace(
-            self._usage, tokens=self._usage.tokens + tokens, engine_s=self._usage.engine_s + engine_s
-        )
+        self._tokens += tokens
+        self._engine_s += engine_s
 
     def note_test(self, examples: int) -> None:
         """Record examples of the test phase: never charged."""
-        self._usage = replace(self._usage, test_examples=self._usage.test_examples + examples)
+        self._test_examples += examples

@@ -44,7 +44,8 @@ FRAME_S = 60.0
 _HEADER = struct.Struct("<4sBBHIIQ")  # magic, type, flags, reserved, seq, meta_len, payload_len
 _MAGIC = b"GFA1"
 _INT_DIGITS = 19
-_READ_BYTES = 1 << 20
+_MAX_PARTS = 64
+"""Views written by one system call; the kernel takes 1024 at most."""
 
 
 class FrameType(IntEnum):
@@ -107,7 +108,8 @@ class Frame:
     Attributes:
         type: what it is.
         seq: number of the request; a reply carries its request's.
-        meta: the JSON object, keys not yet checked.
+        meta: the JSON object, keys not yet checked; not to be changed: the same object stands for the same
+            bytes in the frame before.
         payload: raw bytes, writable, so that arrays over it are.
     """
 
@@ -137,6 +139,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+# Made once: `json.dumps` and `json.loads` would make new ones for every frame.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_int
+).decode
+
+
 def encode_meta(meta: dict[str, Any]) -> bytes:
     """Return the meta's bytes.
 
@@ -144,7 +153,7 @@ def encode_meta(meta: dict[str, Any]) -> bytes:
         FrameError: longer than `META_MAX_BYTES`, or not JSON.
     """
     try:
-        data = json.dumps(meta, allow_nan=False, separators=(",", ":")).encode()
+        data = _encode(meta).encode()
     except (TypeError, ValueError) as error:
         msg = f"meta is not JSON: {error}"
         raise FrameError(msg) from error
@@ -161,12 +170,7 @@ def decode_meta(data: bytes | bytearray) -> dict[str, Any]:
         FrameError: anything else.
     """
     try:
-        meta = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_int=_bounded_int,
-        )
+        meta = _decode(data.decode("utf-8"))
     except (UnicodeDecodeError, ValueError) as error:
         msg = f"meta is not strict JSON: {error}"
         raise FrameError(msg) from error
@@ -186,12 +190,15 @@ class Channel:
         """Take over an open descriptor.
 
         Args:
-            fd: blocking or not; the caller closes it.
+            fd: blocking or not, which must not change; the caller closes it.
             inbound_bytes: budget over the channel's life for what is received; None: unlimited.
         """
         self.fd = fd
         self.received_bytes = 0
         self._inbound_bytes = inbound_bytes
+        self._last_meta: tuple[bytes, dict[str, Any]] = (b"", {})
+        self._is_blocking = os.get_blocking(fd)
+        self._poller = select.poll()
 
     def send(
         self,
@@ -226,19 +233,14 @@ class Channel:
         deadline = None if frame_s is None else time.monotonic() + frame_s
         while parts:
             try:
-                written = os.writev(self.fd, parts[:64])
+                written = os.writev(self.fd, parts[:_MAX_PARTS])
             except BlockingIOError:
                 self._wait(select.POLLOUT, deadline, "did not read a frame")
                 continue
             except (BrokenPipeError, ConnectionResetError) as error:
                 msg = "the peer closed the channel while a frame was sent"
                 raise PeerClosedError(msg, mid_frame=True) from error
-            while written:
-                taken = min(written, parts[0].nbytes)
-                written -= taken
-                parts[0] = parts[0][taken:]
-                if not parts[0].nbytes:
-                    parts.pop(0)
+            parts = _after(parts, written)
 
     def receive(
         self,
@@ -262,10 +264,11 @@ class Channel:
             FrameError: bad magic, type, sequence, length, budget or meta.
         """
         header = bytearray(_HEADER.size)
-        view = memoryview(header)
-        first = self._read_some(view, None if idle_s is None else time.monotonic() + idle_s, mid_frame=False)
+        parts = [memoryview(header)]
+        idle = None if idle_s is None else time.monotonic() + idle_s
+        parts = _after(parts, self._read_some(parts, idle, mid_frame=False))
         deadline = None if frame_s is None else time.monotonic() + frame_s
-        self._read_all(view[first:], deadline)
+        self._read_all(parts, deadline)
         magic, kind, flags, reserved, seq, meta_len, payload_len = _HEADER.unpack(header)
         if magic != _MAGIC or flags or reserved:
             msg = "bad frame header"
@@ -277,11 +280,15 @@ class Channel:
             msg = f"frame has sequence number {seq}, expected {expect_seq}"
             raise FrameError(msg)
         self._check_lengths(meta_len, payload_len)
-        meta = bytearray(meta_len)
-        self._read_all(memoryview(meta), deadline)
-        payload = bytearray(payload_len)
-        self._read_all(memoryview(payload), deadline)
-        return Frame(FrameType(kind), seq, decode_meta(meta), payload)
+        meta, payload = bytearray(meta_len), bytearray(payload_len)
+        self._read_all([memoryview(part) for part in (meta, payload) if part], deadline)
+        return Frame(FrameType(kind), seq, self._decode(bytes(meta)), payload)
+
+    def _decode(self, data: bytes) -> dict[str, Any]:
+        """Parse a frame's meta, or return the last one's if it has the same bytes: most queries repeat it."""
+        if data != self._last_meta[0]:
+            self._last_meta = (data, decode_meta(data))
+        return self._last_meta[1]
 
     def _check_lengths(self, meta_len: int, payload_len: int) -> None:
         """Before allocating anything."""
@@ -296,18 +303,22 @@ class Channel:
             msg = f"more than the {self._inbound_bytes} bytes that one attempt may send"
             raise FrameError(msg)
 
-    def _read_all(self, view: memoryview, deadline: float | None) -> None:
-        while view.nbytes:
-            view = view[self._read_some(view, deadline, mid_frame=True) :]
+    def _read_all(self, parts: list[memoryview], deadline: float | None) -> None:
+        while parts:
+            parts = _after(parts, self._read_some(parts, deadline, mid_frame=True))
+            # Looked at even while there is always another byte: a slow peer must not renew its time.
+            if parts and deadline is not None and time.monotonic() > deadline:
+                msg = "the peer did not finish a frame in time"
+                raise FrameDeadlineError(msg)
 
-    def _read_some(self, view: memoryview, deadline: float | None, *, mid_frame: bool) -> int:
-        """Read at least one byte, at most 1 MiB, so that the deadline is looked at often."""
+    def _read_some(self, parts: list[memoryview], deadline: float | None, *, mid_frame: bool) -> int:
+        """Read at least one byte into the parts; waits only where nothing is there yet."""
         waiting_for = "did not finish a frame" if mid_frame else "sent nothing"
         while True:
-            if deadline is not None:
+            if self._is_blocking and deadline is not None:
                 self._wait(select.POLLIN, deadline, waiting_for)
             try:
-                count = os.readv(self.fd, [view[:_READ_BYTES]])
+                count = os.readv(self.fd, parts)
             except BlockingIOError:
                 self._wait(select.POLLIN, deadline, waiting_for)
                 continue
@@ -319,9 +330,20 @@ class Channel:
             return count
 
     def _wait(self, event: int, deadline: float | None, what: str) -> None:
-        poller = select.poll()
-        poller.register(self.fd, event)
+        self._poller.register(self.fd, event)
         left_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-        if not poller.poll(left_ms):
+        if not self._poller.poll(left_ms):
             msg = f"the peer {what} in time"
             raise FrameDeadlineError(msg)
+
+
+def _after(parts: list[memoryview], count: int) -> list[memoryview]:
+    """Return the views that are left when their first `count` bytes have moved."""
+    left = list(parts)
+    while count and left:
+        taken = min(count, left[0].nbytes)
+        count -= taken
+        left[0] = left[0][taken:]
+        if not left[0].nbytes:
+            left.pop(0)
+    return left

@@ -45,6 +45,10 @@ class BlackBoxService(Protocol):
         """
         ...
 
+    def answered(self) -> None:
+        """Do what the solver need not wait for: its last query's answer, or the refusal of it, has been sent."""
+        ...
+
     def wording(self, request: WordingRequest) -> int:
         """Keep a wording; return its handle, > 0 (0 is the official one).
 

@@ -56,7 +56,7 @@ from harness.api.types import Solution, Split, Task
 from harness.errors import InfrastructureError, InvalidSubmission, ProtocolViolation
 from harness.records import Verdict
 from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import FRAME_S, FrameError, FrameType, PeerClosedError
+from harness.sandbox.frames import FRAME_S, Frame, FrameError, FrameType, PeerClosedError
 from harness.sandbox.messages import ErrorMessage, LoadedMessage, read_message
 from harness.sandbox.outcome import SolveOutcome, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
@@ -188,7 +188,7 @@ class _Run:
             frame = process.channel.receive(server.ACCEPTED, frame_s=FRAME_S, expect_seq=seq)
             process.clock.stop()
             try:
-                answer = server.answer(frame)
+                ended = self._answer(server, frame)
             except (FrameError, InfrastructureError):
                 raise
             except ProtocolViolation as error:
@@ -198,11 +198,22 @@ class _Run:
                 raise InfrastructureError(msg) from error
             finally:
                 self.invalid_queries = server.invalid_queries
+            if ended is not None:
+                self.out_of_budget = ended.out_of_budget
+                return ended
+
+    def _answer(self, server: RequestServer, frame: Frame) -> Ended | None:
+        """Serve one request; return how it ended the conversation, if it did."""
+        try:
+            answer = server.answer(frame)
             if isinstance(answer, Ended):
-                self.out_of_budget = answer.out_of_budget
                 return answer
-            process.clock.start()
-            process.channel.send(answer.type, seq, answer.meta, answer.payload, frame_s=FRAME_S)
+            self._process.clock.start()
+            self._process.channel.send(answer.type, frame.seq, answer.meta, answer.payload, frame_s=FRAME_S)
+        finally:
+            # The solver thinks already: what is left to write down costs it next to no time.
+            self._service.answered()
+        return None
 
 
 def _task_document(task: Task) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What all runs of one round share: the rules, the model and the tasks' data."""
 
 import threading
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,6 +9,7 @@ from harness.api import ModelInfo, Response, Split
 from harness.config import RoundConfig, TaskConfig, shared_folder
 from harness.engine import (
     Backbone,
+    CheckedQuery,
     CompiledWording,
     EncodedSplit,
     Engine,
@@ -19,7 +20,7 @@ from harness.engine import (
     load_backbone,
 )
 from harness.errors import DataError, InvalidQuery, UsageError
-from harness.records import Array, FloatArray, IntArray
+from harness.records import Array
 from harness.sandbox import SandboxPolicy
 from harness.tasks import TaskData, load_task_data, public_rows
 
@@ -99,44 +100,21 @@ class Arena:
             _ = self.engine
 
     def evaluate(
-        self,
-        attempt: Hashable,
-        encoded: EncodedSplit,
-        values: FloatArray,
-        *,
-        layer: int | None = None,
-        base: FloatArray | None = None,
-        rows: IntArray | None = None,
-        outputs: Collection[str] = ("logits",),
-        split: str | None = None,
+        self, attempt: Hashable, query: CheckedQuery, *, split: str | None = None
     ) -> tuple[Response, float]:
-        """Compute `Engine.evaluate` for an attempt, in turns with those beside it.
+        """Compute a query of an attempt, in turns with those beside it.
 
         Args:
             attempt: which attempt asks: it has one thread.
-            encoded: the examples.
-            values: the candidates.
-            layer: the layer that they replace, or None.
-            base: the other layers, or None.
-            rows: row numbers, or None.
-            outputs: what to compute.
-            split: a name under which the states below `layer` are kept for the attempt's next
-                query; None keeps nothing.
+            query: from `engine.check`.
+            split: a name under which the states below the query's layer are kept for the attempt's
+                next query; None keeps nothing.
 
         Returns:
             The response, and the seconds of computing it, without waiting for a turn.
         """
-        return self.scheduler.evaluate(
-            self.engine,
-            attempt,
-            encoded,
-            values,
-            layer=layer,
-            base=base,
-            rows=rows,
-            outputs=outputs,
-            cache_key=None if split is None else (attempt, split),
-        )
+        cache_key = None if split is None else (attempt, split)
+        return self.scheduler.evaluate(self.engine, attempt, query, cache_key=cache_key)
 
     def forget(self, attempt: Hashable) -> None:
         """Drop what the engine keeps for an attempt that has ended."""

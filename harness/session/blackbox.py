@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
-from harness.engine import CompiledWording, EncodedSplit, check_prompt
+from harness.engine import CheckedQuery, CompiledWording, EncodedSplit, check_prompt
 from harness.engine.prompts import MAX_ABS_VALUE
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
@@ -56,6 +56,18 @@ class _Wordings:
     encoded: dict[tuple[int, str], EncodedSplit] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """A query that was computed and is not written down yet."""
+
+    digest: str
+    split: str
+    query: CheckedQuery
+    response: Response
+    engine_s: float
+    is_finite: bool
+
+
 class MeteredBlackBox:
     """Implements `harness.sandbox.BlackBoxService` for one attempt."""
 
@@ -95,6 +107,7 @@ class MeteredBlackBox:
         self._n_placed = 0
         self._wordings = _Wordings([task.wording])
         self._best_loss: float | None = None
+        self._computed: _Computed | None = None
         self.attempt = object()
         """What the engine knows the attempt by."""
         self.trace: list[TraceEntry] = []
@@ -114,7 +127,7 @@ class MeteredBlackBox:
     @property
     def calls_charged(self) -> int:
         """Calls charged so far."""
-        return self._meter.usage.calls
+        return self._meter.calls
 
     def wording_of(self, handle: int) -> CompiledWording:
         """Return the wording behind a handle.
@@ -190,29 +203,32 @@ class MeteredBlackBox:
             InfrastructureError: the attempt was stopped.
         """
         self._refuse_if_stopped()
-        encoded, base, rows = self._resolve(request)
-        values = self.to_model(request.values)
+        query = self._resolve(request)
         # Before the digest: a refused query must not cost the harness a look at its bytes.
-        self._meter.require(len(request.values), len(rows))
+        cost = self._meter.require(len(request.values), len(query.rows))
         digest = request_digest(request, self._handle_digests(request))
-        cost = self._meter.reserve(len(request.values), len(rows), digest)
-        response, engine_s = self._arena.evaluate(
-            self.attempt,
-            encoded,
-            values,
-            layer=request.layer,
-            base=base,
-            rows=rows,
-            outputs=request.outputs,
-            split=request.split,
-        )
+        self._meter.reserve(len(request.values), len(query.rows), digest)
+        response, engine_s = self._arena.evaluate(self.attempt, query, split=request.split)
         response = self.to_solver(response)
-        tokens = len(request.values) * encoded.n_tokens(rows)
-        self._meter.settle(tokens, engine_s)
-        self.trace.append(TraceEntry(self._meter.usage.calls, digest, response_digest(response)))
-        _refuse_overflow(response, cost)
-        self._watch(request, rows, response)
+        is_finite = _is_finite(response)
+        self._computed = _Computed(digest, request.split, query, response, engine_s, is_finite)
+        if not is_finite:
+            # Its prompts broke the model's arithmetic: never an error of ours.
+            raise InvalidQuery(
+                "the prompts made the model's arithmetic overflow (outputs are not finite); scale them down. "
+                f"It was computed, so its {cost} calls stay charged"
+            )
         return response
+
+    def answered(self) -> None:
+        """Write down the query that was computed last: nothing that its solver has to wait for."""
+        if self._computed is None:
+            return
+        done, self._computed = self._computed, None
+        self._meter.settle(done.query.n_tokens, done.engine_s)
+        self.trace.append(TraceEntry(self._meter.calls, done.digest, response_digest(done.response)))
+        if done.is_finite:
+            self._watch(done)
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
         """Return prompts (..., D), checked before, in the model's basis.
@@ -259,7 +275,7 @@ class MeteredBlackBox:
             InvalidQuery: the solution's wordings or values cannot be used.
         """
         self.check_solution(solution)
-        self.incumbents.name(Checkpoint(self._meter.usage.calls, solution))
+        self.incumbents.name(Checkpoint(self._meter.calls, solution))
 
     def check_solution(self, solution: Solution) -> None:
         """Check what depends on this attempt: handles, values, and what the wordings can answer.
@@ -282,8 +298,8 @@ class MeteredBlackBox:
                 outputs=solution.outputs,
             )
 
-    def _resolve(self, request: QueryRequest) -> tuple[EncodedSplit, FloatArray | None, IntArray]:
-        """Turn handles into arrays, refusing what is wrong."""
+    def _resolve(self, request: QueryRequest) -> CheckedQuery:
+        """Turn handles into arrays, and the solver's basis into the model's, refusing what is wrong."""
         if request.split not in self._splits:
             raise InvalidQuery(f"split {request.split!r}; expected one of {', '.join(sorted(self._splits))}")
         self._refuse_outputs(request.outputs)
@@ -297,10 +313,10 @@ class MeteredBlackBox:
             base = self._bases[request.base]
         encoded = self._encoded(request.wording, request.split)
         rows = None if request.rows is None else np.asarray(request.rows, dtype=np.int64)
-        _, chosen = self._arena.engine.check(
+        query = self._arena.engine.check(
             encoded, request.values, layer=request.layer, base=base, rows=rows, outputs=request.outputs
         )
-        return encoded, base, chosen
+        return query if self._rotation is None else query.with_values(self.to_model(request.values))
 
     def _refuse_outputs(self, outputs: tuple[str, ...]) -> None:
         forbidden = [name for name in outputs if name not in self._arena.config.outputs.allowed]
@@ -317,29 +333,21 @@ class MeteredBlackBox:
             self._wordings.encoded[key] = self._arena.encode(wording, self._splits[split])
         return self._wordings.encoded[key]
 
-    def _watch(self, request: QueryRequest, rows: IntArray, response: Response) -> None:
+    def _watch(self, done: _Computed) -> None:
         """Keep the train-loss curve: what the progress bar and the public curve show."""
-        if (
-            response.logits is not None
-            and request.split == "train"
-            and len(rows) == len(self._splits["train"])
-        ):
-            loss = _cross_entropy(response.logits, self._splits["train"].labels[rows])
+        logits, rows = done.response.logits, done.query.rows
+        if logits is not None and done.split == "train" and len(rows) == len(self._splits["train"]):
+            loss = _cross_entropy(logits, self._splits["train"].labels[rows])
             if self._best_loss is None or loss < self._best_loss:
                 self._best_loss = loss
-                self.train_losses.append((self._meter.usage.calls, loss))
+                self.train_losses.append((self._meter.calls, loss))
         if self._observer is not None:
-            self._observer(Progress(self._meter.usage.calls, self._info.max_calls, self._best_loss))
+            self._observer(Progress(self._meter.calls, self._info.max_calls, self._best_loss))
 
 
-def _refuse_overflow(response: Response, cost: int) -> None:
-    """Tell the solver that its prompts broke the model's arithmetic: never an error of ours."""
-    for values in (response.logits, response.features, response.layer_std, response.word_logits):
-        if values is not None and not np.isfinite(values).all():
-            raise InvalidQuery(
-                "the prompts made the model's arithmetic overflow (outputs are not finite); scale them down. "
-                f"It was computed, so its {cost} calls stay charged"
-            )
+def _is_finite(response: Response) -> bool:
+    outputs = (response.logits, response.features, response.layer_std, response.word_logits)
+    return all(np.isfinite(values).all() for values in outputs if values is not None)
 
 
 def _cross_entropy(logits: FloatArray, labels: IntArray) -> float:

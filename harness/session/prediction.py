@@ -57,7 +57,8 @@ def test_outputs(
         else:
             encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
         prompt = blackbox.to_model(solution.prompts[member : member + 1])
-        response, _ = arena.evaluate(blackbox.attempt, encoded, prompt, outputs=outputs)
+        query = arena.engine.check(encoded, prompt, outputs=outputs)
+        response, _ = arena.evaluate(blackbox.attempt, query)
         members.append(blackbox.to_solver(response))
         blackbox.note_test(len(task.data.test))
     try:

@@ -1,9 +1,9 @@
 """The trace of an attempt: one line per query, with digests that a replay can compare."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from harness.api import Response
 from harness.records import Array, QueryRequest
 
 __all__ = ["TraceEntry", "array_digest", "request_digest", "response_digest"]
+
+_asked = attrgetter(*(item.name for item in fields(QueryRequest) if item.name != "values"))
+_OUTPUTS = tuple(item.name for item in fields(Response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
         handles: digests of the placed prompt and of the wording that it names: two queries with the same
             numbers but another base are not the same question.
     """
-    meta = {item.name: getattr(request, item.name) for item in fields(QueryRequest) if item.name != "values"}
-    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    # Whole numbers, text and None: what they print as is what they are.
+    digest = hashlib.sha256(repr(_asked(request)).encode())
     digest.update(array_digest(request.values))
     for handle in handles:
         digest.update(handle.encode())
@@ -55,8 +58,8 @@ def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
 def response_digest(response: Response) -> str:
     """Return the SHA-256 (hex) over the outputs that were filled."""
     digest = hashlib.sha256()
-    for item in fields(Response):
-        value = getattr(response, item.name)
+    for name in _OUTPUTS:
+        value = getattr(response, name)
         if value is not None:
-            digest.update(item.name.encode() + array_digest(value))
+            digest.update(name.encode() + array_digest(value))
     return digest.hexdigest()

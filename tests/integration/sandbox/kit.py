@@ -46,12 +46,16 @@ class CountingService:
         self.requests = []
         self.raises = raises
         self.query_s = query_s
+        self.n_answered = 0
 
     def place(self, prompt):
         if prompt.shape != (2, 3, 4):
             raise InvalidQuery(f"prompt has shape {prompt.shape}, expected (2, 3, 4)")
         self.placed.append(prompt)
         return len(self.placed)
+
+    def answered(self):
+        self.n_answered += 1
 
     def query(self, request):
         if self.raises:
@@ -133,6 +137,7 @@ def solve(
         else {name: [array.dtype.str, array.tolist()] for name, array in outcome.solution.state.items()},
         "wordings": None if outcome.solution is None else [w.id for w in outcome.solution.wordings],
         "calls_left": service.calls_left,
+        "n_answered": service.n_answered,
         "n_checkpoints": len(service.checkpoints),
         "requests": [
             [list(r.values.shape), r.layer, r.base, r.split, r.rows, r.wording, r.outputs]

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,6 @@ from hypothesis import strategies as st
 
 from harness.engine import Engine, NumericProfile, compile_wording, encode
 from harness.engine.scheduler import DeficitRoundRobin, Scheduler
-from harness.errors import InvalidQuery
 
 M, L, D = 5, 3, 32
 
@@ -89,9 +89,8 @@ def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
 
     def work(run):
         for split, values, query in queries_of(seed + run, 6):
-            response, _ = scheduler.evaluate(
-                engine, run, splits[split], values, cache_key=(run, split), **query
-            )
+            checked = engine.check(splits[split], values, **query)
+            response, _ = scheduler.evaluate(engine, run, checked, cache_key=(run, split))
             together[run].append(response.logits.tobytes())
 
     threads = [threading.Thread(target=work, args=(run,)) for run in range(n_runs)]
@@ -110,8 +109,9 @@ def test_scheduler_failed_query_leaves_the_turn(backbones, small):
     split = encode(backbone, compiled, small.ragged_texts(3, 1))
     engine, scheduler = Engine(backbone, NumericProfile(), M), Scheduler()
     values = np.zeros((1, L, M, D), np.float32)
-    with pytest.raises(InvalidQuery, match="values"):
-        scheduler.evaluate(engine, "a", split, values[:, 0])
-    response, computed_s = scheduler.evaluate(engine, "b", split, values)
+    query = engine.check(split, values)
+    with pytest.raises(IndexError):
+        scheduler.evaluate(engine, "a", replace(query, rows=np.array([99])))
+    response, computed_s = scheduler.evaluate(engine, "b", query)
     assert response.logits.shape == (1, 3, 2)
     assert computed_s > 0

@@ -2,6 +2,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +49,44 @@ def test_frame_large_payload_round_trips(pair):
     assert decoded["y"].shape == (2, 0)
     assert decoded["x"].flags.writeable
     assert b.received_bytes == 24 + len(encode_meta(frame.meta)) + len(frame.payload)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_frame_that_drips_for_ever_meets_its_deadline(pair, blocking):
+    pair[1].setblocking(blocking)
+    receiver, over = Channel(pair[1].fileno()), threading.Event()
+    pair[0].sendall(header(meta_len=60_000))
+
+    def drip():
+        while not over.wait(0.002):
+            pair[0].send(b" ")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        with pytest.raises(FrameDeadlineError, match="did not finish"):
+            receiver.receive(QUERY, frame_s=0.2)
+    finally:
+        over.set()
+        dripping.join()
+
+
+def test_frame_that_always_has_a_byte_ready_meets_its_deadline(pair, monkeypatch):
+    pair[1].setblocking(False)
+    pair[0].sendall(header(meta_len=60_000) + b" " * 50_000)
+    real = os.readv
+    monkeypatch.setattr(os, "readv", lambda fd, parts: (time.sleep(0.01), real(fd, [parts[0][:1]]))[1])
+    with pytest.raises(FrameDeadlineError, match="did not finish"):
+        Channel(pair[1].fileno()).receive(QUERY, frame_s=0.5)
+
+
+def test_frame_repeated_meta_is_parsed_once_and_another_anew(pair):
+    a, b = (Channel(end.fileno()) for end in pair)
+    for meta in ({"n": 1}, {"n": 1}, {"n": 2}):
+        a.send(FrameType.QUERY, 1, meta)
+    one, same, other = (b.receive(QUERY).meta for _ in range(3))
+    assert same is one
+    assert (one, other) == ({"n": 1}, {"n": 2})
 
 
 def test_frame_header_has_24_bytes(pair):
