@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -18,7 +19,7 @@ FIELD_TOKENS = 256
 """Each field is cut to this many tokens first, as the competition's kit does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EncodedSplit:
     """A split under one wording: ragged ids, no padding.
 
@@ -38,10 +39,17 @@ class EncodedSplit:
         """Return B."""
         return len(self.read_positions)
 
-    @property
+    @cached_property
     def lengths(self) -> IntArray:
         """Real tokens of each example, prompt and special tokens included: int64 (B,)."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def every_row(self) -> IntArray:
+        """All row numbers, int64 (B,); not to be written to."""
+        rows = np.arange(len(self), dtype=np.int64)
+        rows.flags.writeable = False
+        return rows
 
     def example_ids(self, row: int) -> IntArray:
         """Return the ids of one example, int64 (T,)."""
@@ -58,7 +66,7 @@ class EncodedSplit:
             InvalidQuery: rows are empty, repeated, out of range or not whole numbers.
         """
         if rows is None:
-            return np.arange(len(self), dtype=np.int64)
+            return self.every_row
         chosen = np.asarray(rows)
         if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
             raise InvalidQuery(

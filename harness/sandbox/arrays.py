@@ -5,7 +5,8 @@ declared type and shape and requires the exact byte count. Both sides use it: nu
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,7 +14,16 @@ import numpy as np
 from harness.records import Array
 from harness.sandbox.frames import PAYLOAD_MAX_BYTES, FrameError
 
-__all__ = ["DTYPES", "MAX_ARRAYS", "ArraySpec", "decode_arrays", "encode_arrays"]
+__all__ = [
+    "DTYPES",
+    "MAX_ARRAYS",
+    "ArraySpec",
+    "Layout",
+    "arrays_in",
+    "decode_arrays",
+    "encode_arrays",
+    "layout_of",
+]
 
 DTYPES = {
     name: np.dtype(name)
@@ -64,19 +74,31 @@ def encode_arrays(arrays: Mapping[str, Array]) -> tuple[list[ArraySpec], list[me
     return specs, parts
 
 
-def decode_arrays(specs: Sequence[ArraySpec] | Iterable[Any], payload: bytearray) -> dict[str, Array]:
-    """Return views over the payload, each of exactly the announced size.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the announced arrays lie in a payload.
+
+    Attributes:
+        places: of each array its name, type, shape, number of elements and first byte.
+        n_bytes: what they take together.
+    """
+
+    places: tuple[tuple[str, np.dtype[Any], tuple[int, ...], int, int], ...]
+    n_bytes: int
+
+
+def layout_of(specs: Iterable[ArraySpec]) -> Layout:
+    """Work out where each array lies; nothing is allocated.
 
     Raises:
-        FrameError: a duplicate name, an unlisted type, a bad dimension, a bool that is not 0 or
-            1, or a payload whose length is not the sum of the arrays'.
+        FrameError: a duplicate name, an unlisted type, or a bad dimension.
     """
-    arrays: dict[str, Array] = {}
+    places: dict[str, tuple[str, np.dtype[Any], tuple[int, ...], int, int]] = {}
     offset = 0
     for spec in specs:
-        name, shape = spec["name"], spec["shape"]
+        name, shape = spec["name"], tuple(spec["shape"])
         dtype = DTYPES.get(spec["dtype"])
-        if name in arrays or len(arrays) == MAX_ARRAYS or dtype is None or len(shape) > _MAX_NDIM:
+        if name in places or len(places) == MAX_ARRAYS or dtype is None or len(shape) > _MAX_NDIM:
             msg = f"array {name!r} is announced twice, is one too many, or has an unlisted type or rank"
             raise FrameError(msg)
         if any(type(n) is not int or not 0 <= n <= PAYLOAD_MAX_BYTES for n in shape):
@@ -87,10 +109,23 @@ def decode_arrays(specs: Sequence[ArraySpec] | Iterable[Any], payload: bytearray
             msg = f"array {name!r} is too large"
             raise FrameError(msg)
         count = math.prod(shape)
+        places[name] = (name, dtype, shape, count, offset)
         size = count * dtype.itemsize
-        if offset + size + _padding(size) > len(payload):
-            msg = f"array {name!r} passes the end of the payload"
-            raise FrameError(msg)
+        offset += size + _padding(size)
+    return Layout(tuple(places.values()), offset)
+
+
+def arrays_in(payload: bytearray, layout: Layout) -> dict[str, Array]:
+    """Return views over the payload.
+
+    Raises:
+        FrameError: its length is not the layout's, or a bool is not 0 or 1.
+    """
+    if layout.n_bytes != len(payload):
+        msg = f"payload has {len(payload)} bytes, the arrays need {layout.n_bytes}"
+        raise FrameError(msg)
+    arrays: dict[str, Array] = {}
+    for name, dtype, shape, count, offset in layout.places:
         array: Array = (
             np.frombuffer(payload, dtype=dtype, count=count, offset=offset).reshape(shape)
             if count
@@ -100,8 +135,13 @@ def decode_arrays(specs: Sequence[ArraySpec] | Iterable[Any], payload: bytearray
             msg = f"array {name!r} holds a bool that is neither 0 nor 1"
             raise FrameError(msg)
         arrays[name] = array
-        offset += size + _padding(size)
-    if offset != len(payload):
-        msg = f"payload has {len(payload)} bytes, the arrays need {offset}"
-        raise FrameError(msg)
     return arrays
+
+
+def decode_arrays(specs: Iterable[ArraySpec], payload: bytearray) -> dict[str, Array]:
+    """Return views over the payload, each of exactly the announced size.
+
+    Raises:
+        FrameError: as `layout_of` and `arrays_in`.
+    """
+    return arrays_in(payload, layout_of(specs))

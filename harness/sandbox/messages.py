@@ -1,11 +1,12 @@
 """The host's typed reading of a frame's meta: unknown keys, wrong types and odd text refused."""
 
+from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.records import Array
-from harness.sandbox.arrays import MAX_ARRAYS, ArraySpec, decode_arrays
+from harness.sandbox.arrays import MAX_ARRAYS, Layout, arrays_in, layout_of
 from harness.sandbox.frames import META_MAX_BYTES, PAYLOAD_MAX_BYTES, Frame, FrameError
 
 __all__ = [
@@ -44,6 +45,15 @@ class WithArrays(_Message):
     """A message whose frame has a payload."""
 
     arrays: Annotated[list[_Array], Field(max_length=MAX_ARRAYS)]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the arrays lie in the payload.
+
+        Raises:
+            FrameError: they cannot be what they are announced as.
+        """
+        return layout_of({"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in self.arrays)
 
 
 class HelloMessage(_Message):
@@ -141,16 +151,13 @@ def arrays_of(
     Raises:
         FrameError: a missing or unexpected array, a wrong type, or a wrong byte count.
     """
-    specs: list[ArraySpec] = [
-        {"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in message.arrays
-    ]
-    for spec in specs:
-        name = spec["name"]
-        expected = {**required, **optional}.get(name, optional.get(name.partition(".")[0] + "."))
-        if expected is None or (expected and spec["dtype"] != expected):
-            msg = f"{frame.type.name} frame: array {name!r} of type {spec['dtype']!r} is not expected"
+    for spec in message.arrays:
+        name = spec.name
+        expected = required.get(name, optional.get(name, optional.get(name.partition(".")[0] + ".")))
+        if expected is None or (expected and spec.dtype != expected):
+            msg = f"{frame.type.name} frame: array {name!r} of type {spec.dtype!r} is not expected"
             raise FrameError(msg)
-    arrays = decode_arrays(specs, frame.payload)
+    arrays = arrays_in(frame.payload, message.layout)
     missing = required.keys() - arrays.keys()
     if missing:
         msg = f"{frame.type.name} frame: missing arrays {sorted(missing)}"

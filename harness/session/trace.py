@@ -33,10 +33,15 @@ class TraceEntry:
 
 def array_digest(array: Array) -> bytes:
     """Return the SHA-256 over dtype, shape and little-endian bytes."""
-    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode())
-    digest.update(plain.data if plain.size else b"")
+    digest = hashlib.sha256()
+    _add_array(digest, array)
     return digest.digest()
+
+
+def _add_array(digest: "hashlib._Hash", array: Array) -> None:
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+    digest.update(plain.data if plain.size else b"")
 
 
 def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
@@ -49,7 +54,7 @@ def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
     """
     # Whole numbers, text and None: what they print as is what they are.
     digest = hashlib.sha256(repr(_asked(request)).encode())
-    digest.update(array_digest(request.values))
+    _add_array(digest, request.values)
     for handle in handles:
         digest.update(handle.encode())
     return digest.hexdigest()
@@ -61,5 +66,6 @@ def response_digest(response: Response) -> str:
     for name in _OUTPUTS:
         value = getattr(response, name)
         if value is not None:
-            digest.update(name.encode() + array_digest(value))
+            digest.update(name.encode())
+            _add_array(digest, value)
     return digest.hexdigest()
