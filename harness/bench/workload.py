@@ -14,10 +14,10 @@ from harness.engine import Backbone, CompiledWording, EncodedSplit, Engine, Nume
 from harness.engine.families import ADAPTERS, SpecialIds
 from harness.engine.profile import DTYPES
 
-__all__ = ["Workload", "large_workload", "round_workload"]
+__all__ = ["ROBERTA_LARGE", "Workload", "large_workload", "round_workload"]
 
 _SEED = 7
-_LARGE: dict[str, Any] = {
+ROBERTA_LARGE: dict[str, Any] = {
     "vocab_size": 50265,
     "hidden_size": 1024,
     "num_hidden_layers": 24,
@@ -79,7 +79,7 @@ def large_workload(dtype: str, device: str, threads: int, chunk_tokens: int) -> 
     """Random weights in the shape of RoBERTa-large; 32 examples of 60 to 110 tokens, 50 of them the prompt's."""
     torch.manual_seed(_SEED)
     torch.set_num_threads(threads)
-    model = _random_model(RobertaConfig(**_LARGE))
+    model = _random_model(RobertaConfig(**ROBERTA_LARGE))
     plain = _adapt(model.to(device))
     backbone = plain
     if DTYPES[dtype] != torch.float32:

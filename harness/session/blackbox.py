@@ -4,33 +4,25 @@ One object serves one attempt. The order within a query is the contract: everyth
 wrong with it is found first (nothing charged), then it is charged and journalled, then computed.
 """
 
-import hashlib
-import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
-from harness.engine import CheckedQuery, CompiledWording, EncodedSplit, check_prompt
+from harness.engine import CheckedQuery, check_prompt
 from harness.engine.prompts import MAX_ABS_VALUE
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
 from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
 from harness.session.arena import Arena, ArenaTask
+from harness.session.handles import OFFICIAL_WORDING, Bases, Wordings
 from harness.session.incumbents import Checkpoint, Incumbents
 from harness.session.rotation import Rotation
-from harness.session.trace import TraceEntry, array_digest, request_digest, response_digest
+from harness.session.trace import TraceEntry, request_digest, response_digest
 
-__all__ = ["OFFICIAL_WORDING", "MeteredBlackBox", "Progress"]
-
-OFFICIAL_WORDING = 0
-"""Handle of the task's official wording."""
-
-
-MAX_WORDS = 1024
-"""Label words and probe words of one wording."""
+__all__ = ["MeteredBlackBox", "Progress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +38,6 @@ class Progress:
     calls: int
     max_calls: int
     best_train_loss: float | None
-
-
-@dataclass
-class _Wordings:
-    """The attempt's wordings, by handle, each split encoded when first asked for."""
-
-    compiled: list[CompiledWording]
-    encoded: dict[tuple[int, str], EncodedSplit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +84,8 @@ class MeteredBlackBox:
         self._meter = meter
         self._observer = observer
         self._info = arena.model_info(task.config)
-        self._bases: dict[int, FloatArray] = {}
-        # Of what the solver sent, taken once: a base is asked about many times.
-        self._base_digests: dict[int, str] = {}
-        self._wording_digests: dict[int, str] = {}
-        self._n_placed = 0
-        self._wordings = _Wordings([task.wording])
+        self._bases = Bases(arena.config.limits.max_bases)
+        self.wordings = Wordings(arena, task, splits)
         self._best_loss: float | None = None
         self._computed: _Computed | None = None
         self.attempt = object()
@@ -129,18 +109,6 @@ class MeteredBlackBox:
         """Calls charged so far."""
         return self._meter.calls
 
-    def wording_of(self, handle: int) -> CompiledWording:
-        """Return the wording behind a handle.
-
-        Raises:
-            InvalidQuery: there is none.
-        """
-        if not 0 <= handle < len(self._wordings.compiled):
-            raise InvalidQuery(
-                f"wording {handle} does not exist in this attempt; make it with `wording(...)`"
-            )
-        return self._wordings.compiled[handle]
-
     def place(self, prompt: FloatArray) -> int:
         """Keep a deep prompt; the oldest of `limits.max_bases` is dropped for a newer one.
 
@@ -154,13 +122,7 @@ class MeteredBlackBox:
             n_prompt_tokens=info.n_prompt_tokens,
             hidden_size=info.hidden_size,
         )
-        handle = self._n_placed
-        self._n_placed += 1
-        self._bases[handle] = self.to_model(np.array(prompt, dtype=np.float32))
-        self._base_digests[handle] = array_digest(prompt).hex()
-        for held in (self._bases, self._base_digests):
-            held.pop(handle - self._arena.config.limits.max_bases, None)
-        return handle
+        return self._bases.add(prompt, self.to_model(np.array(prompt, dtype=np.float32)))
 
     def wording(self, request: WordingRequest) -> int:
         """Keep another wording.
@@ -168,30 +130,7 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
         """
-        limit = self._arena.config.limits.max_wordings
-        if len(self._wordings.compiled) > limit:
-            raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
-        if len(request.words) != len(self._task.config.label_names):
-            raise InvalidQuery(
-                f"words has {len(request.words)} entries, the task has "
-                f"{len(self._task.config.label_names)} classes"
-            )
-        n_words = sum(map(len, request.words)) + len(request.probe_words)
-        if n_words > MAX_WORDS:
-            # Each is a column of every response, and at the end one for every test row and member.
-            raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
-        compiled = self._arena.compile(
-            self._task.config,
-            request.template,
-            request.words,
-            placeholder=request.placeholder,
-            mode=request.mode,
-            probe_words=request.probe_words,
-        )
-        self._wordings.compiled.append(compiled)
-        text = json.dumps(asdict(request), sort_keys=True)
-        self._wording_digests[len(self._wordings.compiled) - 1] = hashlib.sha256(text.encode()).hexdigest()
-        return len(self._wordings.compiled) - 1
+        return self.wordings.add(request)
 
     def query(self, request: QueryRequest) -> Response:
         """Check, charge, compute and trace a query.
@@ -250,9 +189,9 @@ class MeteredBlackBox:
         return response if self._rotation is None else self._rotation.to_solver(response)
 
     def _handle_digests(self, request: QueryRequest) -> list[str]:
-        found = [] if request.base is None else [self._base_digests[request.base]]
+        found = [] if request.base is None else [self._bases[request.base].digest]
         return (
-            found if request.wording == OFFICIAL_WORDING else [*found, self._wording_digests[request.wording]]
+            found if request.wording == OFFICIAL_WORDING else [*found, self.wordings.digest(request.wording)]
         )
 
     def _refuse_if_stopped(self) -> None:
@@ -290,7 +229,7 @@ class MeteredBlackBox:
             )
         self._refuse_outputs(solution.outputs)
         for member, handle in enumerate(handles):
-            encoded = self._encoded(handle, "train")
+            encoded = self.wordings.encoded(handle, "train")
             self._arena.engine.check(
                 encoded,
                 solution.prompts[member : member + 1],
@@ -303,15 +242,8 @@ class MeteredBlackBox:
         if request.split not in self._splits:
             raise InvalidQuery(f"split {request.split!r}; expected one of {', '.join(sorted(self._splits))}")
         self._refuse_outputs(request.outputs)
-        base = None
-        if request.base is not None:
-            if request.base not in self._bases:
-                raise InvalidQuery(
-                    f"base {request.base} is not held: it was never placed, or it is older than the last "
-                    f"{self._arena.config.limits.max_bases}"
-                )
-            base = self._bases[request.base]
-        encoded = self._encoded(request.wording, request.split)
+        base = None if request.base is None else self._bases[request.base].values
+        encoded = self.wordings.encoded(request.wording, request.split)
         rows = None if request.rows is None else np.asarray(request.rows, dtype=np.int64)
         query = self._arena.engine.check(
             encoded, request.values, layer=request.layer, base=base, rows=rows, outputs=request.outputs
@@ -325,13 +257,6 @@ class MeteredBlackBox:
                 f"output {forbidden[0]!r} is not available in this round; it has "
                 f"{', '.join(self._arena.config.outputs.allowed)}"
             )
-
-    def _encoded(self, handle: int, split: str) -> EncodedSplit:
-        key = (handle, split)
-        if key not in self._wordings.encoded:
-            wording = self.wording_of(handle)
-            self._wordings.encoded[key] = self._arena.encode(wording, self._splits[split])
-        return self._wordings.encoded[key]
 
     def _watch(self, done: _Computed) -> None:
         """Keep the train-loss curve: what the progress bar and the public curve show."""

@@ -11,7 +11,8 @@ from harness.errors import InvalidQuery
 from harness.records import FloatArray, IntArray, Verdict
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict
 from harness.session.arena import Arena, ArenaTask
-from harness.session.blackbox import OFFICIAL_WORDING, MeteredBlackBox
+from harness.session.blackbox import MeteredBlackBox
+from harness.session.handles import OFFICIAL_WORDING
 
 __all__ = ["PredictFailure", "default_prediction", "submitted_prediction", "test_outputs"]
 
@@ -55,7 +56,7 @@ def test_outputs(
         if handle == OFFICIAL_WORDING:
             encoded = task.encoded_test
         else:
-            encoded = arena.encode(blackbox.wording_of(handle), task.data.test)
+            encoded = arena.encode(blackbox.wordings[handle], task.data.test)
         prompt = blackbox.to_model(solution.prompts[member : member + 1])
         query = arena.engine.check(encoded, prompt, outputs=outputs)
         response, _ = arena.evaluate(blackbox.attempt, query)

@@ -25,19 +25,10 @@ import torch
 from torch.nn import functional
 from transformers import RobertaConfig, RobertaForMaskedLM
 
+from harness.bench.workload import ROBERTA_LARGE
 from harness.references import Batch, load_reference
 
 TEXT_TOKENS, WIDE_TOKENS, N_PROMPT = 78, 128, 50
-LARGE = {
-    "vocab_size": 50265,
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "max_position_embeddings": 514,
-    "type_vocab_size": 1,
-    "pad_token_id": 1,
-}
 
 
 def resident_bytes(key):
@@ -50,7 +41,7 @@ def resident_bytes(key):
 
 def adapted(name, shape, **params):
     torch.manual_seed(0)
-    model = RobertaForMaskedLM(RobertaConfig(**LARGE | shape))
+    model = RobertaForMaskedLM(RobertaConfig(**ROBERTA_LARGE | shape))
     module = load_reference(name).build(**params).adapt(model, N_PROMPT)
     if name == "pe_transfer":
         module.begin()

@@ -1,0 +1,141 @@
+"""What a solver names by a number: the prompts that it placed and the wordings that it made."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from harness.api import Split
+from harness.engine import CompiledWording, EncodedSplit
+from harness.errors import InvalidQuery
+from harness.records import FloatArray, WordingRequest
+from harness.session.arena import Arena, ArenaTask
+from harness.session.trace import array_digest
+
+__all__ = ["MAX_WORDS", "OFFICIAL_WORDING", "Bases", "PlacedPrompt", "Wordings"]
+
+OFFICIAL_WORDING = 0
+"""Handle of the task's official wording."""
+
+MAX_WORDS = 1024
+"""Label words and probe words of one wording."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPrompt:
+    """A deep prompt that a solver placed.
+
+    Attributes:
+        values: float32 (L, M, D), in the model's basis.
+        digest: SHA-256 (hex) of what the solver sent; taken once, for a base is asked about many times.
+    """
+
+    values: FloatArray
+    digest: str
+
+
+class Bases:
+    """The prompts that an attempt placed, the newest few of them."""
+
+    def __init__(self, limit: int) -> None:
+        """Hold at most `limit`."""
+        self._limit = limit
+        self._n_placed = 0
+        self._held: dict[int, PlacedPrompt] = {}
+
+    def add(self, sent: FloatArray, values: FloatArray) -> int:
+        """Hold `values`, which stand for what was sent; the oldest is dropped for a newer one."""
+        handle = self._n_placed
+        self._n_placed += 1
+        self._held[handle] = PlacedPrompt(values, array_digest(sent).hex())
+        self._held.pop(handle - self._limit, None)
+        return handle
+
+    def __getitem__(self, handle: int) -> PlacedPrompt:
+        """Return a placed prompt.
+
+        Raises:
+            InvalidQuery: it is not held.
+        """
+        if handle not in self._held:
+            raise InvalidQuery(
+                f"base {handle} is not held: it was never placed, or it is older than the last {self._limit}"
+            )
+        return self._held[handle]
+
+
+class Wordings:
+    """The wordings of an attempt, the official one first; each split is encoded when first asked for."""
+
+    def __init__(self, arena: Arena, task: ArenaTask, splits: Mapping[str, Split]) -> None:
+        """Start with the official wording.
+
+        Args:
+            arena: the round's model and rules.
+            task: the task.
+            splits: the rows that queries can reach, by name.
+        """
+        self._arena = arena
+        self._task = task
+        self._splits = splits
+        self._compiled = [task.wording]
+        self._digests = [""]
+        self._encoded: dict[tuple[int, str], EncodedSplit] = {}
+
+    def add(self, request: WordingRequest) -> int:
+        """Keep another wording and return its handle.
+
+        Raises:
+            InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
+        """
+        limit = self._arena.config.limits.max_wordings
+        if len(self._compiled) > limit:
+            raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
+        if len(request.words) != len(self._task.config.label_names):
+            raise InvalidQuery(
+                f"words has {len(request.words)} entries, the task has "
+                f"{len(self._task.config.label_names)} classes"
+            )
+        n_words = sum(map(len, request.words)) + len(request.probe_words)
+        if n_words > MAX_WORDS:
+            # Each is a column of every response, and at the end one for every test row and member.
+            raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
+        compiled = self._arena.compile(
+            self._task.config,
+            request.template,
+            request.words,
+            placeholder=request.placeholder,
+            mode=request.mode,
+            probe_words=request.probe_words,
+        )
+        text = json.dumps(asdict(request), sort_keys=True)
+        self._compiled.append(compiled)
+        self._digests.append(hashlib.sha256(text.encode()).hexdigest())
+        return len(self._compiled) - 1
+
+    def __getitem__(self, handle: int) -> CompiledWording:
+        """Return the wording behind a handle.
+
+        Raises:
+            InvalidQuery: there is none.
+        """
+        if not 0 <= handle < len(self._compiled):
+            raise InvalidQuery(
+                f"wording {handle} does not exist in this attempt; make it with `wording(...)`"
+            )
+        return self._compiled[handle]
+
+    def digest(self, handle: int) -> str:
+        """Return the SHA-256 (hex) of what the solver sent; empty for the official wording."""
+        return self._digests[handle]
+
+    def encoded(self, handle: int, split: str) -> EncodedSplit:
+        """Return a split under a wording.
+
+        Raises:
+            InvalidQuery: there is no such wording.
+        """
+        key = (handle, split)
+        if key not in self._encoded:
+            self._encoded[key] = self._arena.encode(self[handle], self._splits[split])
+        return self._encoded[key]
