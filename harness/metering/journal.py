@@ -20,20 +20,15 @@ class JournalEntry:
         query: number of the query within the attempt, from 1.
         calls: what it was charged.
         total: charged so far, this query included.
-        request_digest: SHA-256 (hex) of the query.
     """
 
     query: int
     calls: int
     total: int
-    request_digest: str
 
     def line(self) -> str:
-        """Return the entry as a line of JSON: three numbers and a digest need no encoder, and a solver waits."""
-        return (
-            f'{{"query":{self.query},"calls":{self.calls},"total":{self.total},'
-            f'"request_digest":"{self.request_digest}"}}\n'
-        )
+        """Return the entry as a line of JSON: three numbers need no encoder, and a solver waits."""
+        return f'{{"query":{self.query},"calls":{self.calls},"total":{self.total}}}\n'
 
 
 class Journal:

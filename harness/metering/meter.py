@@ -68,11 +68,12 @@ class Meter:
         """Calls that may still be charged."""
         return self._budget - self._calls
 
-    def require(self, n_candidates: int, n_rows: int) -> int:
-        """Return what a query would cost in calls, charging nothing.
+    def reserve(self, n_candidates: int, n_rows: int) -> int:
+        """Charge a query before it is computed and return its cost in calls.
 
         Raises:
-            BudgetExhausted: it would pass the budget.
+            BudgetExhausted: the query would pass the budget; nothing was charged.
+            InfrastructureError: the journal could not be written; nothing was charged.
         """
         cost = call_cost(n_candidates, n_rows, self._n_train)
         if cost > self.calls_left:
@@ -81,17 +82,7 @@ class Meter:
                 f"this query costs {cost} calls ({n_candidates} candidates on {n_rows} rows, "
                 f"{self._n_train} rows per call), {self.calls_left} of {self._budget} are left; nothing was charged"
             )
-        return cost
-
-    def reserve(self, n_candidates: int, n_rows: int, request_digest: str) -> int:
-        """Charge a query before it is computed and return its cost in calls.
-
-        Raises:
-            BudgetExhausted: the query would pass the budget; nothing was charged.
-            InfrastructureError: the journal could not be written; nothing was charged.
-        """
-        cost = self.require(n_candidates, n_rows)
-        self._journal.append(JournalEntry(self._queries + 1, cost, self._calls + cost, request_digest))
+        self._journal.append(JournalEntry(self._queries + 1, cost, self._calls + cost))
         self._calls += cost
         self._queries += 1
         self._examples += n_candidates * n_rows

@@ -224,12 +224,12 @@ class Channel:
             PeerClosedError: the peer is gone.
         """
         body = encode_meta(meta)
-        size = sum(part.nbytes for part in payload)
+        size = sum([part.nbytes for part in payload])
         if size > PAYLOAD_MAX_BYTES:
             msg = f"payload has {size} bytes, at most {PAYLOAD_MAX_BYTES}"
             raise FrameError(msg)
         header = _HEADER.pack(_MAGIC, kind, 0, 0, seq, len(body), size)
-        parts = [memoryview(header + body), *(part for part in payload if part.nbytes)]
+        parts = [memoryview(header + body), *[part for part in payload if part.nbytes]]
         deadline = None if frame_s is None else time.monotonic() + frame_s
         while parts:
             try:

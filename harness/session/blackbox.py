@@ -44,8 +44,8 @@ class Progress:
 class _Computed:
     """A query that was computed and is not written down yet."""
 
-    digest: str
-    split: str
+    request: QueryRequest
+    handle_digests: list[str]
     query: CheckedQuery
     response: Response
     engine_s: float
@@ -143,14 +143,13 @@ class MeteredBlackBox:
         """
         self._refuse_if_stopped()
         query = self._resolve(request)
-        # Before the digest: a refused query must not cost the harness a look at its bytes.
-        cost = self._meter.require(len(request.values), len(query.rows))
-        digest = request_digest(request, self._handle_digests(request))
-        self._meter.reserve(len(request.values), len(query.rows), digest)
+        cost = self._meter.reserve(len(request.values), len(query.rows))
         response, engine_s = self._arena.evaluate(self.attempt, query, split=request.split)
         response = self.to_solver(response)
         is_finite = _is_finite(response)
-        self._computed = _Computed(digest, request.split, query, response, engine_s, is_finite)
+        self._computed = _Computed(
+            request, self._handle_digests(request), query, response, engine_s, is_finite
+        )
         if not is_finite:
             # Its prompts broke the model's arithmetic: never an error of ours.
             raise InvalidQuery(
@@ -165,7 +164,8 @@ class MeteredBlackBox:
             return
         done, self._computed = self._computed, None
         self._meter.settle(done.query.n_tokens, done.engine_s)
-        self.trace.append(TraceEntry(self._meter.calls, done.digest, response_digest(done.response)))
+        asked = request_digest(done.request, done.handle_digests)
+        self.trace.append(TraceEntry(self._meter.calls, asked, response_digest(done.response)))
         if done.is_finite:
             self._watch(done)
 
@@ -261,7 +261,7 @@ class MeteredBlackBox:
     def _watch(self, done: _Computed) -> None:
         """Keep the train-loss curve: what the progress bar and the public curve show."""
         logits, rows = done.response.logits, done.query.rows
-        if logits is not None and done.split == "train" and len(rows) == len(self._splits["train"]):
+        if logits is not None and done.request.split == "train" and len(rows) == len(self._splits["train"]):
             loss = _cross_entropy(logits, self._splits["train"].labels[rows])
             if self._best_loss is None or loss < self._best_loss:
                 self._best_loss = loss

@@ -30,7 +30,9 @@ class CanaryArena:
         attempt.mkdir()
         self.ledger = attempt / "journal.jsonl"
         with Journal(self.ledger) as journal:
-            journal.append(JournalEntry(1, 3, 3, self.token))
+            journal.append(JournalEntry(1, 3, 3))
+        with self.ledger.open("a") as journal:
+            journal.write(self.token)
         self.other = self.paths.submissions / "other" / "solver.py"
         self.other.parent.mkdir()
         self.other.write_text(f"SECRET = '{self.token}'\n")

@@ -262,21 +262,21 @@ def _serve_test_rows(monkeypatch):
     monkeypatch.setattr(MeteredBlackBox, "__init__", init)
 
 
-def _charge_a_digest_once(monkeypatch):
+def _charge_a_size_once(monkeypatch):
     charge, seen = Meter.reserve, set()
 
-    def reserve(self, n_candidates, n_rows, digest):
-        if digest in seen:
+    def reserve(self, *size):
+        if size in seen:
             return 0
-        seen.add(digest)
-        return charge(self, n_candidates, n_rows, digest)
+        seen.add(size)
+        return charge(self, *size)
 
     monkeypatch.setattr(Meter, "reserve", reserve)
 
 
 PATCHES = {
     "query-test-rows": _serve_test_rows,
-    "repeat-a-cached-query": _charge_a_digest_once,
+    "repeat-a-cached-query": _charge_a_size_once,
     "name-incumbents-without-end": lambda patch: patch.setattr(incumbents, "MAX_INCUMBENTS", 1000),
     "query-few-rows": lambda patch: patch.setattr(meter, "call_cost", lambda p, n, n_train: p * n // n_train),
     "move-the-cursor-of-a-terminal": lambda patch: patch.setattr(requests, "printable", lambda text: text),

@@ -51,11 +51,11 @@ def test_charges_are_conserved_and_refusals_charge_nothing(budget, n_train, quer
                 before = meter.usage
                 if cost > budget - charged:
                     with pytest.raises(BudgetExhausted):
-                        meter.reserve(n_candidates, n_rows, "digest")
+                        meter.reserve(n_candidates, n_rows)
                     assert meter.usage.calls == before.calls
                     assert meter.usage.examples == before.examples
                 else:
-                    assert meter.reserve(n_candidates, n_rows, "digest") == cost
+                    assert meter.reserve(n_candidates, n_rows) == cost
                     charged += cost
                 assert meter.calls_left == budget - charged >= 0
         entries = list(read_journal(path))
@@ -67,9 +67,9 @@ def test_charges_are_conserved_and_refusals_charge_nothing(budget, n_train, quer
 def test_exactly_the_budget_is_allowed(tmp_path):
     with Journal(tmp_path / "j") as journal:
         meter = Meter(20, 32, journal)
-        assert meter.reserve(20, 32, "a") == 20
+        assert meter.reserve(20, 32) == 20
         with pytest.raises(BudgetExhausted, match="costs 1 calls"):
-            meter.reserve(1, 1, "b")
+            meter.reserve(1, 1)
 
 
 def test_an_attempt_never_continues_an_old_journal(tmp_path):
@@ -81,8 +81,8 @@ def test_a_journal_cut_short_by_a_kill_keeps_its_whole_lines(tmp_path):
     path = tmp_path / "j"
     with Journal(path) as journal:
         meter = Meter(10, 1, journal)
-        meter.reserve(2, 1, "a")
-        meter.reserve(3, 1, "b")
+        meter.reserve(2, 1)
+        meter.reserve(3, 1)
     path.write_bytes(path.read_bytes()[:-5])
     assert [entry.calls for entry in read_journal(path)] == [2]
 
@@ -102,5 +102,5 @@ def test_a_full_disk_charges_nothing(tmp_path):
     journal._file = FullDisk()
     meter = Meter(10, 1, journal)
     with pytest.raises(InfrastructureError, match="No space left"):
-        meter.reserve(1, 1, "a")
+        meter.reserve(1, 1)
     assert meter.usage.calls == 0
