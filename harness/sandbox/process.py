@@ -105,11 +105,13 @@ class SolverProcess:
         """Kill the process if it still runs, reap it, and collect its figures."""
         if self.exit_status is not None or self._popen is None:
             return
-        if hasattr(self, "watchdog"):
-            self.watchdog.look()
-            self.watchdog.stop()
-        self._kill()
-        self._reap()
+        try:
+            if hasattr(self, "watchdog"):
+                self.watchdog.look()
+                self.watchdog.stop()
+        finally:
+            self._kill()
+            self._reap()
 
     def wait(self) -> bool:
         """Give a process that has closed its channel a moment to exit by itself, then end it.

@@ -84,7 +84,8 @@ class Sample:
 
 
 def _read_at(folder_fd: int, name: str) -> str:
-    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd)) as file:  # noqa: PTH123
+    # A thread chooses the bytes of its name: any must be readable, and those of Latin-1 are.
+    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd), encoding="latin-1") as file:  # noqa: PTH123
         return file.read()
 
 
@@ -173,7 +174,7 @@ class Watchdog(threading.Thread):
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.breach: Breach | None = None
-        self.fault: OSError | None = None
+        self.fault: Exception | None = None
         self.peak = Sample()
 
     def run(self) -> None:
@@ -182,7 +183,7 @@ class Watchdog(threading.Thread):
             try:
                 if self.look() is not None:
                     return
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, this thread must not end alone
                 # Blind is not safe: without a watchdog no limit holds.
                 self.fault = error
                 self._kill()

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from case import WATCHDOG, attack, go_on_without_a_main_thread
+from case import WATCHDOG, attack, go_on_without_a_main_thread, libc
 
 _CPU = {"cpu_s": 0.7, "hold_s": 2.0, "relaxed": {"cpu_s": 3.0}}
 _WALL = {"solver_s": 0.7, "hold_s": 2.0, "relaxed": {"solver_s": 3.0}}
@@ -47,6 +47,13 @@ def stop_itself(given, model):
 def ignore_every_signal(given, model):
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
+    time.sleep(60)
+
+
+@attack(WATCHDOG, "TLE", **_WALL)
+def take_an_unreadable_name(given, model):
+    """The watchdog reads names beside figures: one that is no text must not end it."""
+    libc.prctl(15, b"\xff) \n\xfe", 0, 0, 0)
     time.sleep(60)
 
 
