@@ -11,9 +11,16 @@ Why these rules, where it is not obvious:
   `clone3` passes its flags in memory, where a filter cannot look, so it does not exist.
 - `mmap` with GROWSDOWN or SHARED|ANONYMOUS escapes RLIMIT_DATA; LOCKED and HUGETLB pin memory.
 - `ioctl`, `fcntl`, `prctl`, `madvise` are compared in the low 32 bits, as the kernel reads them.
-- File locks, inotify, page merging, emptying the page cache (`fadvise64`) and the machine's free
-  memory (`sysinfo`) are covert channels between two sandboxes.
-- `sendmsg`/`recvmsg` could pass file descriptors.
+- File locks, inotify, page merging, emptying the page cache (`fadvise64`, MADV_PAGEOUT) or going
+  past it (O_DIRECT), and the machine's free memory and disk space (`sysinfo`, `statfs`) are covert
+  channels between two sandboxes. So is waking whoever waits at an address of a library that both
+  have mapped: `futex` wakes waiters of this process alone, and a dying thread nobody by a robust
+  list. Waiting for others stays: `pthread_join` does it.
+- `fsync` and `msync` succeed and do nothing. Scratch is memory; over a library they would make the
+  machine's disk flush, as often as a solver likes.
+- `sendmsg`/`recvmsg` could pass file descriptors. `getsockopt` tells a socket's kind and size alone:
+  SO_PEERPIDFD would hand out a descriptor of the worker. Urgent bytes (MSG_OOB) are a dark corner of
+  the kernel that has been broken before.
 
 There is no maintained pure-Python library for this, and libseccomp's wrappers on PyPI are stale.
 """
@@ -49,13 +56,13 @@ _MAX_INSTRUCTIONS = 4096
 _MAX_JUMP = 255
 
 _SIMPLE = """
-read write readv writev pread64 pwrite64 preadv pwritev close close_range lseek open openat creat stat
-lstat fstat newfstatat statx access faccessat faccessat2 statfs fstatfs getdents64 getcwd chdir fchdir
+read write readv writev pread64 pwrite64 preadv pwritev close close_range lseek creat stat
+lstat fstat newfstatat statx access faccessat faccessat2 getdents64 getcwd chdir fchdir
 rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat readlink readlinkat ftruncate fallocate
-fsync fdatasync umask munmap mremap brk msync membarrier pipe pipe2 dup dup2 dup3 eventfd2
+umask munmap mremap brk pipe pipe2 dup dup2 dup3 eventfd2
 select pselect6 poll ppoll epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait rt_sigaction
-rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack tgkill pause alarm
-getitimer setitimer restart_syscall futex futex_waitv set_tid_address set_robust_list rseq sched_yield
+rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause alarm
+getitimer setitimer restart_syscall rseq sched_yield
 sched_getaffinity getcpu nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
 getrusage uname getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid
 getresuid getresgid getgroups getrlimit getrandom exit exit_group
@@ -64,7 +71,7 @@ getresuid getresgid getgroups getrlimit getrandom exit exit_group
 
 _RUNNER_ONLY = """
 execve wait4 seccomp capset setgroups setresuid setresgid setrlimit landlock_create_ruleset
-landlock_add_rule landlock_restrict_self
+landlock_add_rule landlock_restrict_self set_tid_address set_robust_list statfs fstatfs
 """.split()  # noqa: SIM905 - a table reads better than 200 quoted names
 """In stage 1 alone: bubblewrap's last steps and the runner's lockdown."""
 
@@ -102,15 +109,25 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX."""
 _FCNTLS = (0, 1, 2, 3, 4, 1030)
 """F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC: no lock, lease, owner or seal."""
-_MADVICES = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17, 20, 21, 22, 23)
-"""All the usual ones without MERGEABLE: page merging shows one sandbox what another holds."""
+_MADVICES = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17, 22, 23)
+"""The usual ones without MERGEABLE (page merging shows one sandbox what another holds), COLD and PAGEOUT."""
+_O_DIRECT, _F_SETFL = 0x4000, 4
 _ARCH_PRCTLS = (0x1002, 0x1003, 0x1022, 0x1023)
 """ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_XCOMP_PERM, ARCH_REQ_XCOMP_PERM (AMX in torch)."""
 _PRCTLS = (3, 15, 16, 21)
 """PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP."""
 _PRCTLS_RUNNER = (4, 23, 24, 38, 39, 47)
 """PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET/GET_NO_NEW_PRIVS, PR_CAP_AMBIENT."""
-_AF_UNIX = 1
+_AF_UNIX, _SOL_SOCKET = 1, 1
+_SOCKET_OPTIONS = (3, 4, 7, 8, 30, 38, 39)
+"""SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN."""
+_MESSAGE_FLAGS = 0x02 | 0x20 | 0x40 | 0x80 | 0x100 | 0x4000 | 0x8000
+"""MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_EOR, MSG_WAITALL, MSG_NOSIGNAL, MSG_MORE."""
+_FUTEX_PRIVATE, _FUTEX_CLOCK_REALTIME = 0x80, 0x100
+_FUTEX_WAITS = (0, 9)
+"""FUTEX_WAIT, FUTEX_WAIT_BITSET."""
+_REAPER = 1
+"""Process number of bubblewrap inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +172,11 @@ def _one_of(arg: int, values: Iterable[int], otherwise: int) -> list[Instruction
     return [*block, _refuse(otherwise)]
 
 
+def _is(arg: int, value: int) -> list[Instruction]:
+    """EPERM unless the argument's low 32 bits are `value`; falls through otherwise."""
+    return [_load_low(arg), Instruction(_JEQ, 1, 0, value), _refuse(errno.EPERM)]
+
+
 def _none_of_bits(arg: int, bits: int) -> list[Instruction]:
     """EPERM when any of `bits` is set; falls through otherwise."""
     return [_load_low(arg), Instruction(_AND, 0, 0, bits), Instruction(_JEQ, 1, 0, 0), _refuse(errno.EPERM)]
@@ -183,11 +205,24 @@ def _mmap() -> list[Instruction]:
     ]
 
 
+def _fcntl() -> list[Instruction]:
+    flags = _none_of_bits(2, _O_DIRECT)
+    skip = Instruction(_JEQ, 0, len(flags), _F_SETFL)
+    return [_load_low(1), skip, *flags, *_one_of(1, _FCNTLS, errno.EPERM)]
+
+
+def _futex() -> list[Instruction]:
+    """Anything among this process's own threads; with others, waiting alone."""
+    block = [_load_low(1), Instruction(_AND, 0, 0, _FUTEX_PRIVATE), Instruction(_JEQ, 1, 0, 0), _ret(_ALLOW)]
+    block += [_load_low(1), Instruction(_AND, 0, 0, 0xFFFF_FFFF ^ _FUTEX_CLOCK_REALTIME)]
+    for wait in _FUTEX_WAITS:
+        block += [Instruction(_JEQ, 0, 1, wait), _ret(_ALLOW)]
+    return [*block, _refuse(errno.EPERM)]
+
+
 def _prlimit(*, may_write: bool) -> list[Instruction]:
     """Only on itself; after the lockdown, only reading."""
-    block = [_load_low(0), Instruction(_JEQ, 1, 0, 0), _refuse(errno.EPERM)]
-    if not may_write:
-        block += _is_zero(2)
+    block = [*_is(0, 0), *(() if may_write else _is_zero(2))]
     return [*block, _ret(_ALLOW)]
 
 
@@ -195,22 +230,30 @@ def _rules(*, runner: bool) -> dict[str, list[Instruction]]:
     """Per call with argument rules, a block that always ends in a return."""
     eperm = errno.EPERM
     # A null address: to the connected peer alone, which is what `send` and `recv` become.
-    connected = [*_is_zero(4), _ret(_ALLOW)]
+    connected = [*_is_zero(4), *_none_of_bits(3, 0xFFFF_FFFF ^ _MESSAGE_FLAGS), _ret(_ALLOW)]
+    done = [_ret(_ERRNO | 0)]
     return {
+        "open": [*_none_of_bits(1, _O_DIRECT), _ret(_ALLOW)],
+        "openat": [*_none_of_bits(2, _O_DIRECT), _ret(_ALLOW)],
+        "fsync": done,
+        "fdatasync": done,
+        "msync": done,
+        "futex": _futex(),
+        "tgkill": [_load_low(0), Instruction(_JEQ, 0, 1, _REAPER), _refuse(eperm), _ret(_ALLOW)],
         "mmap": _mmap(),
         "mprotect": [*_none_of_bits(2, _PROT_GROWS), _ret(_ALLOW)],
         "madvise": _one_of(2, _MADVICES, errno.EINVAL),
         "clone": _one_of(0, (_THREAD_FLAGS, _MUSL_THREAD_FLAGS), eperm),
         "clone3": [_refuse(errno.ENOSYS)],
         "ioctl": _one_of(1, _IOCTLS, errno.ENOTTY),
-        "fcntl": _one_of(1, _FCNTLS, eperm),
+        "fcntl": _fcntl(),
         "prctl": _one_of(0, _PRCTLS + (_PRCTLS_RUNNER if runner else ()), eperm),
         "arch_prctl": _one_of(0, _ARCH_PRCTLS, errno.EINVAL),
         "prlimit64": _prlimit(may_write=runner),
         "socket": [_refuse(errno.EACCES)],
         "socketpair": _one_of(0, (_AF_UNIX,), eperm),
         "getsockname": [_ret(_ALLOW)],
-        "getsockopt": [_ret(_ALLOW)],
+        "getsockopt": [*_is(1, _SOL_SOCKET), *_one_of(2, _SOCKET_OPTIONS, eperm)],
         "sendto": connected,
         "recvfrom": connected,
     }

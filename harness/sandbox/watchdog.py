@@ -62,7 +62,7 @@ class WatchLimits:
     Attributes:
         wall_s: on the solver's clock.
         cpu_s: all threads together.
-        memory_bytes: resident anonymous and shared pages; file pages can be reclaimed.
+        memory_bytes: anonymous and shared pages, resident or swapped out; file pages can be reclaimed.
         scratch_inodes: files in the scratch folder: each costs kernel memory that no
             per-process limit counts.
     """
@@ -108,7 +108,7 @@ def sample_process(proc_fd: int) -> Sample | None:
         return None  # a zombie
     return Sample(
         cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
-        unreclaimable_bytes=sizes.get("RssAnon", 0) + sizes.get("RssShmem", 0),
+        unreclaimable_bytes=sum(sizes.get(name, 0) for name in ("RssAnon", "RssShmem", "VmSwap")),
         data_bytes=sizes.get("VmData", 0),
         peak_rss_bytes=sizes.get("VmHWM", 0),
     )
@@ -120,7 +120,7 @@ def _sizes(status: str) -> dict[str, int]:
     return {
         name: int(value.split()[0]) * _KIB
         for name, _, value in pairs
-        if name in ("VmData", "VmHWM", "RssAnon", "RssShmem")
+        if name in ("VmData", "VmHWM", "VmSwap", "RssAnon", "RssShmem")
     }
 
 

@@ -45,10 +45,9 @@ def main() -> None:
             lockdown.forbid_dumps()
             lockdown.limit_resources(config["rlimits"])
             abi = lockdown.landlock(config["scratch"])
+            found = selftest.writable_mounts(config["read_only"])
             lockdown.load_filter(bytes(frame.payload))
-            found = selftest.breaches(
-                config["root_entries"], config["canaries"], config["read_only"], _CHANNEL_FD
-            )
+            found += selftest.breaches(config["root_entries"], config["canaries"], _CHANNEL_FD)
         else:
             lockdown.limit_resources(config["rlimits"])
     except (OSError, ValueError) as error:

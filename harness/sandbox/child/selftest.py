@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from harness.sandbox.child.kernel import attempt
 
-__all__ = ["breaches"]
+__all__ = ["breaches", "writable_mounts"]
 
 _AF_INET, _SOCK_STREAM = 2, 1
 _PTRACE_ATTACH = 16
@@ -16,15 +16,21 @@ _CLONE_NEWUSER = 0x1000_0000
 _REFUSED = (errno.EPERM, errno.ENOSYS)
 
 
-def breaches(
-    root_entries: Sequence[str], canaries: Sequence[str], read_only: Sequence[str], channel_fd: int
-) -> list[str]:
+def writable_mounts(read_only: Sequence[str]) -> list[str]:
+    """Return what is wrong with mounts; before stage 2, which lets nobody ask about file systems.
+
+    Args:
+        read_only: folders that must lie on a read-only mount.
+    """
+    return [f"{path} is not on a read-only mount" for path in read_only if _is_writable(path)]
+
+
+def breaches(root_entries: Sequence[str], canaries: Sequence[str], channel_fd: int) -> list[str]:
     """Return what is open that must be closed; empty when the sandbox holds.
 
     Args:
         root_entries: the exact names that `/` may hold.
         canaries: host paths that must not exist in here.
-        read_only: folders that must lie on a read-only mount.
         channel_fd: the only descriptor besides stdin, stdout and stderr.
     """
     found = [f"{name} did not fail as refused ({what})" for name, what in _calls() if what]
@@ -36,9 +42,7 @@ def breaches(
     descriptors = _descriptors()
     if descriptors != [0, 1, 2, channel_fd]:
         found.append(f"open descriptors {descriptors}, expected [0, 1, 2, {channel_fd}]")
-    found += [f"{path} can be seen" for path in canaries if _is_visible(path)]
-    found += [f"{path} is not on a read-only mount" for path in read_only if _is_writable(path)]
-    return found
+    return found + [f"{path} can be seen" for path in canaries if _is_visible(path)]
 
 
 def _calls() -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import os
 
-from case import RLIMITS, SECCOMP, WATCHDOG, attack, reach
+from case import RLIMITS, SECCOMP, WATCHDOG, attack, reach, syscall
 
 _MIB = 1 << 20
 _SMALL, _LARGE = {"scratch_bytes": 8 * _MIB}, {"scratch_bytes": 256 * _MIB}
@@ -85,3 +85,25 @@ def attach_attribute(given, model):
 @attack(SECCOMP)
 def flush_all_disks(given, model):
     return reach(306, -1)
+
+
+def _flush(name, number, *args):
+    """A disk can be made to flush through any file of it, read-only or not.
+
+    The arguments are impossible: who says that it was done has not asked the kernel.
+    """
+
+    def run(given, model):
+        try:
+            syscall(number, *args)
+        except OSError as error:
+            return f"the kernel itself answered {error.strerror}"
+        raise PermissionError(1, "said to be done, and nothing was")
+
+    run.__name__ = name
+    globals()[name] = attack(SECCOMP)(run)
+
+
+_flush("flush_a_disk_through_a_library", 74, -1)
+_flush("flush_data_through_a_library", 75, -1)
+_flush("flush_a_mapped_library", 26, 1, 1, 4)

@@ -122,3 +122,73 @@ def merge_pages(given, model):
 @attack(SECCOMP)
 def splice_pages(given, model):
     return reach(278, -1, None, 0, 0)
+
+
+@attack(SECCOMP)
+def read_free_space_of_the_host(given, model):
+    """What is left on the disk that the interpreter lies on moves with what the worker writes."""
+    return os.statvfs(os.__file__).f_bfree
+
+
+@attack(SECCOMP)
+def page_out_a_library(given, model):
+    """The other way to empty the page cache: what the worker's own user may do to its files."""
+    return _map(os.__file__).madvise(21) or "paged out"
+
+
+@attack(SECCOMP)
+def read_past_the_page_cache(given, model):
+    return os.open(os.__file__, os.O_RDONLY | os.O_DIRECT)
+
+
+@attack(SECCOMP)
+def turn_the_page_cache_off(given, model):
+    fd = os.open(os.__file__, os.O_RDONLY)
+    return fcntl.fcntl(fd, fcntl.F_SETFL, os.O_DIRECT) or "off"
+
+
+@attack(SECCOMP)
+def wake_a_waiter_at_a_library(given, model):
+    """Whoever has mapped the same page of a library can wait at it: how many did is the answer."""
+    return reach(202, _address(_map(os.__file__)), 1, 1, None, None, 0)
+
+
+@attack(SECCOMP)
+def requeue_waiters_at_a_library(given, model):
+    address = _address(_map(os.__file__))
+    return reach(202, address, 3, 1, 1, address, 0)
+
+
+@attack(SECCOMP)
+def wake_a_waiter_by_dying(given, model):
+    """At the end of a thread the kernel wakes who waits at an address of the thread's choice."""
+    return reach(218, _address(_map(os.__file__)))
+
+
+@attack(SECCOMP)
+def wake_a_waiter_by_a_robust_list(given, model):
+    return reach(273, None, 0)
+
+
+@attack(SECCOMP)
+def wait_at_many_places(given, model):
+    return reach(449, None, 0, 0, None, 0)
+
+
+@attack(SECCOMP)
+def order_memory_barriers_everywhere(given, model):
+    return reach(324, 1, 0, 0)
+
+
+_mapped = []
+
+
+def _map(path):
+    _mapped.append(mmap.mmap(os.open(path, os.O_RDONLY), 4096, mmap.MAP_SHARED, mmap.PROT_READ))
+    return _mapped[-1]
+
+
+def _address(view):
+    import numpy as np
+
+    return np.frombuffer(view, np.uint8).ctypes.data

@@ -1,12 +1,13 @@
 """Memory that a limit might forget."""
 
+import ctypes
 import mmap
 import os
 import socket
 import sys
 import time
 
-from case import GROUPS, RLIMITS, SECCOMP, WATCHDOG, attack, go_on_without_a_main_thread, reach
+from case import GROUPS, RLIMITS, SECCOMP, WATCHDOG, attack, go_on_without_a_main_thread, libc, reach
 
 _MIB = 1 << 20
 _SMALL, _LARGE = {"memory_bytes": 200 * _MIB}, {"memory_bytes": 1 << 30}
@@ -93,6 +94,24 @@ def map_one_file_without_a_main_thread(given, model):
     go_on_without_a_main_thread(rest)
 
 
+@attack(WATCHDOG, "MLE", relaxed=_LARGE, **_SMALL)
+def make_read_only_pages_writable(given, model):
+    """With no address space left the kernel forgets to ask whether the data segment is full.
+
+    The resource limit of memory does not hold then; that of address space does, and the watchdog.
+    """
+    flags, size = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 300 * _MIB
+    libc.mmap.restype = ctypes.c_void_p
+    first = libc.mmap(None, ctypes.c_size_t(size), mmap.PROT_READ, flags, -1, 0)
+    while libc.mmap(None, ctypes.c_size_t(size), mmap.PROT_READ, flags, -1, 0) != ctypes.c_void_p(-1).value:
+        pass
+    if libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(size), mmap.PROT_READ | mmap.PROT_WRITE):
+        raise MemoryError
+    ctypes.memset(first, 1, size)
+    time.sleep(1)
+    return f"{size} bytes"
+
+
 def _map_many_times():
     with open("f", "wb") as file:
         file.write(bytes(40 * _MIB))
@@ -138,7 +157,7 @@ def fill_memory_of_the_kernel(given, model):
                 end.send(bytes(4096))
         except BlockingIOError:
             continue
-    size = 31 << 30
+    size = 15 << 30
     view = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
     for at in range(0, size, 2 * _MIB):  # one page of the table each; what is read is the page of zeros
         view[at]

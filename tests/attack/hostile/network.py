@@ -1,9 +1,11 @@
 """Talking to anybody but the harness."""
 
 import array
+import ctypes
+import errno
 import socket
 
-from case import MOUNTS, SECCOMP, attack, become_root_of_a_namespace, reach
+from case import MOUNTS, SECCOMP, Unsupported, attack, become_root_of_a_namespace, reach, syscall
 
 
 @attack(SECCOMP)
@@ -104,3 +106,44 @@ def widen_channel_buffer(given, model):
 @attack(SECCOMP)
 def make_internet_socket_pair(given, model):
     return reach(53, 2, 1, 0, None)
+
+
+def _ask_the_channel(option):
+    found, size = ctypes.create_string_buffer(64), ctypes.c_uint(64)
+    try:
+        syscall(55, 3, socket.SOL_SOCKET, option, found, ctypes.byref(size))
+    except OSError as error:
+        if error.errno == errno.ENOPROTOOPT:
+            raise Unsupported("this kernel has no such option") from error
+        raise
+    return found.raw[: size.value].hex()
+
+
+@attack(SECCOMP)
+def take_a_handle_on_the_worker(given, model):
+    """A descriptor of the process at the other end, whatever namespace it lives in."""
+    return _ask_the_channel(77)
+
+
+@attack(SECCOMP)
+def read_credentials_of_the_worker(given, model):
+    return _ask_the_channel(17)
+
+
+@attack(SECCOMP)
+def number_the_sockets_of_the_machine(given, model):
+    """One counter for all: what it grows by tells what others do."""
+    return _ask_the_channel(57)
+
+
+@attack(SECCOMP)
+def send_urgent_byte(given, model):
+    left, _right = socket.socketpair()
+    return left.send(b"x", socket.MSG_OOB)
+
+
+@attack(SECCOMP)
+def read_urgent_byte(given, model):
+    left, right = socket.socketpair()
+    left.send(b"x")
+    return reach(45, right.fileno(), ctypes.create_string_buffer(1), 1, 0x41, None, None)

@@ -82,6 +82,12 @@ def signal_parent(given, model):
     return os.kill(os.getppid(), 0) or "reached"
 
 
+@attack(SECCOMP, needs="root")
+def signal_process_1(given, model):
+    """By the one call that a solver has for signals to itself."""
+    return syscall(234, 1, 1, 0) or "reached"
+
+
 @attack(SECCOMP)
 def queue_signal_to_parent(given, model):
     return reach(129, os.getppid(), 0, None)
