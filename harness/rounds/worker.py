@@ -33,6 +33,7 @@ from harness.session.arena import Arena
 from harness.session.artifact import Artifact, write_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.blackbox import Progress
+from harness.session.footprint import attempt_bytes
 from harness.session.rotation import predict_seed, rotation_seed
 from harness.session.submission import read_submission
 from harness.store import (
@@ -226,8 +227,7 @@ class Worker:
             ),
             lost,
         )
-        limits = arena.config.limits
-        with self._admission.hold(limits.memory_bytes + limits.scratch_bytes):
+        with self._admission.hold(attempt_bytes(arena, loaded)):
             return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt), lost)
 
     def _watcher(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:

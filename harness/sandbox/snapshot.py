@@ -1,12 +1,13 @@
 """Reading a submission's files for the sandbox: regular files only, copied, never linked."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 from harness.errors import InvalidSubmission
 
-__all__ = ["MAX_BYTES", "MAX_FILES", "read_submission"]
+__all__ = ["MAX_BYTES", "MAX_FILES", "read_regular", "read_submission"]
 
 MAX_FILES = 200
 MAX_BYTES = 16 << 20
@@ -25,39 +26,48 @@ def read_submission(folder: Path) -> dict[str, bytes]:
         InvalidSubmission: not a folder, a link or special file, too many files or bytes.
     """
     files: dict[str, bytes] = {}
-    total = 0
+    left = MAX_BYTES
     if not folder.is_dir():
         msg = f"{folder}: expected a folder that holds the solver's files"
         raise InvalidSubmission(msg)
-    for parent, folders, names in os.walk(folder):
+    # By descriptors: what is a folder now may be a link by the time its files are opened.
+    for parent, folders, names, parent_fd in os.fwalk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        for name in (*folders, *names):
-            if Path(parent, name).is_symlink():
+        for name in folders:
+            if stat.S_ISLNK(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode):
                 msg = f"{Path(parent, name).relative_to(folder)}: links are not accepted, copy the file"
                 raise InvalidSubmission(msg)
         for name in sorted(names):
-            path = Path(parent, name)
-            data = _read_regular(path, MAX_BYTES - total)
-            total += len(data)
-            files[str(path.relative_to(folder))] = data
-            if len(files) > MAX_FILES:
-                msg = f"{folder.name}: more than {MAX_FILES} files"
+            data = read_regular(name, at_most=left, folder_fd=parent_fd)
+            left -= len(data)
+            files[str(Path(parent, name).relative_to(folder))] = data
+            if left < 0 or len(files) > MAX_FILES:
+                msg = f"{folder.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes"
                 raise InvalidSubmission(msg)
     return files
 
 
-def _read_regular(path: Path, at_most: int) -> bytes:
+def read_regular(name: str, *, at_most: int, folder_fd: int) -> bytes:
+    """Return a regular file's contents, cut after `at_most` + 1 bytes.
+
+    Args:
+        name: within the folder.
+        at_most: of more than these the caller wants to know no more than that.
+        folder_fd: the folder, opened.
+
+    Raises:
+        InvalidSubmission: a link, a special file, or one that cannot be read.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(name, flags, dir_fd=folder_fd)
     except OSError as error:
-        msg = f"{path.name}: cannot be read: {error.strerror}"
+        is_link = error.errno == errno.ELOOP
+        what = "links are not accepted, copy the file" if is_link else f"cannot be read: {error.strerror}"
+        msg = f"{name}: {what}"
         raise InvalidSubmission(msg) from None
     with open(fd, "rb") as file:  # noqa: PTH123 - from a descriptor
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            msg = f"{path.name}: not a regular file"
+            msg = f"{name}: not a regular file"
             raise InvalidSubmission(msg)
-        data = file.read(at_most + 1)
-    if len(data) > at_most:
-        msg = f"{path.name}: the submission's files pass {MAX_BYTES} bytes"
-        raise InvalidSubmission(msg)
-    return data
+        return file.read(at_most + 1)

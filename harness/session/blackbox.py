@@ -92,7 +92,7 @@ class MeteredBlackBox:
         """What the engine knows the attempt by."""
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
-        self.incumbents = Incumbents(task.config.budget_calls)
+        self.incumbents = Incumbents(task.config.budget_calls, arena.config.limits.state_bytes)
 
     @property
     def info(self) -> ModelInfo:

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import reprlib
-import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from harness.api import API_VERSION
 from harness.errors import InvalidSubmission, UsageError
+from harness.sandbox.snapshot import read_regular
 from harness.session.archive import read_zip, without_wrapper
 
 __all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
@@ -155,23 +155,19 @@ def _is_kept(name: str) -> bool:
 def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
     """Return the folder's files; hidden ones and caches are left out, links refused."""
     files: dict[str, bytes] = {}
-    total = 0
-    for folder, folders, names in os.walk(root):
+    left = max_bytes
+    for folder, folders, names, folder_fd in os.fwalk(root):
         folders[:] = sorted(filter(_is_kept, folders))
         for name in sorted(names):
-            path = Path(folder) / name
-            relative = path.relative_to(root).as_posix()
+            relative = (Path(folder) / name).relative_to(root).as_posix()
             if not _is_kept(relative):
                 continue
-            status = path.lstat()
-            if not stat.S_ISREG(status.st_mode):
-                raise InvalidSubmission(f"{relative}: links and special files are not accepted")
-            total += status.st_size
-            if total > max_bytes or len(files) >= MAX_FILES:
+            files[relative] = read_regular(name, at_most=left, folder_fd=folder_fd)
+            left -= len(files[relative])
+            if left < 0 or len(files) > MAX_FILES:
                 raise InvalidSubmission(
                     f"{root.name}: more than {max_bytes} bytes or {MAX_FILES} files; a submission is code, not weights"
                 )
-            files[relative] = path.read_bytes()
     return files
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from harness.api.types import ModelInfo
 from harness.errors import InvalidSubmission, SandboxUnavailable, UsageError
-from harness.sandbox import SandboxMode, SandboxPolicy, require_mode
+from harness.sandbox import SandboxMode, SandboxPolicy, require_mode, watchdog
 from harness.sandbox.bwrap import HARNESS_FILES, Layout
 from harness.sandbox.elf import needed_libraries
 from harness.sandbox.environment import solver_environment
@@ -20,6 +21,7 @@ from harness.sandbox.messages import QueryMessage, SolutionMessage, arrays_of, r
 from harness.sandbox.snapshot import MAX_FILES, read_submission
 from harness.sandbox.solution_check import BadSolutionError, build_solution
 from harness.sandbox.watchdog import SolverClock, sample_process
+from harness.session import submission as session_submission
 
 HARNESS = Path(__file__).resolve().parents[3] / "harness"
 
@@ -66,6 +68,30 @@ def test_snapshot_anything_else_is_refused(tmp_path, make):
     make(tmp_path)
     with pytest.raises(InvalidSubmission):
         read_submission(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "read", [read_submission, lambda path: session_submission.read_submission(path, 9999)]
+)
+def test_folder_swapped_for_a_link_while_it_is_read_leads_nowhere(tmp_path, monkeypatch, read):
+    """The owner of a folder changes it under the reader: between listing a folder and opening its files."""
+    secret, folder = tmp_path / "secret", tmp_path / "folder"
+    for path in (secret, folder / "inner"):
+        path.mkdir(parents=True)
+        (path / "solver.py").write_text("SECRET" if path == secret else "import numpy")
+    (folder / "solver.toml").write_text('name = "x"\nentry = "inner.solver:S"\n')
+    walk = os.fwalk
+
+    def swap(top):
+        for found in walk(top):
+            if found[0].endswith("inner"):
+                (folder / "inner").rename(tmp_path / "away")
+                (folder / "inner").symlink_to(secret)
+            yield found
+
+    monkeypatch.setattr(os, "fwalk", swap)
+    files = read(folder)
+    assert b"SECRET" not in (files if isinstance(files, dict) else files.files)["inner/solver.py"]
 
 
 def test_snapshot_missing_folder_is_refused(tmp_path):
@@ -261,6 +287,34 @@ def test_sample_process_of_dead_one_is_none_even_if_its_number_is_reused():
     child.wait()
     assert sample_process(folder) is None
     os.close(folder)
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, MemoryError])
+def test_watchdog_that_cannot_look_kills(monkeypatch, error):
+    def blind(_fd):
+        raise error("blind")
+
+    monkeypatch.setattr(watchdog, "sample_process", blind)
+    killed = threading.Event()
+    limits = watchdog.WatchLimits(wall_s=60, cpu_s=60, memory_bytes=1 << 40, scratch_inodes=99)
+    dog = watchdog.Watchdog(-1, SolverClock(), limits, killed.set, None)
+    dog.start()
+    assert killed.wait(5)
+    dog.join(5)
+    assert isinstance(dog.fault, error)
+
+
+def test_sample_process_of_any_name_is_read():
+    """A thread names itself, and the kernel writes that name before the figures."""
+    code = "import ctypes; ctypes.CDLL(None).prctl(15, bytes([255, 41, 10, 254]), 0, 0, 0); print(); input()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    folder = os.open(f"/proc/{process.pid}", os.O_RDONLY)
+    found = sample_process(folder)
+    process.communicate(b"\n")
+    os.close(folder)
+    assert found.cpu_s > 0
+    assert found.unreclaimable_bytes > 1 << 20
 
 
 def test_require_mode_without_bubblewrap_names_the_fix(monkeypatch, tmp_path):

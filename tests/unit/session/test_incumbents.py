@@ -1,15 +1,20 @@
 from itertools import pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.session.incumbents import MAX_INCUMBENTS, Checkpoint, Incumbents
+from harness.api import Solution
+from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS, Checkpoint, Incumbents
+
+STATE_BYTES = 64
 
 
-def named(budget, calls):
-    incumbents = Incumbents(budget)
+def named(budget, calls, state_bytes=0):
+    incumbents = Incumbents(budget, STATE_BYTES)
+    solution = Solution(np.zeros((1, 1, 1, 1), np.float32), state={"s": np.zeros(state_bytes, np.uint8)})
     for number in calls:
-        incumbents.name(Checkpoint(number, object()))
+        incumbents.name(Checkpoint(number, solution))
     return incumbents
 
 
@@ -37,3 +42,18 @@ def test_the_grid_is_logarithmic():
     kept = [checkpoint.calls for checkpoint in named(8000, range(8001)).all]
     ratios = [(after + 1) / (before + 1) for before, after in pairwise(kept[2:])]
     assert all(2.5 < ratio < 3.7 for ratio in ratios)
+
+
+@given(st.integers(0, STATE_BYTES), st.lists(st.integers(0, 400), min_size=1, max_size=30))
+def test_states_together_are_bounded_and_the_newest_stay(state_bytes, calls):
+    kept = named(400, sorted(calls), state_bytes).all
+    assert sum(checkpoint.state_bytes for checkpoint in kept) <= KEPT_STATES * STATE_BYTES
+    small = named(400, sorted(calls)).all
+    assert [checkpoint.calls for checkpoint in kept] == [checkpoint.calls for checkpoint in small][
+        -len(kept) :
+    ]
+
+
+def test_full_states_leave_as_many_incumbents_as_fit():
+    assert len(named(400, range(401), STATE_BYTES).all) == KEPT_STATES
+    assert len(named(400, range(401), STATE_BYTES // 4).all) == MAX_INCUMBENTS

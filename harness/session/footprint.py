@@ -1,0 +1,33 @@
+"""The most memory that an attempt may take: its processes and what the worker holds for it."""
+
+import numpy as np
+
+from harness.sandbox.frames import PAYLOAD_MAX_BYTES
+from harness.session.arena import Arena, ArenaTask
+from harness.session.handles import MAX_WORDS
+from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS
+
+__all__ = ["attempt_bytes"]
+
+_FLOAT_BYTES = np.dtype(np.float32).itemsize
+_REQUEST_BYTES = PAYLOAD_MAX_BYTES + PAYLOAD_MAX_BYTES // 2
+"""A query as it came, and its answer."""
+_COPIES = 2
+"""Test outputs as computed, and once more cut into the batches of `predict`."""
+
+
+def attempt_bytes(arena: Arena, task: ArenaTask) -> int:
+    """Return what an attempt at a task may hold at once, by its limits.
+
+    Counted are the solver's process and its scratch folder; in the worker the incumbents and the solution
+    in hand, the placed prompts, the log, and the request being served or, later, the test outputs. What all
+    attempts share is not: the model, the data, the engine's cache and its one step at a time.
+    """
+    limits, info = arena.config.limits, arena.model_info(task.config)
+    prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * _FLOAT_BYTES
+    held = (MAX_INCUMBENTS + 1) * limits.max_ensemble * prompt + limits.max_bases * prompt
+    held += (KEPT_STATES + 1) * limits.state_bytes + limits.log_bytes
+    widths = {"features": info.hidden_size, "word_logits": MAX_WORDS}
+    width = len(task.config.label_names) + sum(widths.get(name, 0) for name in info.outputs)
+    test_bytes = _COPIES * limits.max_ensemble * len(task.data.test) * width * _FLOAT_BYTES
+    return limits.memory_bytes + limits.scratch_bytes + held + max(_REQUEST_BYTES, test_bytes)
