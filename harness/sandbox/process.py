@@ -174,7 +174,8 @@ class SolverProcess:
             else:
                 spawned = spawn_isolated(self._mode, self._policy, environment, self._submission, fds)
             self._popen = spawned.popen
-            pid = self._identify(spawned, deadline)
+        # With our copies of its ends closed: the log of a process that failed has an end then.
+        pid = self._identify(spawned, deadline)
         uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else None
         config = spawned.config | {"uid": uid, "gid": uid, "nonce": nonce, "scratch": SCRATCH}
         self._lock_down(config, nonce, deadline)

@@ -1,8 +1,10 @@
 import importlib.util
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from attack_table import ATTACKS, case
 from canary_arena import CanaryArena
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -10,6 +12,27 @@ _SPEC = importlib.util.spec_from_file_location(
 )
 _DRIVER = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_DRIVER)
+
+
+_SAME_IN_BOTH_MODES = {case.SECCOMP, case.WIRE}
+"""Layers that do not depend on the user: the filters are the same bytes, the wire is the host's side."""
+_AS_ANOTHER_USER = 3
+"""Of each group's attacks on such a layer, how many `make test` repeats in root's other mode."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Leave to `make attack` what is the same once more."""
+    repeated = Counter()
+    for item in items:
+        params = getattr(item, "callspec", None) and item.callspec.params
+        attack = ATTACKS.get(params["name"]) if params and "name" in params else None
+        if attack is None or attack.layer not in _SAME_IN_BOTH_MODES or os.geteuid() != 0:
+            continue
+        if params.get("sandbox") == "user":
+            repeated[attack.group, attack.layer] += 1
+            if repeated[attack.group, attack.layer] > _AS_ANOTHER_USER:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

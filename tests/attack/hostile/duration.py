@@ -7,8 +7,8 @@ import time
 
 from case import WATCHDOG, attack, go_on_without_a_main_thread, libc
 
-_CPU = {"cpu_s": 0.7, "hold_s": 2.0, "relaxed": {"cpu_s": 3.0}}
-_WALL = {"solver_s": 0.7, "hold_s": 2.0, "relaxed": {"solver_s": 3.0}}
+_CPU = {"cpu_s": 0.7, "hold_s": 1.5, "relaxed": {"cpu_s": 2.0}}
+_WALL = {"solver_s": 0.7, "hold_s": 1.5, "relaxed": {"solver_s": 2.0}}
 
 
 @attack(WATCHDOG, "TLE", **_CPU)
