@@ -43,6 +43,8 @@ from harness.session.submission import Submission
 
 __all__ = ["RunSpec", "run_attempt", "solver_params"]
 
+_INCUMBENT_SHARE = 0.25
+"""Of `predict_s`, for a process that only scores an earlier incumbent: there may be sixteen of them."""
 _SCORED_ON_CHECKPOINT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT})
 
 
@@ -258,7 +260,15 @@ def _score_incumbents(
             continue
         try:
             predictions = _predictions(
-                arena, loaded, blackbox, source, outcome, checkpoint.solution, mode, predict_seed
+                arena,
+                loaded,
+                blackbox,
+                source,
+                outcome,
+                checkpoint.solution,
+                mode,
+                predict_seed,
+                share=_INCUMBENT_SHARE,
             )
         except (PredictFailure, InvalidQuery):
             continue
@@ -306,8 +316,12 @@ def _predictions(
     solution: Solution,
     mode: SandboxMode,
     predict_seed: int,
+    share: float = 1.0,
 ) -> IntArray:
-    """Return the class numbers of the test rows (B,) in canonical order."""
+    """Return the class numbers of the test rows (B,) in canonical order.
+
+    `share` is how much of `predict_s` each process of `predict` gets.
+    """
     if not outcome.has_predict:
         outputs = test_outputs(arena, loaded, blackbox, solution, ("logits",))
         if outputs.logits is None:
@@ -319,7 +333,7 @@ def _predictions(
         test_outputs(arena, loaded, blackbox, solution, wanted),
         solution,
         len(loaded.config.label_names),
-        arena.policy,
+        replace(arena.policy, predict_s=share * arena.policy.predict_s),
         mode,
         predict_seed,
     )

@@ -1,0 +1,41 @@
+"""Scoring earlier incumbents must not hold the worker for as long as `predict` likes."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from harness.api import Solution
+from harness.records import Verdict
+from harness.sandbox import PredictOutcome, SandboxPolicy
+from harness.session import attempt, prediction
+from harness.session.incumbents import Checkpoint
+
+
+def solution(number):
+    return Solution(np.zeros((1, 1, 1, 1), np.float32), state={"n": np.array(number)})
+
+
+def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatch):
+    granted = []
+
+    def run(_source, batches, _state, policy, _mode):
+        granted.append(policy.predict_s)
+        return PredictOutcome(Verdict.OK, [np.zeros(batch.logits.shape[1], np.int64) for batch in batches])
+
+    outputs = SimpleNamespace(logits=np.zeros((1, 4, 2), np.float32), features=None, word_logits=None)
+    monkeypatch.setattr(prediction, "run_predict", run)
+    monkeypatch.setattr(attempt, "test_outputs", lambda *_args: outputs)
+    monkeypatch.setattr(attempt, "_scores", lambda *_args: SimpleNamespace(public=1.0, private=None))
+    held = [Checkpoint(calls, solution(calls)) for calls in range(8)]
+    scored = attempt._score_incumbents(
+        SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
+        SimpleNamespace(config=SimpleNamespace(label_names=("no", "yes"))),
+        SimpleNamespace(incumbents=SimpleNamespace(all=held)),
+        None,
+        SimpleNamespace(has_predict=True),
+        solution(99),
+        None,
+        1,
+    )
+    assert [score.calls for score in scored] == list(range(8))
+    assert granted == [25.0] * 16
