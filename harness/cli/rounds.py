@@ -59,7 +59,7 @@ def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     with stores(home) as (_, sealed, publisher):
         held = [
             (submission, run)
-            for submission in sealed.list_submissions(name)
+            for submission in sealed.list_submissions(name, is_everything=True)
             for run in submission.runs
             if run.is_held
         ]
@@ -142,8 +142,8 @@ def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Run what stands in a closed round once more, on k-shot seeds drawn now: the final phase."""
     from harness.rounds.final import draw_final
 
-    with stores(home) as (paths, sealed, publisher):
-        made, queued = draw_final(sealed, publisher, paths, name)
+    with stores(home) as (_, sealed, publisher):
+        made, queued = draw_final(sealed, publisher, name)
     console.print(escape(f"round {made.facts.name} {made.facts.version}: {queued} submissions are queued"))
 
 

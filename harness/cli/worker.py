@@ -53,7 +53,9 @@ def worker(
         runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
-            held = sum(run.is_held for entry in sealed.list_submissions() for run in entry.runs)
+            held = sum(
+                run.is_held for entry in sealed.list_submissions(is_everything=True) for run in entry.runs
+            )
             if held:
                 console.print(
                     f"{held} runs are on hold after faults of ours; mend the cause, then: gradfree round release"

@@ -1,27 +1,30 @@
 """One archive with everything that is needed to compute a round's ranking again without the platform.
 
 What it holds is what everybody may see at the moment: it is taken from the public store. After
-publication the predictions, the test labels (unless they are sealed) and the audit come from the sealed
-one, so that scores can be computed again too. `harness.rounds.verify` reads it back.
+publication the whole rules, the predictions, the test labels (unless they are sealed) and the round's part
+of the audit come from the sealed one, so that scores can be computed again too. `harness.rounds.verify`
+reads it back.
 
 ::
 
     manifest.json            schema, round, phase, SHA-256 of every other file
-    round.json               the rules; their SHA-256 is the round's digest
+    rules.json               before publication: what of the rules everybody may read
+    round.json               after publication: the rules; their SHA-256 is the round's digest
     submissions.json         every submission with its runs: verdicts, calls, scores, hashes of artifacts
     ranking.json             places as the board shows them
     labels/<task>.json       after publication: labels, which rows are public, number of classes
     predictions/<run>.json   after publication: predicted classes in canonical order
-    events.jsonl             after publication: who did what, when
+    events.jsonl             after publication: who did what, when, in this round
 """
 
 import hashlib
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.store import ArenaPaths, Entry, PublicStore, RunLine, SealedStore
+from harness.store import ArenaPaths, Entry, Event, PublicStore, RunLine, SealedStore, StoredRound
 
 __all__ = ["EXPORT_SCHEMA", "export_round"]
 
@@ -48,12 +51,13 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
         entries = public.submissions(name, stored.facts.version)
         pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
     is_final = board.round.is_final
-    files: dict[str, bytes] = {"round.json": stored.facts.rules_json.encode()}
+    files: dict[str, bytes] = {}
     sealed_scores: dict[int, float | None] = {}
-    if is_final:
-        files |= _evidence(
-            store, name, [page.entry.submission_id for page in pages], with_labels=stored.facts.is_practice
-        )
+    if not is_final:
+        files["rules.json"] = _json(board.round.rules)
+    else:
+        files["round.json"] = stored.facts.rules_json.encode()
+        files |= _evidence(store, stored, entries)
         for page in pages:
             runs = store.get_submission(page.entry.submission_id).runs
             sealed_scores |= {run.run_id: run.score_public for run in runs}
@@ -94,12 +98,10 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
     return _write(target, files)
 
 
-def _evidence(
-    store: SealedStore, name: str, submission_ids: list[int], *, with_labels: bool
-) -> dict[str, bytes]:
+def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry]) -> dict[str, bytes]:
     files = {}
-    if with_labels:
-        for task, own in store.test_sets(name).items():
+    if stored.facts.is_practice:
+        for task, own in store.test_sets(stored.facts.name, stored.facts.version).items():
             files[f"labels/{task}.json"] = _json(
                 {
                     "labels": own.labels.tolist(),
@@ -108,9 +110,10 @@ def _evidence(
                     "digest": own.digest,
                 }
             )
-    for number in submission_ids:
-        for run_id, classes in store.predictions(number).items():
+    for entry in entries:
+        for run_id, classes in store.predictions(entry.submission_id).items():
             files[f"predictions/{run_id}.json"] = _json(classes.tolist())
+    teams = {entry.team for entry in entries}
     lines = [
         json.dumps(
             {
@@ -121,14 +124,22 @@ def _evidence(
                 "submission": event.submission_id,
                 "run": event.run_id,
                 "attempt": event.attempt_id,
-                "detail": dict(event.detail),
+                "detail": _public_detail(event),
             },
             sort_keys=True,
         )
         for event in store.events()
+        # Other rounds of the arena may be hidden still.
+        if event.round_id == stored.round_id or (event.round_id is None and event.detail.get("team") in teams)
     ]
     files["events.jsonl"] = ("\n".join(lines) + "\n").encode()
     return files
+
+
+def _public_detail(event: Event) -> dict[str, Any]:
+    """Leave out the words of a fault of ours: they may quote data, or name places on this machine."""
+    is_fault = event.kind == "attempt void"
+    return {key: value for key, value in event.detail.items() if not (is_fault and key == "reason")}
 
 
 def _submission(entry: Entry) -> dict[str, Any]:

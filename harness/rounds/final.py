@@ -8,10 +8,10 @@ import secrets
 
 from pydantic import ValidationError
 
-from harness.config import RoundConfig
+from harness.config import RoundConfig, VisibilityConfig
 from harness.errors import UsageError
 from harness.rounds.lifecycle import create_round, stored_config
-from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore, StoredRound
+from harness.store import Phase, Publisher, SealedStore, StoredRound
 from harness.store.writer import utc_now
 
 __all__ = ["FINAL_SUFFIX", "draw_final"]
@@ -20,10 +20,11 @@ FINAL_SUFFIX = "-final"
 _SEED_BITS = 31
 
 
-def draw_final(
-    store: SealedStore, publisher: Publisher, paths: ArenaPaths, name: str
-) -> tuple[StoredRound, int]:
+def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[StoredRound, int]:
     """Make the final round of a closed one and queue its standing submissions.
+
+    Those are what stands by every result there is: a frozen or blind board hides none of them. The final
+    itself is blind: scores, curves and logs show with its publication.
 
     Again, it draws nothing anew and queues what is not in it yet: nothing, unless the first call died in
     its middle.
@@ -48,12 +49,11 @@ def draw_final(
     if waiting:
         raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
     config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
-    publisher.publish()
-    with PublicStore.open(paths.public_db) as public:
-        standing = [entry for entry in public.board(name, stored.facts.version).entries if entry.counts]
     final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
     entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.name)}
-    chosen = [store.get_submission(entry.submission_id) for entry in standing]
+    # As they were handed in: in the order of the standings their new numbers would tell private ranks.
+    standing = sorted(entry.submission_id for entry in store.standings(name, stored.facts.version))
+    chosen = [store.get_submission(number) for number in standing]
     missing = [item for item in chosen if (item.team, item.name, item.digest) not in entered]
     for old in missing:
         store.add_submission(
@@ -88,7 +88,10 @@ def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:
         "opens": None,
         "closes": None,
     }
-    final = config.model_copy(update={"round": config.round.model_copy(update=changed), "task": tasks})
+    blind = VisibilityConfig(scores="published", curves="published", logs="published")
+    final = config.model_copy(
+        update={"round": config.round.model_copy(update=changed), "task": tasks, "visibility": blind}
+    )
     try:
         return RoundConfig.model_validate_json(final.model_dump_json())
     except ValidationError as error:

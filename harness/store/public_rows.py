@@ -143,7 +143,8 @@ def public_round(row: RoundRow, view: View) -> PublicRound:
         is_registered_only=row.is_registered_only,
         max_submissions_per_day=row.max_submissions_per_day,
         max_submissions=row.max_submissions,
-        noise=row.noise,
+        # A floor tells the mean score of a reference method.
+        noise=row.noise if view.has_scores else None,
         opens=row.opens,
         closes=row.closes,
         tasks=[
@@ -210,7 +211,7 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
     }
     is_hidden = view.hides(row)
     is_complete = row.status is Status.FINISHED and view.has_scores and not is_hidden
-    used = [run.usage for run in row.runs if run.usage is not None]
+    used = [run.usage for run in row.runs if run.usage is not None and not is_hidden]
     return PublicEntry(
         submission_id=row.id,
         round_id=row.round_id,
@@ -233,7 +234,7 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
         efficiency=_efficiency(row, round_row, view) if is_complete else None,
         tokens=sum(int(usage["tokens"]) for usage in used),
         engine_s=sum(float(usage["engine_s"]) for usage in used),
-        wall_s=sum(run.wall_s or 0.0 for run in row.runs),
+        wall_s=0.0 if is_hidden else sum(run.wall_s or 0.0 for run in row.runs),
         n_runs=len(row.runs),
         n_runs_done=sum(run.status in TERMINAL for run in row.runs),
         n_runs_held=sum(run.is_held for run in row.runs),

@@ -126,7 +126,8 @@ def hold(run: RunRow, reason: str) -> None:
 
 def sweep_expired(session: Session, now: datetime) -> int:
     """Take back every run whose lease ran out; return how many there were."""
-    is_expired = (RunRow.status.in_(HELD_BY_WORKER), RunRow.lease_expires_at < now)
+    ran_out = or_(RunRow.lease_expires_at.is_(None), RunRow.lease_expires_at < now)
+    is_expired = (RunRow.status.in_(HELD_BY_WORKER), ran_out)
     # Asked at every claim, and nearly always answered with no: so without the rows themselves.
     if session.scalar(select(RunRow.id).where(*is_expired).limit(1)) is None:
         return 0

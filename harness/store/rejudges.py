@@ -186,7 +186,10 @@ def apply_rejudge(session: Session, row: RejudgeRow, now: datetime) -> int:
     session.flush()
     for original in originals.values():
         session.execute(delete(ReplicatesRow).where(ReplicatesRow.submission_id == original.id))
+        # What ended before the board was frozen stays on it, with the results that stand now.
+        ended = original.finished_at
         settle_parent(session, original, now)
+        original.finished_at = ended
     _end(session, row, RejudgeState.APPLIED, now)
     return n_different
 

@@ -3,6 +3,7 @@
 from harness.errors import InfrastructureError
 from harness.records import Array, IntArray
 from harness.store import evidence, noise, rejudges, replicates, rounds
+from harness.store.standings import SealedEntry, standings
 from harness.store.transactions import Transactions
 from harness.store.values import Phase, RoundFacts, StoredRejudge, StoredRound
 
@@ -104,6 +105,15 @@ class RoundStore(Transactions):
         """
         with self.reading() as session:
             return evidence.test_sets_of(session, rounds.find_round(session, name, version))
+
+    def standings(self, name: str, version: str | None = None) -> tuple[SealedEntry, ...]:
+        """Return the entries that count, best first, whatever the public may see of them. Sealed.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self.reading() as session:
+            return standings(session, rounds.find_round(session, name, version))
 
     def stale_submissions(self, name: str, version: str | None = None) -> dict[int, tuple[str, ...]]:
         """Return submission -> which of data, model, tokenizer, code and packages differ from the newest scores'.

@@ -11,10 +11,11 @@ from harness.cli import output
 from harness.cli.main import app
 from harness.config import load_round
 from harness.errors import InvalidSubmission, UsageError
-from harness.records import Status
+from harness.records import Status, Usage, Verdict
 from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store import ArenaPaths, Publisher, RunResult, SealedStore
+from harness.store.writer import utc_now
 from harness.tasks import load_task_data
 
 LABEL = "predictions only, calls not metered"
@@ -184,3 +185,29 @@ def test_published_predictions_count_in_the_quota_once_and_follow_the_round(home
     run(*publish[:-3], "Vole", "--publish", "x", archive, fails="was scored before, and not for team Vole")
     board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
     assert len(board["uploads"]) == 1
+
+
+def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):
+    run("round", "create", mini, "--home", home)
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        sealed.ensure_team("Lynx")
+        sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
+        finish_all(sealed)
+        sealed.stage_rejudge("mini")
+        for _ in range(2):
+            sealed.void_attempt(sealed.start_attempt(sealed.claim_run("w", 60)), "device lost")
+        finish_all(sealed)
+        with pytest.raises(UsageError, match="1 staged runs have not ended"):
+            sealed.apply_rejudge("mini")
+        done = CliRunner().invoke(app, ["worker", "--until-idle", "--unsafe-no-sandbox", "--home", str(home)])
+        assert done.exit_code == 3
+        assert "1 runs are on hold" in done.output
+        assert "1 runs released" in run("round", "release", "mini", "--home", home)
+        finish_all(sealed)
+        sealed.apply_rejudge("mini")
+
+
+def finish_all(sealed):
+    while claim := sealed.claim_run("w", 60):
+        result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 40, utc_now(), utc_now())
+        sealed.finish_run(claim, sealed.start_attempt(claim), result)

@@ -216,6 +216,16 @@ def test_third_lost_lease_holds_the_run(store, clock):
     assert held.run_id == claim.run_id
 
 
+def test_a_run_at_work_without_a_lease_is_swept(store):
+    submit(store)
+    claim = store.claim_run("a", 60)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET lease_expires_at = NULL")
+    assert store.sweep() == 1
+    assert not store.heartbeat(claim, 60)
+    assert store.claim_run("b", 60).run_id == claim.run_id
+
+
 def test_void_attempt_leaves_no_charges_and_the_second_in_a_row_holds(store):
     submission = submit(store)
     claim = store.claim_run("w", 60)

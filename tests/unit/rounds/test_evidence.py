@@ -321,6 +321,47 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
     assert public_bytes().count(repr(sentinel).encode()) > 4
 
 
+def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    other = RoundFacts("other", "1.0", "c" * 64, "{}", TASKS)
+    sealed.add_round(other)
+    sealed.ensure_team("Otters")
+    hidden = sealed.add_submission("other", "Otters", "secret weapon", "f" * 64, "x")
+    claim = sealed.claim_run("w", 60, "other")
+    sealed.void_attempt(sealed.start_attempt(claim), "no such file: /srv/somewhere")
+    ours = sealed.add_submission("toy", "Lynx", "again", "b" * 64, "x")
+    sealed.void_attempt(sealed.start_attempt(sealed.claim_run("w", 60, "toy")), "row 7: the text of a row")
+    sealed.cancel_submission(ours)
+    finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+        lines = archive.read("events.jsonl").decode()
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert {"round added", "team added", "run ended", "attempt void", "phase changed"} <= {
+        event["kind"] for event in events
+    }
+    assert hidden not in {event["submission"] for event in events}
+    for secret in ("Otters", "secret weapon", "/srv/somewhere", "the text of a row"):
+        assert secret not in lines
+    assert any("row 7" in str(event.detail) for event in sealed.events(ours)), "the organizer can read it"
+
+
+def test_the_rules_leave_with_publication_and_until_then_without_the_seed(arena, tmp_path):
+    sealed, publisher, paths = arena
+    rules = {"round": {"seed": 918273645, "test_labels": "sealed"}, "model": {"source": "path:/srv/models/m"}}
+    sealed.add_round(RoundFacts("toy", "3.0", "e" * 64, json.dumps(rules), TASKS))
+    enter(sealed, "Lynx", 0.8)
+    publisher.publish()
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+        assert json.loads(archive.read("rules.json"))["model"] == {"source": "path:m"}
+    assert b"918273645" not in everything
+    assert b"/srv/models" not in everything
+    assert verify_export(tmp_path / "toy.zip").problems == ()
+
+
 def test_sealed_labels_stay_out_of_the_final_export_too(arena, tmp_path):
     sealed, publisher, paths = arena
     add_round(sealed, version="2.0", is_practice=False)

@@ -5,6 +5,7 @@ from harness.errors import UsageError
 from harness.records import Usage, Verdict
 from harness.rounds.final import draw_final
 from harness.rounds.lifecycle import create_round, stored_config
+from harness.rounds.logs import read_logs
 from harness.store import ArenaPaths, Phase, PublicStore, Publisher, RunResult, SealedStore
 from harness.store.writer import utc_now
 
@@ -17,13 +18,17 @@ def arena(tmp_path):
         yield sealed, publisher, paths
 
 
-def enter(sealed, team, name, level, **more):
+def enter(sealed, team, name, level, private=None, **more):
     sealed.ensure_team(team, is_baseline_owner=more.get("is_baseline", False))
     number = sealed.add_submission("toy", team, name, "b" * 64, "b" * 64, **more)
-    while claim := sealed.claim_run("w", 60):
-        result = RunResult(Verdict.OK, level, level, Usage(calls=3), 400, utc_now(), utc_now())
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    run_all(sealed, level, level if private is None else private)
     return number
+
+
+def run_all(sealed, public, private):
+    while claim := sealed.claim_run("w", 60):
+        result = RunResult(Verdict.OK, public, private, Usage(calls=3), 400, utc_now(), utc_now())
+        sealed.finish_run(claim, sealed.start_attempt(claim), result)
 
 
 def test_the_final_runs_what_stands_on_seeds_that_nobody_knew(arena):
@@ -33,11 +38,11 @@ def test_the_final_runs_what_stands_on_seeds_that_nobody_knew(arena):
     enter(sealed, "Moths", "other", 70.0)
     enter(sealed, "reference", "bbtv2", 75.0, is_baseline=True)
     with pytest.raises(UsageError, match="close it first"):
-        draw_final(sealed, publisher, paths, "toy")
+        draw_final(sealed, publisher, "toy")
     sealed.set_phase("toy", Phase.CLOSED)
-    final, queued = draw_final(sealed, publisher, paths, "toy")
+    final, queued = draw_final(sealed, publisher, "toy")
     assert (final.facts.name, final.facts.version, queued) == ("toy-final", "1.0", 3)
-    assert draw_final(sealed, publisher, paths, "toy") == (final, 0)
+    assert draw_final(sealed, publisher, "toy") == (final, 0)
     assert {item.name for item in sealed.list_submissions("toy-final")} == {"better", "other", "bbtv2"}
     for first, second in zip(load_round("toy").task, stored_config(final).task, strict=True):
         assert len(first.kshot_seeds) == len(second.kshot_seeds)
@@ -50,16 +55,16 @@ def test_the_final_runs_what_stands_on_seeds_that_nobody_knew(arena):
 
 
 def test_a_final_waits_until_everything_has_ended(arena):
-    sealed, publisher, paths = arena
+    sealed, publisher, _ = arena
     sealed.ensure_team("Lynx")
     number = sealed.add_submission("toy", "Lynx", "waits", "b" * 64, "x")
     sealed.set_phase("toy", Phase.CLOSED)
     with pytest.raises(UsageError, match=rf"submissions \[{number}\] .* have not ended"):
-        draw_final(sealed, publisher, paths, "toy")
+        draw_final(sealed, publisher, "toy")
 
 
 def test_a_final_drawn_by_a_process_that_died_is_completed_on_the_same_seeds(arena, monkeypatch):
-    sealed, publisher, paths = arena
+    sealed, publisher, _ = arena
     for team in ("Lynx", "Moths", "Voles"):
         enter(sealed, team, f"of {team}", 60.0)
     sealed.set_phase("toy", Phase.CLOSED)
@@ -74,9 +79,51 @@ def test_a_final_drawn_by_a_process_that_died_is_completed_on_the_same_seeds(are
     with monkeypatch.context() as patch:
         patch.setattr(sealed, "add_submission", dies_at_the_second)
         with pytest.raises(KeyboardInterrupt):
-            draw_final(sealed, publisher, paths, "toy")
+            draw_final(sealed, publisher, "toy")
     drawn = sealed.get_round("toy-final")
-    final, queued = draw_final(sealed, publisher, paths, "toy")
+    final, queued = draw_final(sealed, publisher, "toy")
     assert (final, queued) == (drawn, 2)
     entered = [item.team for item in sealed.list_submissions("toy-final")]
     assert sorted(entered) == ["Lynx", "Moths", "Voles"]
+
+
+def test_a_frozen_or_blind_board_keeps_nothing_out_of_the_final_and_its_order_tells_no_rank(arena):
+    sealed, publisher, paths = arena
+    config = load_round("toy")
+    blind = config.visibility.model_copy(update={"scores": "published"})
+    changed = config.round.model_copy(update={"version": "2.0"})
+    create_round(
+        sealed, publisher, config.model_copy(update={"round": changed, "visibility": blind}), Phase.OPEN
+    )
+    enter(sealed, "Lynx", "before", 60.0)
+    sealed.set_phase("toy", Phase.FROZEN)
+    enter(sealed, "Moths", "worst in private", 70.0, private=10.0)
+    enter(sealed, "Lynx", "after", 80.0, private=90.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        assert {entry.score for entry in public.board("toy").entries} == {None}
+    final, queued = draw_final(sealed, publisher, "toy")
+    assert (final.facts.version, queued) == ("2.0", 2)
+    entered = sealed.list_submissions("toy-final")
+    assert [item.name for item in entered] == ["worst in private", "after"]
+
+
+def test_a_final_is_blind_until_it_is_published(arena):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", "cma", 80.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    draw_final(sealed, publisher, "toy")
+    run_all(sealed, 81.0, 82.0)
+    (number,) = (item.submission_id for item in sealed.list_submissions("toy-final"))
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        page = public.submission(number)
+        assert (page.entry.score, {run.score for run in page.runs}) == (None, {None})
+    with pytest.raises(UsageError, match="shows logs from the phase published on"):
+        read_logs(sealed, paths, number)
+    sealed.set_phase("toy-final", Phase.PUBLISHED)
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        assert public.submission(number).entry.score == pytest.approx(82.0)
+    assert read_logs(sealed, paths, number) == ()

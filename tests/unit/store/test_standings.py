@@ -66,8 +66,8 @@ def enter(sealed, name, share, calls=100, team=None, baseline=False, curve=()):
         generator = np.random.default_rng([claim.run_id, 1])
         predictions = np.where(generator.random(LABELS.size) < share, LABELS, 1 - LABELS)
         result = RunResult(
-            Verdict.OK, 100 * share, 90 * share, Usage(calls=calls), 400, START, START,
-            predictions=predictions, test_curve=curve,
+            Verdict.OK, 100 * share, 90 * share, Usage(calls=calls, tokens=5, engine_s=1.0), 400, START, START,
+            predictions=predictions, test_curve=curve, wall_s=2.0,
         )  # fmt: skip
         sealed.finish_run(claim, sealed.start_attempt(claim), result)
     return number
@@ -173,6 +173,7 @@ def test_a_frozen_board_stands_still_and_shows_everything_when_unfrozen(arena, c
     with PublicStore.open(paths.public_db) as public:
         page = public.submission(number)
     assert (page.entry.score, page.entry.verdict, page.entry.calls, page.curves) == (None, None, 0, ())
+    assert (page.entry.tokens, page.entry.engine_s, page.entry.wall_s) == (0, 0.0, 0.0)
     assert {(run.score, run.verdict, run.calls, run.engine_s) for run in page.runs} == {(None, None, 0, None)}
     sealed.set_phase("toy", Phase.CLOSED)
     publisher.publish()
@@ -181,6 +182,38 @@ def test_a_frozen_board_stands_still_and_shows_everything_when_unfrozen(arena, c
     publisher.publish()
     assert board(paths).round.phase is Phase.CLOSED
     assert [(entry.name, entry.rank) for entry in board(paths).entries] == [("b", 1), ("a", 2)]
+
+
+def test_a_rejudge_applied_under_a_frozen_board_corrects_what_is_on_it_and_shows_nothing_else(arena, clock):
+    sealed, publisher, paths = arena
+    add_round(sealed)
+    enter(sealed, "a", 0.8)
+    clock.now += timedelta(hours=1)
+    sealed.set_phase("toy", Phase.FROZEN)
+    clock.now += timedelta(hours=1)
+    enter(sealed, "b", 0.9)
+    sealed.stage_rejudge("toy", "the scorer was wrong")
+    while claim := sealed.claim_run("w", 60):
+        result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=100), 400, START, START)
+        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    sealed.apply_rejudge("toy")
+    publisher.publish()
+    assert [(entry.name, entry.score) for entry in board(paths).entries] == [("a", 70.0), ("b", None)]
+
+
+def test_a_blind_round_keeps_its_noise_floor_to_itself(arena):
+    sealed, publisher, paths = arena
+    add_round(sealed, scores_from=Phase.CLOSED)
+    enter(sealed, "bbtv2", 0.8, team="reference", baseline=True)
+    sealed.add_repeats("toy", "bbtv2", 2)
+    while claim := sealed.claim_run("w", 60):
+        result = RunResult(Verdict.OK, 70.0 + claim.run_id, 60.0, Usage(calls=100), 400, START, START)
+        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    publisher.publish()
+    assert board(paths).round.noise == {}
+    sealed.set_phase("toy", Phase.CLOSED)
+    publisher.publish()
+    assert set(board(paths).round.noise) == {"bbtv2"}
 
 
 def test_a_blind_round_shows_no_score_before_its_phase_and_follows_the_clock(arena, clock):
