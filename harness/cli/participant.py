@@ -15,7 +15,7 @@ from harness.rounds.intake import is_baseline_name, read_submission_or_baseline,
 from harness.rounds.lifecycle import stored_config
 from harness.session.code_check import check_code
 from harness.session.submission import read_submission
-from harness.store import ArenaPaths, PublicStore
+from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
 from harness.store.board import UNOFFICIAL
 
 __all__ = ["check", "new", "status", "submit_"]
@@ -137,3 +137,11 @@ def status(
                 f"score {score}, {run['calls']} of {run['budget_calls']} calls{note}"
             )
         )
+    console.print(_where_logs_are(number, page.round))
+
+
+def _where_logs_are(number: int, board_round: BoardRound) -> str:
+    shown_from = Phase(board_round.rules.get("visibility", {}).get("logs", Phase.OPEN))
+    if board_round.phase.has_reached(shown_from):
+        return f"what your solver printed, for your team alone: gradfree logs {number}"
+    return f"what your solver printed shows, for your team alone, once the round is {shown_from}"

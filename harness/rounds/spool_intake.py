@@ -1,11 +1,11 @@
 """Taking in what the web process left in the spool: the same checks as on the command line."""
 
 import fcntl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from harness.errors import InfrastructureError, SubmissionError, UsageError
+from harness.rounds.background import repeating
 from harness.rounds.faults import STORE_FAULTS
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import stored_config
@@ -47,24 +47,16 @@ def take_in_uploads(
         return _take_in_all(store, publisher, paths, team_of_token or store.team_of_token)
 
 
-@contextmanager
-def intake_running(store: SealedStore, publisher: Publisher, paths: ArenaPaths) -> Iterator[None]:
+def intake_running(
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths
+) -> AbstractContextManager[None]:
     """Take uploads in from a thread, so that nobody waits for the run that a worker is at."""
-    done = threading.Event()
 
-    def look() -> None:
-        while not done.wait(_PAUSE_S):
-            # A store out of order for now: the upload stays, and the next look finds it.
-            with suppress(*STORE_FAULTS):
-                take_in_uploads(store, publisher, paths)
+    def look() -> bool:
+        take_in_uploads(store, publisher, paths)
+        return True
 
-    thread = threading.Thread(target=look, name="intake", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return repeating("intake", _PAUSE_S, look)
 
 
 def _take_in_all(

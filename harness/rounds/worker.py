@@ -20,29 +20,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.engine import Scheduler
-from harness.errors import GradfreeError, InfrastructureError, InvalidSubmission
+from harness.errors import GradfreeError
 from harness.rounds.admission import Admission, machine_bytes
 from harness.rounds.faults import STORE_FAULTS, has_room, patiently
 from harness.rounds.lease import leased
 from harness.rounds.lifecycle import stored_config
+from harness.rounds.logs import tidy_attempts
 from harness.rounds.results import result_of
+from harness.rounds.run_spec import spec_of
 from harness.rounds.slots import in_slots
 from harness.rounds.spool_intake import take_in_uploads
+from harness.rounds.watch import AttemptWatch
 from harness.sandbox import SandboxMode
 from harness.session.arena import Arena
-from harness.session.artifact import Artifact, write_artifact
-from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.artifact import SOLVER_LOG, Artifact, write_artifact
+from harness.session.attempt import run_attempt
 from harness.session.blackbox import Progress
 from harness.session.footprint import attempt_bytes
-from harness.session.rotation import predict_seed, rotation_seed
-from harness.session.submission import read_submission
 from harness.store import (
     ArenaPaths,
     ClaimedRun,
     LeaseLost,
     Publisher,
     SealedStore,
-    StoreUnavailable,
 )
 
 __all__ = ["RunEvent", "Worker"]
@@ -52,9 +52,6 @@ _PAUSE_S = 0.5
 
 _PUBLISH_EVERY_S = 60.0
 """Between two looks whether the clock alone has changed what may be seen: a round opened, or closed."""
-
-_REPORT_EVERY_S = 2.0
-"""Between two reports of a run's progress to the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +164,14 @@ class Worker:
         try:
             self._at_work[run.run_id] = run
             with leased(self.store, run, self.lease_s, lost):
+                if run.n_attempts:
+                    tidy_attempts(self.paths, run.run_id)
                 folder.mkdir()
                 artifact = self._execute(run, attempt, folder, lost)
                 self._patiently(lambda: self._keep(run, attempt, artifact), lost)
+            with contextlib.suppress(OSError):
+                # It is in the artifact now.
+                (folder / SOLVER_LOG).unlink()
         except KeyboardInterrupt:
             # Told to stop at once: nothing counts against the run.
             with contextlib.suppress(*STORE_FAULTS):
@@ -195,24 +197,7 @@ class Worker:
 
     def _execute(self, run: ClaimedRun, attempt: int, folder: Path, lost: threading.Event) -> Artifact:
         arena = self._arena(run)
-        kept = self.paths.submissions / run.path
-        try:
-            submission = read_submission(kept, arena.config.limits.submission_bytes)
-        except InvalidSubmission as error:
-            raise InfrastructureError(f"the kept submission {kept} is damaged: {error}") from error
-        if submission.digest != run.digest:
-            raise InfrastructureError(f"the kept submission {kept} is not what was handed in")
-        secret = self.store.get_round(run.round_name, run.round_version).secret
-        secrets_of_run = (secret, run.origin_id, run.task, run.kshot_seed)
-        spec = RunSpec(
-            submission=submission,
-            params=solver_params(arena.config, submission, is_baseline=run.is_baseline),
-            task=run.task,
-            kshot_seed=run.kshot_seed,
-            solver_seed=run.solver_seed,
-            rotation_seed=None if arena.config.round.rotation == "none" else rotation_seed(*secrets_of_run),
-            predict_seed=predict_seed(*secrets_of_run),
-        )
+        spec = spec_of(self.store, self.paths, arena.config, run)
         loaded = arena.task(run.task)
         # Before a score exists: of two machines with different test rows, the later one scores nothing.
         self._patiently(
@@ -228,33 +213,30 @@ class Worker:
             lost,
         )
         with self._admission.hold(attempt_bytes(arena, loaded)):
-            return run_attempt(arena, spec, folder, self.mode, self._watcher(run, attempt), lost)
+            return run_attempt(
+                arena,
+                spec,
+                folder,
+                self.mode,
+                self._on_query(run, attempt),
+                lost,
+                lambda: self._start_scoring(attempt, lost),
+            )
 
-    def _watcher(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
-        """Note the first metered query; tell the observer of every one, and the board now and then."""
-        is_metered = False
-        reported_at = -math.inf
+    def _on_query(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
+        """Return what is to be done after each query of an attempt."""
+        watch = AttemptWatch(self.store, self.publisher, run, attempt, self._publish)
 
-        def watch(progress: Progress) -> None:
-            nonlocal is_metered, reported_at
-            if not is_metered:
-                # A run cancelled from now on counts against the quota. While the store is out of order
-                # the next query notes it: the run must not end by it.
-                with contextlib.suppress(StoreUnavailable):
-                    self.store.note_metered(attempt)
-                    is_metered = True
+        def on_query(progress: Progress) -> None:
             self._tell(RunEvent(run, progress=progress))
-            now = time.monotonic()
-            if now - reported_at < _REPORT_EVERY_S:
-                return
-            # The board may be late; the run must not wait for it or end by it.
-            with contextlib.suppress(*STORE_FAULTS):
-                if reported_at == -math.inf:
-                    self._publish()
-                self.publisher.report(run, progress.calls, progress.best_train_loss)
-            reported_at = now
+            watch.on_query(progress)
 
-        return watch
+        return on_query
+
+    def _start_scoring(self, attempt: int, lost: threading.Event) -> None:
+        """Leave in the audit that test rows are read, before they are."""
+        self._patiently(lambda: self.store.start_scoring(attempt), lost)
+        self._publish()
 
     def _arena(self, run: ClaimedRun) -> Arena:
         """Return the loaded round; model and data stay in memory between runs."""

@@ -52,6 +52,7 @@ class SolverProcess:
         *,
         wall_s: float,
         stop: threading.Event | None = None,
+        log_path: Path | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -61,6 +62,7 @@ class SolverProcess:
             mode: how to isolate.
             wall_s: limit on `clock`.
             stop: ends the process when set, as a passed limit does.
+            log_path: a file to be made, where the log stands as it is printed; None makes none.
         """
         self.clock = SolverClock()
         self.versions: dict[str, str] = {}
@@ -75,6 +77,7 @@ class SolverProcess:
         self._mode = mode
         self._wall_s = wall_s
         self._stop = stop
+        self._log_path = log_path
         self._resources = contextlib.ExitStack()
         self._host_end: socket.socket
         self._popen: subprocess.Popen[bytes] | None = None
@@ -159,7 +162,7 @@ class SolverProcess:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
         self.channel = Channel(self._host_end.fileno(), inbound_bytes=self._policy.inbound_bytes)
         log_read, log_write = os.pipe()
-        self.log = LogDrain(log_read, self._policy.log_bytes)
+        self.log = LogDrain(log_read, self._policy.log_bytes, self._log_path)
         environment = solver_environment()
         nonce = secrets.token_hex(16)
         with contextlib.ExitStack() as childs:

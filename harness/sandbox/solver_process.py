@@ -48,6 +48,7 @@ import json
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def run_solve(
     policy: SandboxPolicy,
     mode: SandboxMode,
     stop: threading.Event | None = None,
+    log_path: Path | None = None,
 ) -> SolveOutcome:
     """Run `solve` in a fresh sandboxed process and serve its requests until it ends.
 
@@ -90,6 +92,7 @@ def run_solve(
         policy: the limits.
         mode: from `require_mode()`.
         stop: set by another thread when nobody wants the result any more.
+        log_path: a file to be made, where the log stands as it is printed, should this process die.
 
     Returns:
         A verdict in every case that is the participant's; never an internal error.
@@ -103,7 +106,7 @@ def run_solve(
         files = read_submission(submission.path)
     except InvalidSubmission as error:
         return SolveOutcome(Verdict.INVALID_SUBMISSION, None, str(error))
-    with SolverProcess(files, policy, mode, wall_s=policy.solver_s, stop=stop) as process:
+    with SolverProcess(files, policy, mode, wall_s=policy.solver_s, stop=stop, log_path=log_path) as process:
         run = _Run(process, service, policy)
         verdict, message = run.drive(submission, task)
         process.end()

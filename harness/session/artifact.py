@@ -15,9 +15,20 @@ from harness.errors import DataError
 from harness.records import Usage, Verdict
 from harness.session.trace import TraceEntry
 
-__all__ = ["SCHEMA_VERSION", "Artifact", "IncumbentScore", "Scores", "read_artifact", "write_artifact"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "SOLVER_LOG",
+    "Artifact",
+    "IncumbentScore",
+    "Scores",
+    "read_artifact",
+    "write_artifact",
+]
 
 SCHEMA_VERSION: Literal["1"] = "1"
+
+SOLVER_LOG = "solver.log"
+"""In an attempt's folder, as the solver prints it: all that is left of it if the attempt ends without an artifact."""
 
 
 class _Frozen(BaseModel):

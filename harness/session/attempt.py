@@ -29,7 +29,7 @@ from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.sandbox.requests import printable
 from harness.session.arena import Arena, ArenaTask
-from harness.session.artifact import Artifact, IncumbentScore, Scores
+from harness.session.artifact import SOLVER_LOG, Artifact, IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox, Progress
 from harness.session.prediction import (
     PredictFailure,
@@ -101,16 +101,18 @@ def run_attempt(
     mode: SandboxMode,
     observer: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
+    on_scoring: Callable[[], None] | None = None,
 ) -> Artifact:
     """Run a solver in the sandbox, score it, and return the artifact (not yet written).
 
     Args:
         arena: the loaded round.
         spec: which run.
-        folder: an empty folder for the attempt's journal and the files that the sandbox sees.
+        folder: an empty folder for the attempt's journal, its log and the files that the sandbox sees.
         mode: how the solver is isolated.
         observer: told after each query, or None.
         stop: set by another thread when nobody wants the result any more.
+        on_scoring: called before the first test row is read, if any is.
 
     Raises:
         InfrastructureError: our fault, or `stop` was set; the attempt is void.
@@ -152,9 +154,9 @@ def run_attempt(
             dev=dev,
         )
         try:
-            outcome = run_solve(source, task, blackbox, arena.policy, mode, stop)
+            outcome = run_solve(source, task, blackbox, arena.policy, mode, stop, folder / SOLVER_LOG)
             solve_s = time.perf_counter() - clock
-            ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed)
+            ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed, on_scoring)
         finally:
             arena.forget(blackbox.attempt)
     return Artifact(
@@ -211,6 +213,7 @@ def _conclude(
     outcome: SolveOutcome,
     mode: SandboxMode,
     predict_seed: int,
+    on_scoring: Callable[[], None] | None,
 ) -> _Ending:
     """Find the solution that counts, test it and score it."""
     if outcome.verdict is Verdict.INTERNAL_ERROR:
@@ -223,6 +226,8 @@ def _conclude(
             blackbox.check_solution(solution)
         except InvalidQuery as error:
             return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
+    if on_scoring is not None:
+        on_scoring()
     try:
         predictions = _predictions(arena, loaded, blackbox, source, outcome, solution, mode, predict_seed)
     except PredictFailure as failure:

@@ -15,7 +15,14 @@ from harness.store.settling import settle_parent
 from harness.store.submissions import charge
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost, RunResult
 
-__all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "note_metered", "start_attempt", "void_attempt"]
+__all__ = [
+    "MAX_INTERNAL_ERRORS",
+    "finish_run",
+    "note_metered",
+    "start_attempt",
+    "start_scoring",
+    "void_attempt",
+]
 
 MAX_INTERNAL_ERRORS = 2
 """Internal errors in a row that hold a run."""
@@ -58,6 +65,25 @@ def note_metered(session: Session, attempt_id: int, now: datetime) -> None:
     attempt, _ = _open_attempt(session, attempt_id)
     if attempt.metered_at is None:
         attempt.metered_at = now
+
+
+def start_scoring(session: Session, attempt_id: int, now: datetime) -> None:
+    """Note, before the first test row is read, that an attempt's are; cancelled from now on, it counts."""
+    attempt, run = _open_attempt(session, attempt_id)
+    if run.status is Status.SCORING:
+        return
+    run.status = Status.SCORING
+    run.submission.revision += 1
+    if attempt.metered_at is None:
+        attempt.metered_at = now
+    trace(
+        session,
+        run,
+        now,
+        "scoring started",
+        attempt_id=attempt.id,
+        detail={"task": run.task.name, "rows": "all"},
+    )
 
 
 def void_attempt(session: Session, attempt_id: int, reason: str, now: datetime) -> bool:

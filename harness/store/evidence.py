@@ -8,9 +8,25 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.records import Array, IntArray
-from harness.store.sealed_schema import PredictionRow, RoundRow, RunRow, SubmissionRow, TestSetRow
+from harness.store.queue import PLAIN_REASONS
+from harness.store.sealed_schema import (
+    AttemptRow,
+    PredictionRow,
+    RoundRow,
+    RunRow,
+    SubmissionRow,
+    TestSetRow,
+)
 
-__all__ = ["TestSet", "find_run", "predictions_of", "stale_submissions", "test_sets_of"]
+__all__ = [
+    "TestSet",
+    "VoidAttempt",
+    "find_run",
+    "predictions_of",
+    "stale_submissions",
+    "test_sets_of",
+    "void_attempts_of",
+]
 
 _OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages")
 """Hashes of a run that the submission itself has no part in."""
@@ -24,6 +40,32 @@ class TestSet:
     is_public: Array
     n_classes: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoidAttempt:
+    """An attempt without a result: why, and whether everybody may read why."""
+
+    attempt_id: int
+    run_id: int
+    number: int
+    reason: str
+    is_plain: bool
+
+
+def void_attempts_of(session: Session, submission_id: int) -> list[VoidAttempt]:
+    """Return the void attempts at a submission's runs, oldest first."""
+    rows = session.scalars(
+        select(AttemptRow)
+        .join(RunRow)
+        .where(RunRow.submission_id == submission_id, AttemptRow.void_reason.is_not(None))
+        .order_by(AttemptRow.id)
+    )
+    return [
+        VoidAttempt(row.id, row.run_id, row.number, reason, reason in PLAIN_REASONS)
+        for row in rows
+        if (reason := row.void_reason) is not None
+    ]
 
 
 def test_sets_of(session: Session, round_row: RoundRow) -> dict[str, TestSet]:

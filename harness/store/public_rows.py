@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 _PUBLIC_RULES = {
-    "round": ("test_labels",),
+    "round": ("test_labels", "rotation"),
+    "visibility": ("scores", "curves", "logs"),
     "model": ("source", "revision", "n_prompt_tokens", "label_token"),
     "numeric": ("device", "dtype", "threads", "chunk_tokens"),
     "limits": (

@@ -31,8 +31,10 @@ from harness.store.settling import settle_parent
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
 __all__ = [
+    "CANCELLED",
     "HELD_BY_WORKER",
     "MAX_LOST_LEASES",
+    "PLAIN_REASONS",
     "WITH_CONTEXT",
     "back_to_queue",
     "claimed_run",
@@ -49,6 +51,13 @@ __all__ = [
 
 MAX_LOST_LEASES = 3
 """Leases that ran out, without a result between them, that hold a run."""
+
+CANCELLED = "cancelled"
+RELEASED = "released by the worker"
+LEASE_RAN_OUT = "the worker's lease ran out"
+ORPHANED = "no worker holds it"
+PLAIN_REASONS = frozenset({CANCELLED, RELEASED, LEASE_RAN_OUT, ORPHANED})
+"""Why an attempt is void, in words that everybody may read. Any other reason is the text of an error."""
 
 WITH_CONTEXT = (
     joinedload(RunRow.task),
@@ -91,7 +100,7 @@ def release_run(session: Session, claim: ClaimedRun, now: datetime) -> None:
         LeaseLost: the run is no longer this worker's.
     """
     run = claimed_run(session, claim)
-    _void_open(run, "released by the worker", now)
+    _void_open(run, RELEASED, now)
     back_to_queue(run)
     trace(session, run, now, "run released", detail={"worker": claim.worker})
 
@@ -133,7 +142,7 @@ def sweep_expired(session: Session, now: datetime) -> int:
         return 0
     expired = session.scalars(select(RunRow).where(*is_expired)).all()
     for run in expired:
-        _void_open(run, "the worker's lease ran out", now)
+        _void_open(run, LEASE_RAN_OUT, now)
         run.n_lost_leases += 1
         if run.n_lost_leases >= MAX_LOST_LEASES:
             hold(run, f"the worker was lost {run.n_lost_leases} times during this run")
@@ -162,7 +171,7 @@ def sweep(session: Session, now: datetime) -> int:
     ).all()
     for attempt in orphans:
         attempt.ended_at = now
-        attempt.void_reason = "no worker holds it"
+        attempt.void_reason = ORPHANED
     has_waiting = select(RunRow.id).where(
         RunRow.submission_id == SubmissionRow.id, RunRow.status.not_in(TERMINAL)
     )

@@ -64,6 +64,15 @@ class QueueStore(Transactions):
         with self._transaction() as session:
             attempts.note_metered(session, attempt_id, self._clock())
 
+    def start_scoring(self, attempt_id: int) -> None:
+        """Note that an attempt's test rows are about to be read; again changes nothing.
+
+        Raises:
+            LeaseLost: the attempt has ended already.
+        """
+        with self._transaction() as session:
+            attempts.start_scoring(session, attempt_id, self._clock())
+
     def void_attempt(self, attempt_id: int, reason: str) -> bool:
         """End an attempt after an internal error: no charges remain, the run waits again.
 

@@ -212,7 +212,8 @@ class AttemptRow(SealedBase):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     void_reason: Mapped[str | None] = mapped_column(Text)
-    # The first metered call: from here on a cancelled submission counts against the quota.
+    # The first metered call, or the first test row read: from here on a cancelled submission counts against
+    # the quota.
     metered_at: Mapped[datetime | None]
 
     run: Mapped[RunRow] = relationship(back_populates="attempts")

@@ -110,6 +110,11 @@ class SubmissionStore(Transactions):
         with self.reading() as session:
             return submissions.to_stored_submission(evidence.find_run(session, run_id))
 
+    def void_attempts(self, submission_id: int) -> tuple[evidence.VoidAttempt, ...]:
+        """Return the attempts at a submission's runs that ended without a result, oldest first."""
+        with self.reading() as session:
+            return tuple(evidence.void_attempts_of(session, submission_id))
+
     def predictions(self, submission_id: int) -> dict[int, IntArray]:
         """Return run -> predicted classes int64 (B,) in canonical order. Sealed."""
         with self.reading() as session:

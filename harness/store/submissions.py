@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 from harness.errors import UsageError
 from harness.records import Status, Verdict
 from harness.store.events import append_event
-from harness.store.queue import give_turns
+from harness.store.queue import CANCELLED, give_turns
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, TeamRow
 from harness.store.seeds import solver_seed
 from harness.store.values import TERMINAL, StoredRun, StoredSubmission
@@ -157,7 +157,7 @@ def cancel_submission(session: Session, row: SubmissionRow, reason: str, now: da
                 if attempt.metered_at is not None:
                     charge(session, row, now)
                 attempt.ended_at = now
-                attempt.void_reason = "cancelled"
+                attempt.void_reason = CANCELLED
         run.status = Status.CANCELLED
         run.verdict = Verdict.ABORTED
         run.is_held = False

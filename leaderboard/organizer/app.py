@@ -24,6 +24,7 @@ from leaderboard.wording import counted, moment
 __all__ = ["detail_text", "organizer_app"]
 
 _PER_PAGE = 100
+_AT_WORK = (Status.RUNNING, Status.SCORING)
 _MAX_DIGITS = 9
 _DIGEST = re.compile(r"\b[0-9a-f]{40,}\b")
 _HEADERS = {
@@ -100,7 +101,7 @@ def _round_page(store: OrganizerStore, request: Request) -> str:
             Card(
                 "Waiting", counted(found.runs.get(Status.QUEUED, 0), "run"), f"{found.n_held:,} of them held"
             ),
-            Card("Running", counted(found.runs.get(Status.RUNNING, 0), "run"), "right now"),
+            Card("Running", counted(sum(found.runs.get(each, 0) for each in _AT_WORK), "run"), "right now"),
             Card("Complete", f"{len(standings):,} entries", "one per team, and references"),
         ],
         held=store.held(name),

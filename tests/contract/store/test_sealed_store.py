@@ -204,6 +204,15 @@ def test_lease_that_ran_out_goes_to_another_worker_and_shuts_out_the_first(store
     assert store.get_submission(late.submission_id).runs[0].calls == 0
 
 
+def test_a_run_whose_worker_dies_while_it_is_scored_starts_again(store, clock):
+    submit(store)
+    late = store.claim_run("a", 60)
+    store.start_scoring(store.start_attempt(late))
+    assert store.heartbeat(late, 60)
+    clock.advance(61)
+    assert store.claim_run("b", 60).run_id == late.run_id
+
+
 def test_third_lost_lease_holds_the_run(store, clock):
     submit(store)
     claim = store.claim_run("a", 60)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness.errors import UsageError
-from harness.records import Usage, Verdict
-from harness.store import ArenaPaths, Phase, RoundFacts, RunResult, SealedStore, TaskFacts
+from harness.records import Status, Usage, Verdict
+from harness.store import ArenaPaths, LeaseLost, Phase, RoundFacts, RunResult, SealedStore, TaskFacts
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -130,6 +130,25 @@ def test_a_cancelled_submission_counts_from_its_first_metered_call_on(store, is_
         store.note_metered(attempt)
     store.cancel_submission(number)
     assert store.quota("toy", "Lynx").used == int(is_metered)
+
+
+def test_a_submission_cancelled_while_its_test_rows_are_scored_counts_without_a_call(store):
+    add_round(store, max_submissions=1)
+    number = submit(store)
+    attempt = store.start_attempt(store.claim_run("w", 60))
+    store.start_scoring(attempt)
+    store.start_scoring(attempt)
+    (run,) = store.get_submission(number).runs
+    assert run.status is Status.SCORING
+    store.cancel_submission(number)
+    assert store.quota("toy", "Lynx").used == 1
+    assert [event.kind for event in store.events(number)][-3:] == [
+        "scoring started",
+        "quota charged",
+        "submission cancelled",
+    ]
+    with pytest.raises(LeaseLost):
+        store.start_scoring(attempt)
 
 
 def test_faults_of_ours_are_never_charged(store, clock):

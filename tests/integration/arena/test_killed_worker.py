@@ -13,6 +13,7 @@ from worker_process import alive, descendants, start_worker, wait_for_queries, w
 
 N_QUERIES = 10
 SLOW = f"""
+print("before the first query")
 for _ in range({N_QUERIES}):
     model.query(zeros(model))
     time.sleep(0.3)
@@ -81,9 +82,20 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
         time.sleep(0.1)
     assert alive(family) == []
     assert list((cli.home / "sealed" / "artifacts").iterdir()) == []
+    assert rows(cli.home, "SELECT status FROM runs") == [("running" if moment == "solve" else "scoring",)]
     second = start_worker(cli.home)
     assert second.wait(timeout=240) == 0
     check_result(cli, n_attempts=2)
+    # What the first attempt printed outlived its worker.
+    lost, kept = cli.json("logs", 1)
+    assert (lost["verdict"], lost["message"]) == (
+        "IE",
+        "attempt 1: void, the worker's lease ran out; nobody is charged for it",
+    )
+    assert lost["log"] == kept["log"] == "before the first query\n"
+    # Both attempts that read test rows say so, also the one that left no result.
+    n_reads = 1 + (moment == "predict")
+    assert rows(cli.home, "SELECT count(*) FROM events WHERE kind = 'scoring started'") == [(n_reads,)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

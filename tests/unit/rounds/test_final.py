@@ -120,7 +120,7 @@ def test_a_final_is_blind_until_it_is_published(arena):
     with PublicStore.open(paths.public_db) as public:
         page = public.submission(number)
         assert (page.entry.score, {run.score for run in page.runs}) == (None, {None})
-    with pytest.raises(UsageError, match="shows logs from the phase published on"):
+    with pytest.raises(UsageError, match="shows what solvers printed once it is published"):
         read_logs(sealed, paths, number)
     sealed.set_phase("toy-final", Phase.PUBLISHED)
     publisher.publish()

@@ -1,9 +1,11 @@
 """The launcher's parts that need no process: policy, files, command line, environment, messages."""
 
 import os
+import stat
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from harness.sandbox.bwrap import HARNESS_FILES, Layout
 from harness.sandbox.elf import needed_libraries
 from harness.sandbox.environment import solver_environment
 from harness.sandbox.frames import Frame, FrameError, FrameType
+from harness.sandbox.log import LogDrain
 from harness.sandbox.messages import QueryMessage, SolutionMessage, arrays_of, read_message
 from harness.sandbox.snapshot import MAX_FILES, read_submission
 from harness.sandbox.solution_check import BadSolutionError, build_solution
@@ -340,3 +343,32 @@ def test_package_exports_every_name_and_no_other():
         assert getattr(harness.sandbox, name) is not None
     with pytest.raises(AttributeError):
         harness.sandbox.nothing  # noqa: B018
+
+
+def test_the_log_stands_in_a_file_as_it_is_read_bounded_and_private(tmp_path):
+    read_end, write_end = os.pipe()
+    log = LogDrain(read_end, 10, tmp_path / "log")
+    log.start()
+    os.write(write_end, b"12345")
+    deadline = time.monotonic() + 10
+    while (
+        not ((tmp_path / "log").is_file() and (tmp_path / "log").stat().st_size)
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert (tmp_path / "log").read_bytes() == b"12345", "before the writer has ended"
+    os.write(write_end, b"67890 and more")
+    os.close(write_end)
+    log.join()
+    assert (tmp_path / "log").read_bytes() == log.kept == b"1234567890"
+    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o600
+
+
+def test_a_log_whose_file_cannot_be_made_is_kept_in_memory(tmp_path):
+    read_end, write_end = os.pipe()
+    log = LogDrain(read_end, 10, tmp_path / "nowhere" / "log")
+    log.start()
+    os.write(write_end, b"12345")
+    os.close(write_end)
+    log.join()
+    assert log.kept == b"12345"
