@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.store import Board, Entry, Upload
-from harness.store.board import UNOFFICIAL, UPLOAD_LABEL
+from harness.store.board import STALE, UNOFFICIAL, UPLOAD_LABEL
 
 __all__ = ["board_json", "console", "errors", "moment", "print_board", "print_json"]
 
@@ -71,6 +71,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "is_flagged": entry.is_flagged,
         "is_official": entry.is_official,
         "is_baseline": entry.is_baseline,
+        "is_stale": entry.is_stale,
         "tier": entry.tier,
         "is_pareto": entry.is_pareto,
         "standard_error": entry.standard_error,
@@ -137,7 +138,7 @@ def _number(value: float | None) -> str:
 
 
 def _verdict(entry: Entry) -> str:
-    mark = "" if entry.is_official else f", {UNOFFICIAL}"
+    mark = ("" if entry.is_official else f", {UNOFFICIAL}") + (f", {STALE}" if entry.is_stale else "")
     if entry.verdict is None:
         return f"{entry.status.value} {entry.n_runs_done}/{entry.n_runs}{mark}"
     return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}{mark}"

@@ -16,7 +16,7 @@ from harness.rounds.lifecycle import stored_config
 from harness.session.code_check import check_code
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
-from harness.store.board import UNOFFICIAL
+from harness.store.board import STALE, UNOFFICIAL
 
 __all__ = ["check", "new", "status", "submit_"]
 
@@ -116,12 +116,14 @@ def status(
                 "status": entry.status.value,
                 "verdict": None if entry.verdict is None else entry.verdict.value,
                 "is_official": entry.is_official,
+                "is_stale": entry.is_stale,
                 "runs": runs,
             }
         )
         return
     verdict = "" if entry.verdict is None else f", verdict {entry.verdict.value}"
     verdict += "" if entry.is_official else f" ({UNOFFICIAL})"
+    verdict += f" ({STALE})" if entry.is_stale else ""
     console.print(
         escape(
             f"{entry.name} of {entry.team}: {entry.status.value}{verdict}, {entry.n_runs_done} of {entry.n_runs} runs"

@@ -16,7 +16,7 @@ from harness.store import ArenaPaths, Phase, PublicStore
 
 __all__ = ["rounds"]
 
-RoundName = Annotated[str, typer.Argument(help="A round of this arena.")]
+RoundName = Annotated[str, typer.Argument(help="A round of this arena; NAME@VERSION for an older version.")]
 
 rounds = typer.Typer(help="The life of a round.", no_args_is_help=True)
 

@@ -47,8 +47,8 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
     """
     stored = store.get_round(name)
     with PublicStore.open(paths.public_db) as public:
-        board = public.board(name, stored.facts.version)
-        entries = public.submissions(name, stored.facts.version)
+        board = public.board(stored.facts.name, stored.facts.version)
+        entries = public.submissions(stored.facts.name, stored.facts.version)
         pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
     is_final = board.round.is_final
     files: dict[str, bytes] = {}
@@ -77,7 +77,7 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
     files["manifest.json"] = _json(
         {
             "schema_version": EXPORT_SCHEMA,
-            "round": name,
+            "round": stored.facts.name,
             "version": stored.facts.version,
             "digest": stored.facts.digest,
             "rule": stored.facts.rule,

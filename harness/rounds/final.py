@@ -37,10 +37,11 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
             ready files, so that no fresh ones can be drawn.
     """
     stored = store.get_round(name)
+    final_name = stored.facts.name + FINAL_SUFFIX
     known = [
         item
         for item in store.list_rounds()
-        if (item.facts.name, item.facts.version) == (name + FINAL_SUFFIX, stored.facts.version)
+        if (item.facts.name, item.facts.version) == (final_name, stored.facts.version)
     ]
     phase = stored.phase_at(utc_now())
     if not phase.has_reached(Phase.CLOSED):
@@ -52,7 +53,7 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
     final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
     entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.name)}
     # As they were handed in: in the order of the standings their new numbers would tell private ranks.
-    standing = sorted(entry.submission_id for entry in store.standings(name, stored.facts.version))
+    standing = sorted(entry.submission_id for entry in store.standings(name))
     chosen = [store.get_submission(number) for number in standing]
     missing = [item for item in chosen if (item.team, item.name, item.digest) not in entered]
     for old in missing:

@@ -228,8 +228,9 @@ class Worker:
         watch = AttemptWatch(self.store, self.publisher, run, attempt, self._publish)
 
         def on_query(progress: Progress) -> None:
-            self._tell(RunEvent(run, progress=progress))
+            # What was metered counts from here on, whatever a watcher does then.
             watch.on_query(progress)
+            self._tell(RunEvent(run, progress=progress))
 
         return on_query
 

@@ -5,14 +5,14 @@ from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunL
 from harness.store.database import StoreUnavailable
 from harness.store.events import Event
 from harness.store.paths import ArenaPaths
+from harness.store.phases import Phase
 from harness.store.publisher import Publisher
 from harness.store.queries import PublicStore
+from harness.store.run_result import RunResult
 from harness.store.values import (
     ClaimedRun,
     LeaseLost,
-    Phase,
     RoundFacts,
-    RunResult,
     StoredRejudge,
     StoredRound,
     StoredRun,

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session, joinedload
 from harness.errors import InfrastructureError
 from harness.records import Status
 from harness.store.queue import WITH_CONTEXT, back_to_queue, claimed_run, hold, trace
+from harness.store.run_result import RunResult
 from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
 from harness.store.settling import settle_parent
 from harness.store.submissions import charge
-from harness.store.values import TERMINAL, ClaimedRun, LeaseLost, RunResult
+from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
 __all__ = [
     "MAX_INTERNAL_ERRORS",

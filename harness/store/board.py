@@ -8,10 +8,11 @@ from typing import Any
 from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
-from harness.store.values import Phase
+from harness.store.phases import Phase
 
 __all__ = [
     "NORMAL_95",
+    "STALE",
     "UNOFFICIAL",
     "UPLOAD_LABEL",
     "Board",
@@ -32,6 +33,9 @@ NORMAL_95 = 1.959964
 
 UNOFFICIAL = "unofficial: no sandbox"
 """How a result of a run without isolation is marked, wherever it shows."""
+
+STALE = "stale: other data, model or code than the newest score"
+"""How a score is marked that cannot be compared with the newest one, wherever it shows."""
 
 UPLOAD_LABEL = "predictions only, calls not metered"
 """How scores of uploaded predictions are marked, wherever they show."""
@@ -129,6 +133,7 @@ class Entry:
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
         change: places won since a week before the last change; None if it was not ranked then.
+        is_stale: made with other data, model, code or packages than the newest complete submission.
     """
 
     submission_id: int
@@ -163,6 +168,7 @@ class Entry:
     efficiency: float | None = None
     sparkline: tuple[float, ...] = ()
     change: int | None = None
+    is_stale: bool = False
 
     @property
     def margin(self) -> float | None:

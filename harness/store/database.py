@@ -65,7 +65,7 @@ class Schema:
 
 
 SEALED = Schema("sealed", SealedBase.metadata, "sealed_0003", "FULL")
-PUBLIC = Schema("public", PublicBase.metadata, "public_0004", "NORMAL")
+PUBLIC = Schema("public", PublicBase.metadata, "public_0005", "NORMAL")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from harness.store.sealed_schema import (
 )
 
 __all__ = [
+    "OF_THE_PLATFORM",
     "TestSet",
     "VoidAttempt",
     "find_run",
@@ -28,7 +29,7 @@ __all__ = [
     "void_attempts_of",
 ]
 
-_OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages")
+OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages")
 """Hashes of a run that the submission itself has no part in."""
 
 
@@ -115,11 +116,11 @@ def stale_submissions(session: Session, round_row: RoundRow) -> dict[int, tuple[
     newest = {task: hashes for _, task, hashes in runs}
     found: dict[int, set[str]] = {}
     for submission_id, task, hashes in runs:
-        differing = {name for name in _OF_THE_PLATFORM if hashes.get(name) != newest[task].get(name)}
+        differing = {name for name in OF_THE_PLATFORM if hashes.get(name) != newest[task].get(name)}
         if differing:
             found.setdefault(submission_id, set()).update(differing)
     return {
-        number: tuple(name for name in _OF_THE_PLATFORM if name in names)
+        number: tuple(name for name in OF_THE_PLATFORM if name in names)
         for number, names in sorted(found.items())
     }
 

@@ -3,25 +3,24 @@
 The one reader of private scores beside the worker. The public board never imports this module.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Self
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
 
 from harness.records import Status
-from harness.store.database import SEALED, database_errors, open_read_only
+from harness.store.database import SEALED
 from harness.store.events import Event, to_event
+from harness.store.phases import Phase, phase_at
+from harness.store.reader import Reader
 from harness.store.rounds import find_round, list_rounds
 from harness.store.sealed_schema import EventRow, RunRow, SubmissionRow
 from harness.store.standings import SealedEntry, standings
 from harness.store.submissions import find_submission, to_stored_submission
 from harness.store.transactions import utc_now
-from harness.store.values import Phase, StoredSubmission, phase_at
+from harness.store.values import StoredSubmission
 
 __all__ = [
     "AttemptLine",
@@ -82,29 +81,10 @@ class OrganizerSubmission:
     events: tuple[Event, ...]
 
 
-class OrganizerStore:
-    """The sealed store, open for reading.
+class OrganizerStore(Reader):
+    """The sealed store, open for reading."""
 
-    Every question raises InfrastructureError if the file cannot be read at the moment.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        """Read from an engine made by `open_read_only(SEALED, ...)`."""
-        self._engine = engine
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the file so that nothing can be written through it.
-
-        Raises:
-            UsageError: it is missing, not a sealed store, or of another version than this code.
-        """
-        return cls(open_read_only(SEALED, path))
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with database_errors("sealed"), Session(self._engine) as session:
-            yield session
+    schema = SEALED
 
     def rounds(self) -> tuple[OrganizerRound, ...]:
         """Return every round, newest first."""

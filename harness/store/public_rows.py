@@ -1,10 +1,7 @@
 """Sealed rows to public rows: the one place that decides what may be seen."""
 
-import json
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,8 @@ from harness.metrics.efficiency import efficiency
 from harness.metrics.ranking import mean_of_seeds, total_score
 from harness.records import IntArray, Status
 from harness.store.curves import best_so_far, log_grid, mean_curve
-from harness.store.evidence import TestSet
+from harness.store.evidence import OF_THE_PLATFORM, TestSet
+from harness.store.public_rules import public_rules
 from harness.store.public_schema import (
     PublicConfusion,
     PublicCurve,
@@ -23,108 +21,17 @@ from harness.store.public_schema import (
     PublicUpload,
 )
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
-from harness.store.values import TERMINAL, Phase, phase_at
+from harness.store.values import TERMINAL
+from harness.store.view import View, score_that_counts
 
 __all__ = [
-    "View",
     "public_confusions",
     "public_curves",
     "public_entry",
     "public_round",
-    "public_rules",
     "public_run",
     "public_upload",
-    "view_of",
 ]
-
-_PUBLIC_RULES = {
-    "round": ("test_labels", "rotation"),
-    "visibility": ("scores", "curves", "logs"),
-    "model": ("source", "revision", "n_prompt_tokens", "label_token"),
-    "numeric": ("device", "dtype", "threads", "chunk_tokens"),
-    "limits": (
-        "solver_s",
-        "cpu_s",
-        "predict_s",
-        "memory_bytes",
-        "scratch_bytes",
-        "log_bytes",
-        "state_bytes",
-        "submission_bytes",
-        "max_ensemble",
-        "max_wordings",
-        "max_bases",
-    ),
-    "outputs": ("allowed",),
-}
-_PUBLIC_TASK_RULES = (
-    "data",
-    "label_names",
-    "k_shot",
-    "metric",
-    "template",
-    "words",
-    "public_fraction",
-    "test_limit",
-)
-"""What of a round file everybody may read. Not the seed: it draws which test rows are private."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What everybody may see of a round at a moment.
-
-    Attributes:
-        phase: by the clock.
-        is_final: the scores shown are those on the private rows.
-        has_scores: scores may be seen at all.
-        has_curves: so may the test scores of incumbents, and which class is taken for which.
-        has_logs: so may texts of the participants' processes.
-        frozen_at: what ended later stays hidden; None if the board is not frozen.
-        manual_scores: task -> score of the manual prompt, where it is known: the zero of efficiency.
-    """
-
-    phase: Phase
-    is_final: bool
-    has_scores: bool
-    has_curves: bool
-    has_logs: bool
-    frozen_at: datetime | None
-    manual_scores: Mapping[str, float]
-
-    def hides(self, row: SubmissionRow) -> bool:
-        """Say whether the board was frozen before a submission ended."""
-        return self.frozen_at is not None and (row.finished_at is None or row.finished_at > self.frozen_at)
-
-    def hides_upload(self, row: UploadRow) -> bool:
-        """Say whether the scores of uploaded predictions may not be seen: they follow those of solvers."""
-        return not self.has_scores or (self.frozen_at is not None and row.created_at > self.frozen_at)
-
-
-def view_of(row: RoundRow, now: datetime, manual: SubmissionRow | None = None) -> View:
-    """Return what everybody may see of a round now.
-
-    Args:
-        row: the round.
-        now: aware.
-        manual: the round's finished manual prompt, if there is one.
-    """
-    phase = phase_at(row.phase, row.opens, row.closes, now)
-    is_final = phase is Phase.PUBLISHED
-    scores: dict[str, float | None] = {}
-    if manual is not None:
-        for task in row.tasks:
-            runs = [run for run in manual.runs if run.task_id == task.id]
-            scores[task.name] = mean_of_seeds([_score(run, is_final=is_final) for run in runs])
-    return View(
-        phase=phase,
-        is_final=is_final,
-        has_scores=phase.has_reached(row.scores_from),
-        has_curves=phase.has_reached(row.curves_from),
-        has_logs=phase.has_reached(row.logs_from),
-        frozen_at=row.frozen_at,
-        manual_scores={name: score for name, score in scores.items() if score is not None},
-    )
 
 
 def public_round(row: RoundRow, view: View) -> PublicRound:
@@ -162,43 +69,10 @@ def public_round(row: RoundRow, view: View) -> PublicRound:
     )
 
 
-def _score(run: RunRow, *, is_final: bool) -> float | None:
-    """Return the score that counts: the private one after publication alone."""
-    return run.score_private if is_final and run.task.has_private_rows else run.score_public
-
-
-def public_rules(rules_json: str) -> dict[str, Any]:
-    """Return what of a round file everybody may read; places on this machine are named without their path."""
-    if not rules_json:
-        return {}
-    rules = json.loads(rules_json)
-    shown: dict[str, Any] = {
-        section: {key: rules[section][key] for key in keys if key in rules[section]}
-        for section, keys in _PUBLIC_RULES.items()
-        if section in rules
-    }
-    shown["task"] = {
-        task["name"]: {key: task[key] for key in _PUBLIC_TASK_RULES if key in task}
-        for task in rules.get("task", ())
-    }
-    for table, key in (
-        (shown.get("model", {}), "source"),
-        *((task, "data") for task in shown["task"].values()),
-    ):
-        if key in table:
-            table[key] = _without_path(table[key])
-    return shown
-
-
-def _without_path(source: str) -> str:
-    kind, colon, place = source.partition(":")
-    return f"{kind}:{PurePosixPath(place).name}" if colon and place.startswith("/") else source
-
-
 def _visible_score(run: RunRow, view: View) -> float | None:
     if not view.has_scores or view.hides(run.submission):
         return None
-    return _score(run, is_final=view.is_final)
+    return score_that_counts(run, is_final=view.is_final)
 
 
 def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicEntry:
@@ -241,6 +115,7 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
         n_runs_held=sum(run.is_held for run in row.runs),
         submitted_at=row.submitted_at,
         finished_at=row.finished_at,
+        made_with=_made_with(row),
         sparkline=[]
         if is_hidden
         else mean_curve(
@@ -248,6 +123,17 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
         ),
         revision=row.revision,
     )
+
+
+def _made_with(row: SubmissionRow) -> str:
+    """Return the SHA-256 (hex) over what the scores of a submission were made with; "" without any score."""
+    parts = {
+        f"{run.task.name} {name} {(run.hashes or {}).get(name)}"
+        for run in row.runs
+        if run.score_public is not None
+        for name in OF_THE_PLATFORM
+    }
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest() if parts else ""
 
 
 def _efficiency(row: SubmissionRow, round_row: RoundRow, view: View) -> float | None:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.values import Phase
+from harness.store.phases import Phase
 
 __all__ = [
     "META_ID",
@@ -111,6 +111,10 @@ class PublicEntry(PublicBase):
     finished_at: Mapped[datetime | None]
     # The newest incomplete submission of its team, newer than the one that counts.
     is_pending_shown: Mapped[bool] = mapped_column(default=False)
+    # Digest of the data, model, tokenizer, code and packages of its scored runs; empty without any.
+    made_with: Mapped[str] = mapped_column(String(64), server_default="")
+    # The newest complete submission of the round was made with others.
+    is_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Best train loss so far, mean over runs, on a small logarithmic grid of the budget.
     sparkline: Mapped[list[Any]]
     revision: Mapped[int]

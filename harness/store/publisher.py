@@ -15,41 +15,36 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session, selectinload
 
-from harness.metrics.pareto import pareto_front
-from harness.metrics.ranking import Contender, choose, rank
-from harness.metrics.tiers import tiers
 from harness.records import Status
 from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
+from harness.store.election import elect
 from harness.store.evidence import predictions_of, test_sets_of
 from harness.store.paths import ArenaPaths
 from harness.store.public_rows import (
-    View,
     public_confusions,
     public_curves,
     public_entry,
     public_round,
     public_run,
     public_upload,
-    view_of,
 )
 from harness.store.public_schema import (
     META_ID,
     PublicConfusion,
     PublicCurve,
     PublicEntry,
-    PublicLeader,
     PublicMeta,
     PublicProgress,
     PublicRound,
     PublicRun,
     PublicUpload,
 )
-from harness.store.replicates import load_replicates
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 from harness.store.values import TERMINAL, ClaimedRun
+from harness.store.view import View, view_of
 from harness.store.writer import SealedStore, utc_now
 
 __all__ = ["MANUAL_BASELINE", "Publisher"]
@@ -179,7 +174,7 @@ class Publisher:
                 or is_round_changed
             ):
                 changed = True
-                _elect(public, sealed, row, view, self._clock() - _CHANGE_SPAN)
+                elect(public, sealed, row, view, self._clock() - _CHANGE_SPAN)
             changed = _publish_uploads(public, sealed, row, view) or changed
         return changed
 
@@ -272,100 +267,3 @@ def _publish_uploads(public: Session, sealed: Session, round_row: RoundRow, view
     gone = shown.keys() - seen.keys()
     public.execute(delete(PublicUpload).where(PublicUpload.upload_id.in_(gone)))
     return bool(gone) or any(shown.get(number) != row.revision for number, row in seen.items())
-
-
-def _elect(public: Session, sealed: Session, round_row: RoundRow, view: View, earlier: datetime) -> None:
-    """Recompute which submissions count, their ranks and tiers, and which incomplete ones are shown.
-
-    Args:
-        public: the open session.
-        sealed: the open session of the sealed store.
-        round_row: the round.
-        view: what everybody may see of it.
-        earlier: ranks are compared with those of the results there were then.
-    """
-    rows = public.execute(
-        select(
-            PublicEntry.submission_id,
-            PublicEntry.team,
-            PublicEntry.name,
-            PublicEntry.is_baseline,
-            PublicEntry.is_example,
-            PublicEntry.is_official,
-            PublicEntry.score,
-            PublicEntry.public_score,
-            PublicEntry.calls,
-            PublicEntry.submitted_at,
-            PublicEntry.finished_at,
-        ).where(PublicEntry.round_id == round_row.id)
-    ).all()
-    contenders = [
-        Contender(
-            submission_id=row.submission_id,
-            # One owner enters several reference methods, or several examples: each has its own row.
-            owner=(row.team, row.name if row.is_baseline or row.is_example else ""),
-            total=row.score,
-            public_total=row.public_score,
-            calls=row.calls,
-            submitted_at=row.submitted_at,
-            is_ranked=not row.is_baseline,
-            is_official=row.is_official,
-        )
-        for row in rows
-    ]
-    counted, pending = choose(contenders, round_row.rule)
-    owners = {contender.submission_id: contender.owner for contender in counted}
-    places = rank(counted)
-    merits = {contender.submission_id: contender for contender in counted}
-    totals = load_replicates(sealed, list(merits), is_private=view.is_final)
-    own_tiers = tiers([totals.get(place.submission_id) for place in places])
-    front = pareto_front([_point(merits[place.submission_id]) for place in places])
-    finished = {row.submission_id: row.finished_at for row in rows}
-    known, _ = choose(
-        (
-            each
-            for each in contenders
-            if (ended := finished[each.submission_id]) is not None and ended <= earlier
-        ),
-        round_row.rule,
-    )
-    owner_then = {contender.submission_id: contender.owner for contender in known}
-    rank_then = {owner_then[place.submission_id]: place.rank for place in rank(known)}
-    public.execute(delete(PublicLeader).where(PublicLeader.round_id == round_row.id))
-    placed = [
-        {
-            "round_id": round_row.id,
-            "team": owners[place.submission_id][0],
-            "slot": owners[place.submission_id][1],
-            "submission_id": place.submission_id,
-            "rank": place.rank,
-            "position": place.position,
-            "tier": tier,
-            "is_pareto": is_pareto,
-            "standard_error": (
-                float(totals[place.submission_id].std(ddof=1)) if place.submission_id in totals else None
-            ),
-            "change": _places_won(rank_then.get(owners[place.submission_id]), place.rank),
-        }
-        for place, tier, is_pareto in zip(places, own_tiers, front, strict=True)
-    ]
-    if placed:
-        public.execute(insert(PublicLeader), placed)
-    public.execute(
-        update(PublicEntry)
-        .where(PublicEntry.round_id == round_row.id, PublicEntry.is_pending_shown.is_(True))
-        .values(is_pending_shown=False)
-    )
-    if pending:
-        shown = [contender.submission_id for contender in pending]
-        public.execute(
-            update(PublicEntry).where(PublicEntry.submission_id.in_(shown)).values(is_pending_shown=True)
-        )
-
-
-def _point(contender: Contender) -> tuple[float, int] | None:
-    return None if contender.total is None else (contender.total, contender.calls)
-
-
-def _places_won(rank_then: int | None, rank_now: int | None) -> int | None:
-    return None if rank_then is None or rank_now is None else rank_then - rank_now

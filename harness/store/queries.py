@@ -4,32 +4,24 @@ Everything here opens the database so that it cannot be written, and nothing her
 score: it is not in the file.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
 
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
-from harness.metrics.noise import NoiseFloor
 from harness.records import Status
 from harness.store.board import (
     Board,
     BoardRound,
-    BoardTask,
-    Curve,
     Entry,
     Progress,
-    RunLine,
     SubmissionList,
     SubmissionPage,
     TaskScores,
-    Upload,
 )
-from harness.store.database import PUBLIC, database_errors, open_read_only
+from harness.store.board_rows import to_curve, to_entry, to_round, to_run, to_upload
+from harness.store.database import PUBLIC
 from harness.store.public_schema import (
     META_ID,
     PublicConfusion,
@@ -42,49 +34,16 @@ from harness.store.public_schema import (
     PublicRun,
     PublicUpload,
 )
-from harness.store.transactions import utc_now
-from harness.store.values import phase_at
+from harness.store.reader import Reader
+from harness.store.round_names import split_version
 
 __all__ = ["PublicStore"]
 
 
-class PublicStore:
-    """The public store, open for reading.
+class PublicStore(Reader):
+    """The public store, open for reading."""
 
-    Every question raises InfrastructureError if the file cannot be read at the moment.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        """Read from an engine made by `open_read_only(PUBLIC, ...)`."""
-        self._engine = engine
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the file read-only.
-
-        Raises:
-            UsageError: it is missing, not a public store, or of another version than this code.
-        """
-        return cls(open_read_only(PUBLIC, path))
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with database_errors("public"), Session(self._engine) as session:
-            yield session
+    schema = PUBLIC
 
     def version(self) -> int:
         """Return the number that grows with every change; 0 before the first publication."""
@@ -95,7 +54,7 @@ class PublicStore:
         """Return every published round, newest first."""
         with self._session() as session:
             return tuple(
-                _to_round(row) for row in session.scalars(select(PublicRound).order_by(PublicRound.id.desc()))
+                to_round(row) for row in session.scalars(select(PublicRound).order_by(PublicRound.id.desc()))
             )
 
     def board(self, name: str, version: str | None = None) -> Board:
@@ -117,7 +76,7 @@ class PublicStore:
                     PublicLeader.position.is_(None), PublicLeader.position, PublicEntry.submission_id.desc()
                 )
             )
-            entries = tuple(_to_entry(entry, leader, round_row) for entry, leader in rows)
+            entries = tuple(to_entry(entry, leader, round_row) for entry, leader in rows)
             n_submissions = session.scalar(
                 select(func.count()).select_from(PublicEntry).where(PublicEntry.round_id == round_row.id)
             )
@@ -127,11 +86,11 @@ class PublicStore:
                 .order_by(PublicUpload.score.desc(), PublicUpload.created_at, PublicUpload.upload_id)
             )
             return Board(
-                round=_to_round(round_row),
+                round=to_round(round_row),
                 entries=entries,
                 n_submissions=n_submissions or 0,
                 version=_version(session),
-                uploads=tuple(_to_upload(upload, round_row) for upload in uploads),
+                uploads=tuple(to_upload(upload, round_row) for upload in uploads),
             )
 
     def submissions(self, name: str, version: str | None = None) -> tuple[Entry, ...]:
@@ -148,7 +107,7 @@ class PublicStore:
                 .where(PublicEntry.round_id == round_row.id)
                 .order_by(PublicEntry.submission_id.desc())
             )
-            return tuple(_to_entry(entry, leader, round_row) for entry, leader in rows)
+            return tuple(to_entry(entry, leader, round_row) for entry, leader in rows)
 
     def submission_list(
         self,
@@ -192,8 +151,8 @@ class PublicStore:
                 .limit(limit)
             )
             return SubmissionList(
-                round=_to_round(round_row),
-                entries=tuple(_to_entry(entry, leader, round_row) for entry, leader in rows),
+                round=to_round(round_row),
+                entries=tuple(to_entry(entry, leader, round_row) for entry, leader in rows),
                 n_found=session.scalar(select(func.count()).select_from(PublicEntry).where(*wanted)) or 0,
             )
 
@@ -215,7 +174,7 @@ class PublicStore:
             ):
                 runs[number][seed] = score
             rows = {
-                entry.submission_id: _to_entry(entry, leader, round_row)
+                entry.submission_id: to_entry(entry, leader, round_row)
                 for entry, leader in session.execute(
                     select(PublicEntry, PublicLeader)
                     .outerjoin(PublicLeader, PublicLeader.submission_id == PublicEntry.submission_id)
@@ -268,13 +227,13 @@ class PublicStore:
                 select(PublicConfusion).where(PublicConfusion.submission_id == submission_id)
             ).all()
             return SubmissionPage(
-                round=_to_round(round_row),
-                entry=_to_entry(entry, leader, round_row),
+                round=to_round(round_row),
+                entry=to_entry(entry, leader, round_row),
                 runs=tuple(
-                    _to_run(run) for run in sorted(runs, key=lambda run: (order[run.task], run.run_id))
+                    to_run(run) for run in sorted(runs, key=lambda run: (order[run.task], run.run_id))
                 ),
                 curves=tuple(
-                    _to_curve(curve) for curve in sorted(curves, key=lambda curve: order[curve.task])
+                    to_curve(curve) for curve in sorted(curves, key=lambda curve: order[curve.task])
                 ),
                 confusions={each.task: tuple(map(tuple, each.counts)) for each in confusions},
             )
@@ -286,6 +245,8 @@ def _version(session: Session) -> int:
 
 
 def _find_round(session: Session, name: str, version: str | None) -> PublicRound:
+    if version is None:
+        name, version = split_version(name)
     query = select(PublicRound).where(PublicRound.name == name).order_by(PublicRound.id.desc()).limit(1)
     if version is not None:
         query = query.where(PublicRound.version == version)
@@ -296,115 +257,3 @@ def _find_round(session: Session, name: str, version: str | None) -> PublicRound
         listing = ", ".join(f"{other} {its_version}" for other, its_version in known) or "none yet"
         raise UsageError(f"no round {wanted} on this board; rounds: {listing}")
     return row
-
-
-def _to_round(row: PublicRound) -> BoardRound:
-    return BoardRound(
-        round_id=row.id,
-        name=row.name,
-        version=row.version,
-        title=row.title,
-        digest=row.digest,
-        phase=phase_at(row.phase, row.opens, row.closes, utc_now()),
-        rule=row.rule,
-        is_final=row.is_final,
-        opens=row.opens,
-        closes=row.closes,
-        tasks=tuple(
-            BoardTask(task["name"], task["metric"], task["budget_calls"], tuple(task["kshot_seeds"]))
-            for task in row.tasks
-        ),
-        frozen_at=row.frozen_at,
-        is_practice=row.is_practice,
-        is_registered_only=row.is_registered_only,
-        max_submissions_per_day=row.max_submissions_per_day,
-        max_submissions=row.max_submissions,
-        noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()},
-        rules=row.rules,
-    )
-
-
-def _to_entry(entry: PublicEntry, leader: PublicLeader | None, round_row: PublicRound) -> Entry:
-    return Entry(
-        submission_id=entry.submission_id,
-        team=entry.team,
-        name=entry.name,
-        description=entry.description,
-        digest=entry.digest,
-        is_baseline=entry.is_baseline,
-        is_example=entry.is_example,
-        status=entry.status,
-        verdict=entry.verdict,
-        is_flagged=entry.is_flagged,
-        is_complete=entry.is_complete,
-        counts=leader is not None,
-        rank=None if leader is None else leader.rank,
-        score=entry.score,
-        task_scores={task["name"]: entry.task_scores.get(task["name"]) for task in round_row.tasks},
-        calls=entry.calls,
-        budget_calls=entry.budget_calls,
-        tokens=entry.tokens,
-        engine_s=entry.engine_s,
-        wall_s=entry.wall_s,
-        n_runs=entry.n_runs,
-        n_runs_done=entry.n_runs_done,
-        n_runs_held=entry.n_runs_held,
-        submitted_at=entry.submitted_at,
-        finished_at=entry.finished_at,
-        is_official=entry.is_official,
-        tier=None if leader is None else leader.tier,
-        is_pareto=leader is not None and leader.is_pareto,
-        standard_error=None if leader is None else leader.standard_error,
-        efficiency=entry.efficiency,
-        sparkline=tuple(entry.sparkline),
-        change=None if leader is None else leader.change,
-    )
-
-
-def _to_upload(row: PublicUpload, round_row: PublicRound) -> Upload:
-    return Upload(
-        upload_id=row.upload_id,
-        name=row.name,
-        digest=row.digest,
-        score=row.score,
-        task_scores={task["name"]: row.task_scores[task["name"]] for task in round_row.tasks},
-        created_at=row.created_at,
-    )
-
-
-def _to_run(run: PublicRun) -> RunLine:
-    return RunLine(
-        run_id=run.run_id,
-        task=run.task,
-        kshot_seed=run.kshot_seed,
-        solver_seed=run.solver_seed,
-        status=run.status,
-        is_held=run.is_held,
-        verdict=run.verdict,
-        is_flagged=run.is_flagged,
-        score=run.score,
-        calls=run.calls,
-        budget_calls=run.budget_calls,
-        n_attempts=run.n_attempts,
-        message=run.message,
-        hashes=run.hashes,
-        artifact_sha256=run.artifact_sha256,
-        wall_s=run.wall_s,
-        engine_s=run.engine_s,
-        tokens=run.tokens,
-        ended_at=run.ended_at,
-        is_official=run.is_official,
-        hold_reason=run.hold_reason,
-    )
-
-
-def _to_curve(curve: PublicCurve) -> Curve:
-    return Curve(
-        task=curve.task,
-        calls=tuple(curve.calls),
-        losses={int(seed): tuple(losses) for seed, losses in curve.losses.items()},
-        scores={
-            int(seed): tuple((calls, score) for calls, score in points)
-            for seed, points in curve.scores.items()
-        },
-    )

@@ -1,8 +1,9 @@
 """The queue of the sealed store, one transaction per method."""
 
 from harness.store import attempts, claims, queue, rounds
+from harness.store.run_result import RunResult
 from harness.store.transactions import Transactions
-from harness.store.values import ClaimedRun, RunResult
+from harness.store.values import ClaimedRun
 
 __all__ = ["QueueStore"]
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from harness.errors import UsageError
 from harness.records import Status
 from harness.store.events import append_event
+from harness.store.phases import Phase
 from harness.store.sealed_schema import (
     PredictionRow,
     RejudgeRow,
@@ -26,7 +27,7 @@ from harness.store.sealed_schema import (
 )
 from harness.store.settling import settle_parent
 from harness.store.submissions import add_submission, cancel_submission
-from harness.store.values import TERMINAL, Phase, RejudgeState, RunDifference, StoredRejudge
+from harness.store.values import TERMINAL, RejudgeState, RunDifference, StoredRejudge
 
 __all__ = [
     "apply_rejudge",

@@ -3,9 +3,10 @@
 from harness.errors import InfrastructureError
 from harness.records import Array, IntArray
 from harness.store import evidence, noise, rejudges, replicates, rounds
+from harness.store.phases import Phase
 from harness.store.standings import SealedEntry, standings
 from harness.store.transactions import Transactions
-from harness.store.values import Phase, RoundFacts, StoredRejudge, StoredRound
+from harness.store.values import RoundFacts, StoredRejudge, StoredRound
 
 __all__ = ["RoundStore"]
 

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.store.events import append_event
+from harness.store.phases import Phase, phase_at
+from harness.store.round_names import split_version
 from harness.store.sealed_schema import RejudgeRow, RoundRow, RunRow, SubmissionRow, TaskRow
-from harness.store.values import TERMINAL, Phase, RejudgeState, RoundFacts, StoredRound, TaskFacts, phase_at
+from harness.store.values import TERMINAL, RejudgeState, RoundFacts, StoredRound, TaskFacts
 
 __all__ = [
     "add_round",
@@ -72,11 +74,13 @@ def add_round(session: Session, facts: RoundFacts, phase: Phase, now: datetime) 
 
 
 def find_round(session: Session, name: str, version: str | None = None) -> RoundRow:
-    """Return a round; without a version, the one added last.
+    """Return a round; without a version, the one added last. "NAME@VERSION" names both.
 
     Raises:
         UsageError: there is none; the message lists those that exist.
     """
+    if version is None:
+        name, version = split_version(name)
     query = select(RoundRow).where(RoundRow.name == name).order_by(RoundRow.id.desc()).limit(1)
     if version is not None:
         query = query.where(RoundRow.version == version)

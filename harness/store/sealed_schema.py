@@ -10,7 +10,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.values import Phase, RejudgeState
+from harness.store.phases import Phase
+from harness.store.values import RejudgeState
 
 __all__ = [
     "AttemptRow",

@@ -12,12 +12,14 @@ A team's token lies here in plain text for the seconds until it is taken in, so 
 the arena's user. The token itself is never in an answer, and never in a log.
 """
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,10 @@ MAX_UPLOAD_BYTES = 2 * 2**20
 
 _MAX_WAITING = 200
 _MAX_REQUEST_BYTES = 4096
+_PARTIAL_S = 3600.0
+"""After which an upload that is still not whole was left by a process that died."""
+_ANSWER_S = 30 * 24 * 3600.0
+"""For which an answer is kept."""
 _NUMBER = re.compile(r"[0-9a-f]{32}")
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -109,9 +115,11 @@ class Spool:
             return None
 
     def waiting(self) -> Iterator[Upload]:
-        """Yield what waits, oldest first; what is not an upload is removed."""
+        """Yield what waits, oldest first; what is not an upload is removed, and what nobody will ask for."""
         if not self._uploads.is_dir():
             return
+        _remove_older(self._uploads.glob(".*"), _PARTIAL_S)
+        _remove_older(self._answers.glob("*"), _ANSWER_S)
         folders = [path for path in self._uploads.iterdir() if not path.name.startswith(".")]
         for folder in sorted(folders, key=lambda path: path.lstat().st_mtime_ns):
             request, archive = _read_request(folder), folder / "submission.zip"
@@ -127,6 +135,16 @@ class Spool:
         partial.write_text(json.dumps(asdict(answer)), encoding="utf-8")
         partial.replace(path)
         shutil.rmtree(self._uploads / upload.number, ignore_errors=True)
+
+
+def _remove_older(paths: Iterable[Path], seconds: float) -> None:
+    """Remove files and folders that were last written so long ago."""
+    before = time.time() - seconds
+    for path in paths:
+        # Another process may be at it too.
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _read_request(folder: Path) -> dict[str, Any] | None:

@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.store.events import append_event
+from harness.store.phases import Phase, phase_at
 from harness.store.sealed_schema import GrantRow, RoundRow, SubmissionRow, TeamRow, UploadRow
-from harness.store.values import TERMINAL, Phase, Quota, phase_at
+from harness.store.values import TERMINAL, Quota
 
 __all__ = [
     "MAX_NAME",

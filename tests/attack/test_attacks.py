@@ -32,7 +32,7 @@ from harness.session.blackbox import MeteredBlackBox
 from harness.session.incumbents import MAX_INCUMBENTS
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.values import Phase
+from harness.store.phases import Phase
 from leaderboard.static_board import write_static_board
 
 pytestmark = pytest.mark.attack

@@ -17,7 +17,7 @@ from sample_arena import _START, _TASKS, sample_round
 from harness.metrics.ranking import Contender, choose, rank
 from harness.store.curves import SPARKLINE_POINTS, log_grid
 from harness.store.database import PUBLIC, open_database, sqlite_url
-from harness.store.public_rows import public_rules
+from harness.store.public_rules import public_rules
 
 __all__ = ["build_large_store"]
 

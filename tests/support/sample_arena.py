@@ -16,8 +16,10 @@ from harness.metrics.official import score as official_score
 from harness.metrics.ranking import ScoringRule
 from harness.records import Usage, Verdict
 from harness.store.paths import ArenaPaths
+from harness.store.phases import Phase
 from harness.store.publisher import Publisher
-from harness.store.values import ClaimedRun, Phase, RoundFacts, RunResult, TaskFacts
+from harness.store.run_result import RunResult
+from harness.store.values import ClaimedRun, RoundFacts, TaskFacts
 from harness.store.writer import SealedStore
 
 __all__ = ["SAMPLE_TASKS", "build_sample_arena", "publish_sample_arena", "sample_result", "sample_round"]

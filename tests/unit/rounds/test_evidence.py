@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli.main import app
 from harness.errors import UsageError
 from harness.metrics.official import score
 from harness.records import Usage, Verdict
 from harness.rounds.export import export_round
+from harness.rounds.logs import read_logs
 from harness.rounds.verify import verify_export
 from harness.store import (
     ArenaPaths,
@@ -26,6 +29,7 @@ from harness.store import (
     TaskFacts,
 )
 from harness.store.writer import utc_now
+from leaderboard.static_board import write_static_board
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LABELS = np.random.default_rng(0).integers(0, 2, 200)
@@ -232,8 +236,8 @@ def test_a_round_with_a_staged_rejudge_is_not_published_over_it(arena):
     publisher.publish()
 
 
-def test_scores_made_with_other_code_than_the_newest_are_named(arena):
-    sealed, _, _ = arena
+def test_scores_made_with_other_code_than_the_newest_are_named_and_marked(arena):
+    sealed, publisher, paths = arena
     old = enter(sealed, "Lynx", 0.9)
     assert sealed.stale_submissions("toy") == {}
     sealed.ensure_team("Moths")
@@ -243,6 +247,19 @@ def test_scores_made_with_other_code_than_the_newest_are_named(arena):
         sealed.finish_run(claim, sealed.start_attempt(claim), changed)
     assert set(sealed.stale_submissions("toy")) == {old}
     assert "code" in sealed.stale_submissions("toy")[old]
+
+    def marked():
+        publisher.publish()
+        with PublicStore.open(paths.public_db) as public:
+            return {entry.submission_id for entry in public.board("toy").entries if entry.is_stale}
+
+    assert marked() == {old}
+    sealed.stage_rejudge("toy")
+    while claim := sealed.claim_run("w", 60):
+        again = replace(result(claim, 0.7, 0), hashes={"code": "new", "model": "same"}, ended_at=utc_now())
+        sealed.finish_run(claim, sealed.start_attempt(claim), again)
+    sealed.apply_rejudge("toy")
+    assert marked() == set()
 
 
 def public_dump(paths):
@@ -276,7 +293,7 @@ def test_repeats_of_a_baseline_give_the_round_its_noise_floor(arena):
 
 
 def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_path):
-    """A sentinel in every sealed place: it must be in no public table, export or page."""
+    """A sentinel in every sealed place: it must be in no public table, export, page, log or answer of a command."""
     sealed, publisher, paths = arena
     sealed.ensure_team("Lynx")
     number = sealed.add_submission("toy", "Lynx", "cma", "b" * 64, "x")
@@ -305,7 +322,20 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
         database.close()
         with PublicStore.open(paths.public_db) as public:
             page = repr((public.board("toy"), public.submission(number), public.submissions("toy"))).encode()
-        return exported + dump + page
+        files = write_static_board(paths.public_db, tmp_path / "static")
+        assert {path.suffix for path in files} == {".html", ".json", ".csv"}
+        logs = repr(read_logs(sealed, paths, number)).encode()
+        return exported + dump + page + logs + b"".join(path.read_bytes() for path in files) + said()
+
+    def said():
+        """What the commands of a participant print."""
+        answers = []
+        for words in (("status", str(number)), ("round", "show", "toy"), ("round", "list")):
+            for form in ((), ("--json",)):
+                done = CliRunner().invoke(app, [*words, *form, "--home", str(paths.home)])
+                assert done.exit_code == 0, done.output
+                answers.append(done.output)
+        return "".join(answers).encode()
 
     for phase in (None, Phase.FROZEN, Phase.CLOSED):
         if phase is not None:
@@ -319,6 +349,7 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
     sealed.set_phase("toy", Phase.PUBLISHED)
     # The positive control: after publication it is everywhere.
     assert public_bytes().count(repr(sentinel).encode()) > 4
+    assert repr(sentinel).encode() in said()
 
 
 def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(arena, tmp_path):

@@ -3,9 +3,11 @@ import pytest
 from harness.config import load_round
 from harness.errors import UsageError
 from harness.records import Usage, Verdict
+from harness.rounds.export import export_round
 from harness.rounds.final import draw_final
 from harness.rounds.lifecycle import create_round, stored_config
 from harness.rounds.logs import read_logs
+from harness.rounds.verify import verify_export
 from harness.store import ArenaPaths, Phase, PublicStore, Publisher, RunResult, SealedStore
 from harness.store.writer import utc_now
 
@@ -127,3 +129,29 @@ def test_a_final_is_blind_until_it_is_published(arena):
     with PublicStore.open(paths.public_db) as public:
         assert public.submission(number).entry.score == pytest.approx(82.0)
     assert read_logs(sealed, paths, number) == ()
+
+
+def test_an_older_version_of_a_round_lives_on_under_its_full_name(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", "cma", 80.0)
+    config = load_round("toy")
+    newer = config.model_copy(update={"round": config.round.model_copy(update={"version": "2.0"})})
+    create_round(sealed, publisher, newer)
+    sealed.set_phase("toy@1.0", Phase.CLOSED)
+    assert [sealed.get_round(name).phase for name in ("toy", "toy@2.0", "toy@1.0")] == [
+        "open",
+        "open",
+        "closed",
+    ]
+    final, queued = draw_final(sealed, publisher, "toy@1.0")
+    assert (final.facts.name, final.facts.version, queued) == ("toy-final", "1.0", 1)
+    sealed.set_phase("toy@1.0", Phase.PUBLISHED)
+    publisher.publish()
+    export_round(sealed, paths, "toy@1.0", tmp_path / "toy.zip")
+    report = verify_export(tmp_path / "toy.zip")
+    assert (report.round_name, report.is_final, report.places) == ("toy", True, ((1, 1),))
+    with PublicStore.open(paths.public_db) as public:
+        assert public.board("toy@1.0").n_submissions == 1
+        assert public.board("toy").n_submissions == 0
+        with pytest.raises(UsageError, match=r"no round toy 3\.0 on this board"):
+            public.board("toy@3.0")

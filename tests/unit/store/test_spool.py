@@ -1,5 +1,7 @@
 import json
+import os
 import stat
+import time
 
 import pytest
 
@@ -89,3 +91,19 @@ def test_full_spool_takes_no_more(spool, monkeypatch):
         spool.drop("toy", "secret", ZIP)
     with pytest.raises(UsageError, match="too many uploads wait"):
         spool.drop("toy", "secret", ZIP)
+
+
+def test_what_dead_processes_left_and_old_answers_go_and_nothing_else_does(spool, tmp_path):
+    old, new = (spool.drop("toy", "secret", ZIP) for _ in range(2))
+    for upload in spool.waiting():
+        spool.settle(upload, Answer(1, "queued"))
+    uploads, answers = tmp_path / "spool" / "uploads", tmp_path / "spool" / "answers"
+    waiting = spool.drop("toy", "secret", ZIP)
+    for name in (".dead", ".alive"):
+        (uploads / name).mkdir()
+        (uploads / name / "submission.zip").write_bytes(ZIP)
+    for path, hours in ((uploads / ".dead", 2), (uploads / waiting, 2), (answers / f"{old}.json", 31 * 24)):
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    assert [upload.number for upload in spool.waiting()] == [waiting]
+    assert {path.name for path in uploads.iterdir()} == {".alive", waiting}
+    assert (spool.answer_to(old), spool.answer_to(new)) == (None, Answer(1, "queued"))

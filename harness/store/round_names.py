@@ -1,0 +1,9 @@
+"""How people name a round: by its name, which means the version added last, or as "NAME@VERSION"."""
+
+__all__ = ["split_version"]
+
+
+def split_version(name: str) -> tuple[str, str | None]:
+    """Return name and version of a round as somebody wrote it; no name has an "@" in it."""
+    bare, _, version = name.partition("@")
+    return bare, version or None
