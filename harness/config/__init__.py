@@ -1,6 +1,12 @@
 """Round files: TOML in, validated and frozen objects out."""
 
-from harness.config.load import SHARED_VARIABLE, load_round, packaged_rounds, shared_folder
+from harness.config.load import (
+    SHARED_VARIABLE,
+    load_round,
+    official_presets,
+    packaged_rounds,
+    shared_folder,
+)
 from harness.config.round import (
     LimitsConfig,
     ModelConfig,
@@ -23,6 +29,7 @@ __all__ = [
     "TaskConfig",
     "VisibilityConfig",
     "load_round",
+    "official_presets",
     "packaged_rounds",
     "shared_folder",
 ]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from harness.config.round import RoundConfig
 from harness.errors import ConfigError, UsageError
 
-__all__ = ["SHARED_VARIABLE", "load_round", "packaged_rounds", "shared_folder"]
+__all__ = ["SHARED_VARIABLE", "load_round", "official_presets", "packaged_rounds", "shared_folder"]
 
 SHARED_VARIABLE = "GRADFREE_SHARED"
 """Environment variable that says where "@shared/..." paths of a round file lie."""
@@ -73,10 +73,19 @@ def load_round(name_or_path: str) -> RoundConfig:
     return _with_absolute_paths(config, folder)
 
 
+def official_presets() -> dict[str, dict[str, Any]]:
+    """Return the official tasks as a round file has them, by name: "sst2", and "sst2-gpt2" for a family."""
+    official = tomllib.loads((files("harness.config") / "official_tasks.toml").read_text("utf-8"))
+    presets: dict[str, dict[str, Any]] = {task["name"]: task for task in official["task"]}
+    for wording in official["wording"]:
+        preset, family = wording.pop("preset"), wording.pop("family")
+        presets[f"{preset}-{family}"] = presets[preset] | wording
+    return presets
+
+
 def _apply_presets(content: dict[str, Any]) -> tuple[list[str], set[tuple[str | int, ...]]]:
     """Fill tasks from the official ones they name, in place; return what is wrong, and where."""
-    text = (files("harness.config") / "official_tasks.toml").read_text("utf-8")
-    presets: dict[str, dict[str, Any]] = {task["name"]: task for task in tomllib.loads(text)["task"]}
+    presets = official_presets()
     problems: list[str] = []
     without_preset: set[tuple[str | int, ...]] = set()
     tasks = content.get("task", [])

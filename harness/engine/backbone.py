@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
-from harness.engine.families import ADAPTERS, Family, SpecialIds
+from harness.engine.families import ADAPTERS, Adapter, Family, SpecialIds
 from harness.engine.profile import DTYPES, NumericProfile
 from harness.errors import ModelError, UsageError
 
@@ -55,7 +55,8 @@ class Backbone:
                 a special token, parses special tokens out of plain text, or has more tokens than
                 the model.
         """
-        family = _adapter(model.config, source)(model.eval().requires_grad_(requires_grad=False))
+        adapter = _adapter(model.config, source)
+        family = adapter(model.eval().requires_grad_(requires_grad=False))
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ModelError(
@@ -76,17 +77,14 @@ class Backbone:
                 f"{source}: the tokenizer has {own.get_vocab_size()} tokens, the model "
                 f"{len(family.word_embeddings)}: they do not belong together"
             )
-        named = {name: _special_id(tokenizer, name, source) for name in ("cls", "sep", "mask", "pad")}
-        for name, number in named.items():
+        specials = _specials(adapter, tokenizer, source)
+        for number in specials.all_ids:
             token = own.id_to_token(number)
             if number in own.encode(f"a {token} b", add_special_tokens=False).ids:
                 raise ModelError(
-                    f"{source}: the tokenizer reads {token!r} in a plain text as its {name} token, so texts "
+                    f"{source}: the tokenizer reads {token!r} in a plain text as a special token, so texts "
                     "could forge it; expected a tokenizer that splits it"
                 )
-        specials = SpecialIds(
-            start=(named["cls"],), end=(named["sep"],), mask=named["mask"], pad=named["pad"]
-        )
         return cls(family, model, own, specials, tokenizer.unk_token_id, source, revision)
 
     def token_ids(self, text: str) -> tuple[int, ...]:
@@ -140,9 +138,9 @@ def load_backbone(path_or_id: str, *, revision: str | None = None, profile: Nume
         source = path_or_id
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
-        _adapter(config, source)
+        adapter = _adapter(config, source)
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model, loading = AutoModelForMaskedLM.from_pretrained(
+        model, loading = adapter.auto_class.from_pretrained(
             source,
             revision=revision,
             dtype=DTYPES[profile.dtype],
@@ -157,13 +155,13 @@ def load_backbone(path_or_id: str, *, revision: str | None = None, profile: Nume
     lacking = sorted(loading["missing_keys"]) + [str(item) for item in loading["mismatched_keys"]]
     if lacking:
         raise ModelError(
-            f"{source}: the files lack or misshape {len(lacking)} tensors of the masked LM, among them "
+            f"{source}: the files lack or misshape {len(lacking)} tensors of the language model, among them "
             f"{lacking[0]}; expected a checkpoint with its LM head"
         )
     return Backbone.adapt(model.to(profile.device), tokenizer, source=path_or_id, revision=revision)
 
 
-def _adapter(config: Any, source: str) -> Any:
+def _adapter(config: Any, source: str) -> Adapter:
     """Return the family's adapter.
 
     Raises:
@@ -172,21 +170,32 @@ def _adapter(config: Any, source: str) -> Any:
     model_type = getattr(config, "model_type", None)
     if model_type not in ADAPTERS or getattr(config, "is_decoder", False):
         raise ModelError(
-            f"{source}: architecture {model_type!r} is not supported; expected a masked LM of one of the "
-            f"families {', '.join(sorted(ADAPTERS))}"
+            f"{source}: architecture {model_type!r} is not supported; expected a language model of "
+            f"one of the families {', '.join(sorted(ADAPTERS))}"
         )
     return ADAPTERS[model_type]
 
 
+def _specials(adapter: Adapter, tokenizer: Any, source: str) -> SpecialIds:
+    """Look up the special tokens of a family.
+
+    Raises:
+        ModelError: the tokenizer does not define one.
+    """
+    names = (adapter.start, adapter.end, adapter.mask)
+    start, end, mask = (None if name is None else _special_id(tokenizer, name, source) for name in names)
+    # Where there is none, another will do: nothing attends to it.
+    pad = _special_id(tokenizer, "eos_token" if tokenizer.pad_token_id is None else "pad_token", source)
+    return SpecialIds(() if start is None else (start,), () if end is None else (end,), mask, pad)
+
+
 def _special_id(tokenizer: Any, name: str, source: str) -> int:
-    """Return the id of a special token.
+    """Return the id of a special token, by the tokenizer's name for it or by its text.
 
     Raises:
         ModelError: the tokenizer does not define it.
     """
-    number = getattr(tokenizer, f"{name}_token_id")
+    number = getattr(tokenizer, f"{name}_id", tokenizer.get_added_vocab().get(name))
     if number is None:
-        raise ModelError(
-            f"{source}: the tokenizer defines no {name}_token; expected cls, sep, mask and pad tokens"
-        )
+        raise ModelError(f"{source}: the tokenizer defines no {name}, which models of this type need")
     return int(number)

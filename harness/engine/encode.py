@@ -27,7 +27,7 @@ class EncodedSplit:
         wording: the wording it was encoded with.
         ids: int64 (tokens of all examples,), one example after the other.
         offsets: int64 (B + 1,), example i is ``ids[offsets[i] : offsets[i + 1]]``.
-        read_positions: int64 (B,), where the mask stands.
+        read_positions: int64 (B,), where the mask stands, or the last token.
     """
 
     wording: CompiledWording
@@ -108,6 +108,8 @@ def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[
                 ids.extend(slot.ids)
             elif isinstance(slot, FieldSlot):
                 ids.extend(pieces[slot.index])
+            elif specials.mask is None:
+                reads.append(len(ids) - 1)
             else:
                 reads.append(len(ids))
                 ids.append(specials.mask)

@@ -25,8 +25,8 @@ def evaluate_reference(
 ) -> Response:
     """Compute every output, one candidate after the other; `word_logits` may have no columns.
 
-    One padded batch of all rows, a hook before every layer that adds the prompt to
-    ``hidden[:, 1 : M + 1]``, the whole LM head. The arguments are those of `Engine.evaluate`,
+    One padded batch of all rows, a hook before every layer that adds the prompt to the states at
+    the prompt positions, the whole LM head. The arguments are those of `Engine.evaluate`,
     and they are not checked.
     """
     chosen = encoded.select(rows)
@@ -96,14 +96,15 @@ def _add_prompts(
     Returns:
         Handles, to be removed.
     """
-    end = 1 + prompt.shape[1]
+    start = backbone.family.prompt_start
+    window = slice(start, start + prompt.shape[1])
 
     def add_before(number: int) -> Any:
         added = torch.tensor(prompt[number])
 
         def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
             states = args[0].clone()
-            states[:, 1:end] += added
+            states[:, window] += added
             if inputs is not None:
                 inputs.append(args[0].clone())
             return (states, *args[1:])
@@ -152,7 +153,8 @@ def _forward(
             output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
         else:
             words = model.get_input_embeddings()(ids)
-            words[:, 1 : 1 + prompt.shape[1]] = torch.tensor(prompt[0])
+            start = backbone.family.prompt_start
+            words[:, start : start + prompt.shape[1]] = torch.tensor(prompt[0])
             output = model(inputs_embeds=words, attention_mask=mask, output_hidden_states=True)
     finally:
         for handle in handles:

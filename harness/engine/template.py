@@ -38,7 +38,7 @@ class FieldSlot:
 
 @dataclass(frozen=True, slots=True)
 class MaskSlot:
-    """Where the mask goes: the read position."""
+    """Where the mask goes: the read position. Without a mask token it holds nothing, and stands last."""
 
 
 Slot = LiteralIds | FieldSlot | MaskSlot
@@ -49,7 +49,8 @@ def compile_template(backbone: Backbone, template: str, fields: tuple[str, ...])
 
     Args:
         backbone: whose tokenizer applies.
-        template: `{p}` first, every one of `fields` once, `[M]` once; other text is literal.
+        template: `{p}` first, every one of `fields` once, `[M]` once; other text is literal. Where
+            the model goes on after its last token (GPT-2), `[M]` stands for what comes next: at the end.
         fields: the task's markers, an entry of `FIELDS`.
 
     Returns:
@@ -61,6 +62,11 @@ def compile_template(backbone: Backbone, template: str, fields: tuple[str, ...])
     parts = _MARKER.split(template)  # text, marker, text, ..., marker, text
     markers, literals = parts[1::2], parts[2::2]
     _check_markers(template, parts[0], markers, fields)
+    if backbone.specials.mask is None and (markers[-1] != _MASK or literals[-1].strip()):
+        raise InvalidQuery(
+            f"wording: template {template!r} goes on after {_MASK}; a {backbone.family.name} model is read at "
+            "its last token: move it to the end"
+        )
     mask_strips_left, mask_strips_right = _mask_stripping(backbone)
     slots: list[Slot] = []
     for before, text, after in zip(markers, literals, [*markers[1:], None], strict=True):
@@ -103,6 +109,8 @@ def _check_markers(template: str, head: str, markers: list[str], fields: tuple[s
 
 
 def _mask_stripping(backbone: Backbone) -> tuple[bool, bool]:
-    """Tell whether the tokenizer's mask token swallows white space on its left and right."""
+    """Tell whether the mask swallows white space on its left and right."""
+    if backbone.specials.mask is None:
+        return True, True
     token = backbone.tokenizer.get_added_tokens_decoder().get(backbone.specials.mask)
     return (False, False) if token is None else (bool(token.lstrip), bool(token.rstrip))

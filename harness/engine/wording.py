@@ -25,8 +25,8 @@ class CompiledWording:
         template: the text it was compiled from.
         mode: "add" or "cat".
         n_fields: fields of the task, 1 or 2.
-        placeholder_ids: M ids at the prompt positions. In mode "cat" they are the mask's id and
-            never looked up: the prompt's vectors stand there.
+        placeholder_ids: M ids at the prompt positions. In mode "cat" they are the padding's and
+            stand for nothing: the prompt's vectors stand there.
         slots: what follows the prompt positions, in order.
         words: per class its words.
         class_ids: per class the token ids of its words; the class's logit is their mean.
@@ -102,10 +102,11 @@ def compile_wording(
         given = backbone.token_ids(placeholder)[:n_prompt_tokens]
         prompt_ids = given + prompt_ids[len(given) :]
     if mode == "cat":
-        prompt_ids = (backbone.specials.mask,) * n_prompt_tokens
+        prompt_ids = (backbone.specials.pad,) * n_prompt_tokens
     slots = compile_template(backbone, template, FIELDS[n_fields])
     fixed = len(backbone.specials.start) + n_prompt_tokens + len(backbone.specials.end)
-    fixed += sum(len(slot.ids) if isinstance(slot, LiteralIds) else 1 for slot in slots) - n_fields
+    fixed += sum(len(slot.ids) for slot in slots if isinstance(slot, LiteralIds))
+    fixed += backbone.specials.mask is not None
     if fixed > backbone.family.max_tokens:
         raise InvalidQuery(
             f"wording: the template takes {fixed} tokens with {n_prompt_tokens} prompt tokens; "
@@ -142,8 +143,7 @@ def _default_placeholder(
     ids = tuple(range(first, first + n_prompt_tokens)) if placeholder_ids is None else placeholder_ids
     if len(ids) != n_prompt_tokens:
         raise UsageError(f"{len(ids)} placeholder ids for {n_prompt_tokens} prompt tokens; expected as many")
-    specials = backbone.specials
-    reserved = {*specials.start, *specials.end, specials.mask, specials.pad}
+    reserved = backbone.specials.all_ids
     vocabulary = backbone.tokenizer.get_vocab_size()
     for number in ids:
         if not 0 <= number < vocabulary or number in reserved:

@@ -29,6 +29,8 @@ GRADIENT_LABEL = "gradient reference, not ranked"
 
 _EVAL_ROWS = 64
 
+_FAMILIES = ("bert", "roberta")
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRun:
@@ -68,9 +70,14 @@ def run_reference(
         params: in place of the method's own.
 
     Raises:
-        UsageError: the task has no such seed, or a package is missing.
+        UsageError: the task has no such seed, a package is missing, or the model is no masked one.
     """
     started = time.perf_counter()
+    if arena.backbone.family.name not in _FAMILIES:
+        raise UsageError(
+            f"the round's model is a {arena.backbone.family.name}; gradient references tune masked language "
+            f"models: {' or '.join(_FAMILIES)}"
+        )
     loaded = arena.task(task)
     if kshot_seed not in loaded.data.kshot:
         raise UsageError(f"task {task!r} has no k-shot seed {kshot_seed}; it has {sorted(loaded.data.kshot)}")

@@ -1,6 +1,8 @@
-"""Small random RoBERTa and BERT models with tokenizers trained on the spot, saved as model folders."""
+"""Small random models of every family with tokenizers trained on the spot, saved as model folders."""
 
+import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +12,35 @@ from transformers import (
     AddedToken,
     BertConfig,
     BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Tokenizer,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
 )
 
-FAMILIES = ("roberta", "bert")
+from harness.config import official_presets
+
+FAMILIES = ("roberta", "bert", "gpt2")
 N_PROMPT_TOKENS = 5
 MAX_TOKENS = 128
 
+PRESETS = official_presets()
 OFFICIAL = {
-    "sst2": ("{p} . {text} . It was [M] .", ("bad", "great")),
-    "dbpedia": ("{p} . [M] News: {text}", ("Company", "Education", "Artist", "Village")),
-    "dbpedia-bbt": ("{p} [ Category: [M] ] {text}", ("Company", "Education", "Artist", "Village")),
-    "snli": ("{p} . {a} ? [M] , {b}", ("Yes", "Maybe", "No")),
-    "qqp": ("{p} . {a} ? [M] , {b}", ("No", "Yes")),
+    family: {
+        task: PRESETS.get(f"{task}-{family}", PRESETS[task])["template"]
+        for task in ("sst2", "dbpedia", "snli", "qqp", "qnli")
+    }
+    for family in FAMILIES
 }
+"""Templates by family and task."""
+for family in ("roberta", "bert"):
+    OFFICIAL[family]["dbpedia-bbt"] = "{p} [ Category: [M] ] {text}"  # of BBT's own code
+PLAIN = {family: {1: OFFICIAL[family]["sst2"], 2: OFFICIAL[family]["snli"]} for family in FAMILIES}
+"""A template by family and number of fields."""
+MASKS = {"gpt2": ""}
+"""What stands for `[M]` in a formatted string, where it is not the tokenizer's mask token."""
 WORDS = [
     "bad",
     "great",
@@ -44,6 +59,15 @@ WORDS = [
     "News",
     "film",
 ]
+
+
+def formatted(template: str, placeholder: str, fields: tuple[str, ...], mask: str) -> str:
+    """Fill a template in as the authors' code does."""
+    pieces = {"{p}": placeholder, "[M]": mask}
+    pieces |= dict(zip(("{text}",) if len(fields) == 1 else ("{a}", "{b}"), fields, strict=True))
+    if not mask:
+        template = template.replace(" [M]", "[M]")
+    return "".join(pieces.get(part, part) for part in re.split(r"(\{\w+\}|\[M\])", template))
 
 
 def corpus(n_sentences: int = 3000) -> list[str]:
@@ -81,6 +105,19 @@ def roberta_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def gpt2_tokenizer() -> GPT2Tokenizer:
+    """Byte-level BPE as GPT-2 has it: one special token, and no padding."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=1199, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    core.train_from_iterator(corpus(), trainer)
+    model = json.loads(core.to_str())["model"]
+    vocabulary = model["vocab"] | {"<|endoftext|>": len(model["vocab"])}
+    return GPT2Tokenizer(vocab=vocabulary, merges=[tuple(merge) for merge in model["merges"]])
+
+
 def bert_tokenizer() -> PreTrainedTokenizerFast:
     """Lower-casing WordPiece as BERT has it, with a left-over truncation setting to be ignored."""
     core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -103,27 +140,52 @@ def bert_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def roberta_model(shape: dict[str, int]) -> RobertaForMaskedLM:
+    config = RobertaConfig(
+        **shape, intermediate_size=48, max_position_embeddings=MAX_TOKENS + 2, type_vocab_size=1
+    )
+    return RobertaForMaskedLM(config)
+
+
+def bert_model(shape: dict[str, int]) -> BertForMaskedLM:
+    # Its head applies `hidden_act`; RoBERTa's head is always GELU.
+    config = BertConfig(**shape, intermediate_size=48, max_position_embeddings=MAX_TOKENS, hidden_act="relu")
+    return BertForMaskedLM(config)
+
+
+def gpt2_model(shape: dict[str, int]) -> GPT2LMHeadModel:
+    end = shape["vocab_size"] - 1
+    config = GPT2Config(
+        **shape,
+        n_inner=48,
+        max_position_embeddings=MAX_TOKENS,
+        scale_attn_by_inverse_layer_idx=True,
+        bos_token_id=end,
+        eos_token_id=end,
+    )
+    return GPT2LMHeadModel(config)
+
+
+TOKENIZERS = {"roberta": roberta_tokenizer, "bert": bert_tokenizer, "gpt2": gpt2_tokenizer}
+MODELS = {"roberta": roberta_model, "bert": bert_model, "gpt2": gpt2_model}
+
+
 def save_model(family: str, folder: Path, *, seed: int = 0) -> Path:
     """Save a model folder with random weights: every tensor is drawn, so that swapped parts show."""
-    tokenizer = roberta_tokenizer() if family == "roberta" else bert_tokenizer()
+    tokenizer = TOKENIZERS[family]()
     shape = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
         "num_hidden_layers": 3,
         "num_attention_heads": 4,
-        "intermediate_size": 48,
         "pad_token_id": tokenizer.pad_token_id,
     }
     torch.manual_seed(seed)
-    if family == "roberta":
-        config = RobertaConfig(**shape, max_position_embeddings=MAX_TOKENS + 2, type_vocab_size=1)
-        model = RobertaForMaskedLM(config)
-    else:
-        # Its head applies `hidden_act`; RoBERTa's head is always GELU.
-        model = BertForMaskedLM(BertConfig(**shape, max_position_embeddings=MAX_TOKENS, hidden_act="relu"))
+    model = MODELS[family](shape)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 1.0 if "LayerNorm.weight" in name or "layer_norm.weight" in name else 0.0
+            is_norm = name.endswith("weight") and parameter.ndim == 1
+            centre = 1.0 if is_norm else 0.0
             parameter.copy_(centre + 0.2 * torch.randn_like(parameter))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,11 +1,16 @@
-"""Model families: the one place that touches the internals of a language model."""
+"""Model families: the one place that touches the internals of a language model.
 
-from harness.engine.families.bert import adapt_bert
+A family is one file: it names the parts of a transformers model and builds a `Family` from them.
+"""
+
+from harness.engine.families.adapter import Adapter
+from harness.engine.families.bert import BERT
 from harness.engine.families.encoder import PostNormEncoder
 from harness.engine.families.family import Family, SpecialIds
-from harness.engine.families.roberta import adapt_roberta
+from harness.engine.families.gpt2 import GPT2
+from harness.engine.families.roberta import ROBERTA
 
-ADAPTERS = {"bert": adapt_bert, "roberta": adapt_roberta}
-"""Model type (as in a model's `config.json`) to the function that adapts such a model."""
+ADAPTERS = {"bert": BERT, "gpt2": GPT2, "roberta": ROBERTA}
+"""Model type (as in a model's `config.json`) to what the engine needs for such a model."""
 
-__all__ = ["ADAPTERS", "Family", "PostNormEncoder", "SpecialIds", "adapt_bert", "adapt_roberta"]
+__all__ = ["ADAPTERS", "Adapter", "Family", "PostNormEncoder", "SpecialIds"]

@@ -12,7 +12,14 @@ _KEY_MULTIPLE = 16
 """In bf16 on a CPU the kernel takes half the time where the number of keys is a multiple of this."""
 
 
-def attend(qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool = False) -> torch.Tensor:
+def attend(
+    qkv: torch.Tensor,
+    packing: Packing,
+    n_heads: int,
+    *,
+    is_causal: bool = False,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Attend within each input.
 
     Args:
@@ -20,16 +27,17 @@ def attend(qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool
         packing: where the inputs lie.
         n_heads: heads; D is a multiple of it.
         is_causal: a token sees itself and those before it.
+        bias: (heads, T, T) for the longest input, added to the scores; -inf where `is_causal` forbids.
 
     Returns:
         (N, D), the heads' outputs side by side.
     """
     kernels = amx_kernels()
-    if kernels is not None and kernels.can_attend(qkv, n_heads):
+    if bias is None and kernels is not None and kernels.can_attend(qkv, n_heads):
         return kernels.attend(qkv, packing.begins, packing.lengths, n_heads, is_causal=is_causal)
     size = qkv.shape[1] // 3
     attended = qkv.new_empty((len(qkv), size))
-    is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and not is_causal
+    is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and not is_causal and bias is None
     for run in packing.runs:
         view = attended[run.tokens].view(run.n_inputs, run.length, n_heads, -1)
         n_aligned = _n_aligned(qkv, run) if is_aligned else 0
@@ -38,7 +46,10 @@ def attend(qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool
         if n_aligned < run.n_inputs:
             heads = qkv[run.tokens].view(run.n_inputs, run.length, 3, n_heads, -1)[n_aligned:]
             query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, heads, T, D / heads)
-            outcome = functional.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+            added = None if bias is None else bias[:, : run.length, : run.length]
+            outcome = functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=added, is_causal=is_causal and bias is None
+            )
             view[n_aligned:] = outcome.transpose(1, 2)
     return attended
 

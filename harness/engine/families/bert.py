@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from transformers import AutoModelForMaskedLM
+
+from harness.engine.families.adapter import Adapter
 from harness.engine.families.encoder import EncoderLayer, PostNormEncoder
 
-__all__ = ["adapt_bert", "encoder_layer"]
+__all__ = ["BERT", "adapt_bert", "encoder_layer"]
 
 
 def encoder_layer(module: Any, n_heads: int) -> EncoderLayer:
@@ -41,3 +44,6 @@ def adapt_bert(model: Any) -> PostNormEncoder:
         output_weight=predictions.decoder.weight,
         output_bias=predictions.decoder.bias,
     )
+
+
+BERT = Adapter(adapt_bert, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")

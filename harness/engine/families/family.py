@@ -18,14 +18,20 @@ class SpecialIds:
     Attributes:
         start: ids before the prompt positions.
         end: ids after the last template piece.
-        mask: the id at the read position.
+        mask: the id at the read position; None where the last token is read.
         pad: fills a batch; never attended to.
     """
 
     start: tuple[int, ...]
     end: tuple[int, ...]
-    mask: int
+    mask: int | None
     pad: int
+
+    @property
+    def all_ids(self) -> frozenset[int]:
+        """Every one of them."""
+        masks = () if self.mask is None else (self.mask,)
+        return frozenset({*self.start, *self.end, *masks, self.pad})
 
 
 class Family(Protocol):

@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
+from transformers import AutoModelForMaskedLM
 
+from harness.engine.families.adapter import Adapter
 from harness.engine.families.bert import encoder_layer
 from harness.engine.families.encoder import PostNormEncoder, Transform
 
-__all__ = ["adapt_roberta"]
+__all__ = ["ROBERTA", "adapt_roberta"]
 
 
 def adapt_roberta(model: Any) -> PostNormEncoder:
@@ -34,6 +36,9 @@ def adapt_roberta(model: Any) -> PostNormEncoder:
         output_weight=model.lm_head.decoder.weight,
         output_bias=model.lm_head.decoder.bias,
     )
+
+
+ROBERTA = Adapter(adapt_roberta, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")
 
 
 def _head(lm_head: Any) -> Transform:

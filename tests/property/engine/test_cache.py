@@ -1,4 +1,5 @@
 import numpy as np
+import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -6,7 +7,6 @@ from harness.engine import Engine, NumericProfile, compile_wording, encode
 from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
-WORDINGS = ("{p} . {text} . It was [M] .", "{p} [M] : {text}")
 
 steps = st.lists(
     st.tuples(
@@ -25,7 +25,7 @@ steps = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(
     steps=steps,
-    family=st.sampled_from(["roberta", "bert"]),
+    family=st.sampled_from(small_models.FAMILIES),
     cache_bytes=st.sampled_from([0, 50_000, 1 << 30]),
 )
 def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache_bytes, backbones, small):
@@ -36,7 +36,7 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
             compile_wording(backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M),
             small.ragged_texts(23, 1),
         )
-        for template in WORDINGS
+        for template in (small.PLAIN[family][1], "{p} : {text} [M]")
     ]
     bases = [small.random_prompts((L, M, D), seed=seed) for seed in (1, 2)] + [None]
     bases[1][0] = bases[0][0]  # the first layer in common: a frontier may be passed on to the other base
@@ -56,7 +56,9 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
 
 def test_cache_layer_after_layer_is_continued(backbones, small):
     backbone = backbones["roberta"]
-    compiled = compile_wording(backbone, WORDINGS[0], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M)
+    compiled = compile_wording(
+        backbone, small.PLAIN["roberta"][1], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
+    )
     split = encode(backbone, compiled, small.ragged_texts(23, 1))
     engine = Engine(backbone, NumericProfile(), M)
     base = small.random_prompts((L, M, D))

@@ -1,4 +1,5 @@
 import numpy as np
+import small_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -6,7 +7,6 @@ from harness.engine import Engine, NumericProfile, compile_wording, encode, eval
 from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
-TEMPLATES = {1: "{p} . {text} . It was [M] .", 2: "{p} . {a} ? [M] , {b}"}
 
 
 @st.composite
@@ -14,7 +14,7 @@ def queries(draw):
     """One query: family, wording, candidates, layer, base, rows and profile."""
     layer = draw(st.sampled_from([None, *range(L)]))
     return {
-        "family": draw(st.sampled_from(["roberta", "bert"])),
+        "family": draw(st.sampled_from(small_models.FAMILIES)),
         "n_fields": draw(st.sampled_from([1, 2])),
         "mode": draw(st.sampled_from(["add", "cat"])),
         "n_candidates": draw(st.integers(1, 5)),
@@ -51,7 +51,7 @@ def test_engine_any_query_equals_reference(query, backbones, small):
     backbone = backbones[query["family"]]
     compiled = compile_wording(
         backbone,
-        TEMPLATES[query["n_fields"]],
+        small.PLAIN[query["family"]][query["n_fields"]],
         (("bad", "boring"), ("great",), ("film",)),
         n_fields=query["n_fields"],
         n_prompt_tokens=M,

@@ -1,4 +1,5 @@
 import pytest
+import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -21,35 +22,26 @@ def tokenizers(backbones):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    family=st.sampled_from(["roberta", "bert"]),
-    task=st.sampled_from(["sst2", "dbpedia", "dbpedia-bbt", "snli"]),
+    where=st.sampled_from(
+        [(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks]
+    ),
     texts=st.tuples(TEXTS, TEXTS),
 )
-def test_assembled_ids_equal_the_official_string(family, task, texts, backbones, small, tokenizers):
+def test_assembled_ids_equal_the_official_string(where, texts, backbones, small, tokenizers):
+    family, task = where
     backbone, official = backbones[family], tokenizers[family]
-    template, words = small.OFFICIAL[task]
+    template = small.OFFICIAL[family][task]
     placeholder = "bad great film"
-    n_fields = 2 if "{a}" in template else 1
-    fields = texts[:n_fields]
+    fields = texts[: 2 if "{a}" in template else 1]
     compiled = compile_wording(
         backbone,
         template,
-        words,
-        n_fields=n_fields,
+        ("bad", "great"),
+        n_fields=len(fields),
         n_prompt_tokens=len(backbone.token_ids(placeholder)),
         placeholder=placeholder,
     )
-    pieces = dict(zip(("{text}",) if n_fields == 1 else ("{a}", "{b}"), fields, strict=True))
-    formatted = "".join(
-        {"{p}": placeholder, "[M]": official.mask_token, **pieces}.get(part, part)
-        for part in _split(template)
-    )
-    expected = official(formatted).input_ids
+    mask = small.MASKS.get(family, official.mask_token)
+    expected = official(small.formatted(template, placeholder, fields, mask)).input_ids
     if len(expected) <= backbone.family.max_tokens:
         assert encode(backbone, compiled, [fields]).ids.tolist() == expected
-
-
-def _split(template):
-    for marker in ("{p}", "{text}", "{a}", "{b}", "[M]"):
-        template = template.replace(marker, f"\0{marker}\0")
-    return template.split("\0")

@@ -25,7 +25,7 @@ def split(backbone, small):
 def make_split(backbone, small, n_examples, mode="add"):
     compiled = compile_wording(
         backbone,
-        "{p} . {text} . It was [M] .",
+        small.PLAIN[backbone.family.name][1],
         (("bad", "boring"), ("great",)),
         n_fields=1,
         n_prompt_tokens=M,

@@ -1,0 +1,142 @@
+"""The families as one class: embeddings, a chain of layers, and what follows them at the read position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from harness.engine.families.layer import Layer, Transform
+from harness.engine.packing import Packing
+
+__all__ = ["Chain", "Embeddings", "Vocabulary", "unchanged"]
+
+
+def unchanged(states: torch.Tensor) -> torch.Tensor:
+    """Return the states: where a family has no norm."""
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Word vectors, positions and norm.
+
+    Attributes:
+        words: (vocabulary, D).
+        scale: word vectors are multiplied by it.
+        positions: (positions, D), the first row that of position 0; None where layers know them.
+        norm: of the sum.
+    """
+
+    words: torch.Tensor
+    positions: torch.Tensor | None
+    norm: Transform = unchanged
+    scale: float = 1.0
+
+    def look_up(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return word vectors: int64 (N,) to (N, D)."""
+        vectors = functional.embedding(ids, self.words)
+        return vectors if self.scale == 1.0 else vectors * self.scale
+
+    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Turn word vectors into the input of layer 0, both (N, D)."""
+        if self.positions is None:
+            return self.norm(words)
+        states = words.clone()
+        for run in packing.runs:
+            states[run.tokens].view(run.n_inputs, run.length, -1).add_(self.positions[: run.length])
+        return self.norm(states)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The LM head, which scores single tokens.
+
+    Attributes:
+        weight: (vocabulary, D).
+        bias: (vocabulary,), or None.
+        transform: features to the state that is scored.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None = None
+    transform: Transform = unchanged
+
+    def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
+        """Score tokens: (inputs, D) to float32 (inputs, len(token_ids))."""
+        ids = torch.tensor(token_ids, device=transformed.device)
+        bias = None if self.bias is None else self.bias[ids].float()
+        return functional.linear(transformed.float(), self.weight[ids].float(), bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A `Family` of layers from `layer.Layer`.
+
+    It runs the parts of a transformers model itself, because the engine packs inputs without
+    padding, stops between layers, shares the states before a layer among candidates and needs the
+    last layer at one position only.
+
+    Attributes:
+        name: the family.
+        max_tokens: longest input.
+        prompt_start: first prompt position.
+        embeddings: word vectors to the input of layer 0.
+        layers: L layers.
+        modules: the same layers as modules of the transformers model.
+        final_norm: of the last layer's output.
+        vocabulary: the LM head.
+    """
+
+    name: str
+    max_tokens: int
+    prompt_start: int
+    embeddings: Embeddings
+    layers: tuple[Layer, ...]
+    modules: tuple[Any, ...]
+    final_norm: Transform
+    vocabulary: Vocabulary
+
+    @property
+    def n_layers(self) -> int:
+        """L."""
+        return len(self.layers)
+
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+        return self.word_embeddings.shape[1]
+
+    @property
+    def word_embeddings(self) -> torch.Tensor:
+        """The word-embedding matrix, (vocabulary, D)."""
+        return self.embeddings.words
+
+    def words(self, ids: torch.Tensor) -> torch.Tensor:
+        """Look up word vectors; see `Family.words`."""
+        return self.embeddings.look_up(ids)
+
+    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Make the input of layer 0; see `Family.begin`."""
+        return self.embeddings.begin(words, packing)
+
+    def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Run one layer at every position; see `Family.step`."""
+        return self.layers[layer].step(states, packing)
+
+    def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Run the last layer at the read positions; see `Family.finish`."""
+        return self.final_norm(self.layers[-1].finish(states, packing))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Transform features for `columns`; see `Family.head`."""
+        return self.vocabulary.transform(features)
+
+    def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
+        """Score single tokens; see `Family.columns`."""
+        return self.vocabulary.columns(transformed, token_ids)
+
+    def layer_modules(self) -> Sequence[Any]:
+        """Return the transformers modules of the layers."""
+        return self.modules
