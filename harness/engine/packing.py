@@ -55,6 +55,8 @@ class Packing:
         lengths: int64 (inputs,), T of each.
         n_candidates: G.
         n_tokens: N.
+        n_without_token: in mode "cat" M, else 0: prompt positions that hold no token. A decoder that
+            reads the input's own tokens leaves them out.
     """
 
     runs: tuple[Run, ...]
@@ -66,6 +68,7 @@ class Packing:
     lengths: IntArray
     n_candidates: int
     n_tokens: int
+    n_without_token: int = 0
 
     def windows(self, states: torch.Tensor, start: int, width: int) -> Iterator[torch.Tensor]:
         """Yield per run a view of `width` positions from `start` on: (N, D) to (G, n, width, D)."""
@@ -129,4 +132,5 @@ def pack(
         lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
         n_candidates=n_candidates,
         n_tokens=first,
+        n_without_token=len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0,
     )

@@ -32,11 +32,11 @@ def evaluate_reference(
     chosen = encoded.select(rows)
     wording = encoded.wording
     deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
-    ids, mask = _pad(backbone, encoded, chosen)
+    batch, at_read = _pad(backbone, encoded, chosen)
+    mask = batch["attention_mask"]
     logits, features, word_logits, spreads = [], [], [], []
     for prompt in deep:  # (L, M, D)
-        hidden, vocabulary, inputs = _forward(backbone, ids, mask, prompt, wording.mode)
-        at_read = (torch.arange(len(chosen)), torch.tensor(encoded.read_positions[chosen]))
+        hidden, vocabulary, inputs = _forward(backbone, batch, prompt, wording.mode)
         scores = vocabulary[at_read]  # (B, vocabulary)
         logits.append(_class_logits(scores, encoded))
         word_logits.append(scores[:, list(wording.probe_ids)].numpy())
@@ -68,13 +68,12 @@ def reference_logits(
     """
     chosen = encoded.select(None)
     deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
-    ids, mask = _pad(backbone, encoded, chosen)
-    at_read = (torch.arange(len(chosen)), torch.tensor(encoded.read_positions))
+    batch, at_read = _pad(backbone, encoded, chosen)
     logits = []
     for prompt in deep:  # (L, M, D)
         handles = _add_prompts(backbone, prompt)
         try:
-            scores = backbone.model(input_ids=ids, attention_mask=mask).logits[at_read]
+            scores = backbone.model(**batch).logits[at_read]
         finally:
             for handle in handles:
                 handle.remove()
@@ -128,8 +127,10 @@ def _whole_prompts(
     return deep
 
 
-def _pad(backbone: Backbone, encoded: EncodedSplit, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and attention mask, both int64 (B, T), padded on the right."""
+def _pad(
+    backbone: Backbone, encoded: EncodedSplit, rows: IntArray
+) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Return what the model is called with, int64 (B, T) padded on the right, and where it is read."""
     width = int(encoded.lengths[rows].max())
     ids = torch.full((len(rows), width), backbone.specials.pad)
     mask = torch.zeros((len(rows), width), dtype=torch.int64)
@@ -137,11 +138,16 @@ def _pad(backbone: Backbone, encoded: EncodedSplit, rows: IntArray) -> tuple[tor
         example = torch.tensor(encoded.example_ids(int(row)))
         ids[number, : len(example)] = example
         mask[number, : len(example)] = 1
-    return ids, mask
+    batch, read = {"input_ids": ids, "attention_mask": mask}, torch.tensor(encoded.read_positions[rows])
+    source = backbone.family.decoder_input()
+    if source is not None:
+        n_without_token = len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0
+        batch["decoder_input_ids"], read = source.padded(ids, read, n_without_token)
+    return batch, (torch.arange(len(rows)), read)
 
 
 def _forward(
-    backbone: Backbone, ids: torch.Tensor, mask: torch.Tensor, prompt: FloatArray, mode: str
+    backbone: Backbone, batch: dict[str, torch.Tensor], prompt: FloatArray, mode: str
 ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
     """Run transformers once; last hidden states, vocabulary logits, input of each layer before its prompt."""
     model = backbone.model
@@ -149,17 +155,18 @@ def _forward(
     # In mode "cat" the prompt stands in the input; the hooks then only watch.
     handles = _add_prompts(backbone, prompt if mode == "add" else np.zeros_like(prompt), inputs)
     try:
-        if mode == "add":
-            output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-        else:
-            words = model.get_input_embeddings()(ids)
+        if mode == "cat":
+            words = model.get_input_embeddings()(batch["input_ids"])
             start = backbone.family.prompt_start
             words[:, start : start + prompt.shape[1]] = torch.tensor(prompt[0])
-            output = model(inputs_embeds=words, attention_mask=mask, output_hidden_states=True)
+            batch = {name: value for name, value in batch.items() if name != "input_ids"}
+            batch["inputs_embeds"] = words
+        output = model(**batch, output_hidden_states=True)
     finally:
         for handle in handles:
             handle.remove()
-    return output.hidden_states[-1], output.logits, inputs
+    hidden = output.decoder_hidden_states if model.config.is_encoder_decoder else output.hidden_states
+    return hidden[-1], output.logits, inputs
 
 
 def _clipped_std(values: Array) -> float:

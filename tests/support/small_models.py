@@ -10,6 +10,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AddedToken,
+    BartConfig,
+    BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
     GPT2Config,
@@ -22,7 +24,7 @@ from transformers import (
 
 from harness.config import official_presets
 
-FAMILIES = ("roberta", "bert", "gpt2")
+FAMILIES = ("roberta", "bert", "gpt2", "bart")
 N_PROMPT_TOKENS = 5
 MAX_TOKENS = 128
 
@@ -35,7 +37,7 @@ OFFICIAL = {
     for family in FAMILIES
 }
 """Templates by family and task."""
-for family in ("roberta", "bert"):
+for family in ("roberta", "bert", "bart"):
     OFFICIAL[family]["dbpedia-bbt"] = "{p} [ Category: [M] ] {text}"  # of BBT's own code
 PLAIN = {family: {1: OFFICIAL[family]["sst2"], 2: OFFICIAL[family]["snli"]} for family in FAMILIES}
 """A template by family and number of fields."""
@@ -166,8 +168,36 @@ def gpt2_model(shape: dict[str, int]) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(config)
 
 
-TOKENIZERS = {"roberta": roberta_tokenizer, "bert": bert_tokenizer, "gpt2": gpt2_tokenizer}
-MODELS = {"roberta": roberta_model, "bert": bert_model, "gpt2": gpt2_model}
+def bart_model(shape: dict[str, int]) -> BartForConditionalGeneration:
+    # Unlike a real one it scales its word vectors, and its decoder is not as deep as its encoder.
+    config = BartConfig(
+        vocab_size=shape["vocab_size"],
+        d_model=shape["hidden_size"],
+        encoder_layers=shape["num_hidden_layers"],
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=48,
+        decoder_ffn_dim=40,
+        scale_embedding=True,
+        max_position_embeddings=MAX_TOKENS,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=2,
+    )
+    model = BartForConditionalGeneration(config)
+    torch.nn.init.normal_(model.final_logits_bias)
+    return model
+
+
+TOKENIZERS = {
+    "roberta": roberta_tokenizer,
+    "bert": bert_tokenizer,
+    "gpt2": gpt2_tokenizer,
+    "bart": roberta_tokenizer,  # the same, by its files
+}
+MODELS = {"roberta": roberta_model, "bert": bert_model, "gpt2": gpt2_model, "bart": bart_model}
 
 
 def save_model(family: str, folder: Path, *, seed: int = 0) -> Path:

@@ -1,12 +1,14 @@
 """Self-attention over packed inputs."""
 
+from collections.abc import Iterable
+
 import torch
 from torch.nn import functional
 
 from harness.engine.native import amx_kernels
 from harness.engine.packing import Packing, Run
 
-__all__ = ["attend", "attend_at_read"]
+__all__ = ["attend", "attend_at_read", "attend_without_keys"]
 
 _KEY_MULTIPLE = 16
 """In bf16 on a CPU the kernel takes half the time where the number of keys is a multiple of this."""
@@ -91,32 +93,54 @@ def attend_at_read(
     key_weight: torch.Tensor,
     value_weight: torch.Tensor,
 ) -> torch.Tensor:
-    """Attend from one position of each input, without keys or values of the others.
-
-    ``q . (W_k x)`` is ``(W_k^T q) . x``, and ``sum p (W_v x)`` is ``W_v (sum p x)``: two maps per
-    input in place of two per token. What a key bias adds is the same for all keys and cancels.
-    Computed in float32: it is little, and the sums over D are long.
+    """Attend from one position of each input to all of it; see `attend_without_keys`.
 
     Args:
         query: (inputs, D), query projections at the read positions.
         states: (N, D), the layer's input.
         packing: where the inputs lie.
-        key_weight: (heads, D / heads, D).
-        value_weight: the same shape. The value bias is left to the caller: the weights p sum to 1.
+        key_weight: (heads, head, D).
+        value_weight: the same shape.
 
     Returns:
         (inputs, D) in the type of `query`, the heads' outputs side by side.
     """
+    parts = ((1, states[run.tokens].view(run.n_inputs, run.length, -1)) for run in packing.runs)
+    return attend_without_keys(query, parts, key_weight, value_weight)
+
+
+def attend_without_keys(
+    query: torch.Tensor,
+    parts: Iterable[tuple[int, torch.Tensor]],
+    key_weight: torch.Tensor,
+    value_weight: torch.Tensor,
+) -> torch.Tensor:
+    """Attend from few positions to many, without keys or values of these.
+
+    ``q . (W_k x)`` is ``(W_k^T q) . x``, and ``sum p (W_v x)`` is ``W_v (sum p x)``: two maps per
+    position that asks in place of two per token. What a key bias adds is the same for all keys and
+    cancels. Computed in float32: it is little, and the sums over D are long.
+
+    Args:
+        query: (rows, heads head), query projections, input by input.
+        parts: per group of n inputs: how many rows each of them has, and (n, T, D), what they see.
+        key_weight: (heads, head, D).
+        value_weight: the same shape. The value bias is left to the caller: the weights p sum to 1.
+
+    Returns:
+        (rows, heads head) in the type of `query`, the heads' outputs side by side.
+    """
     n_heads, head, _ = key_weight.shape
-    split = query.view(-1, n_heads, head).transpose(0, 1)  # (heads, inputs, D / heads)
-    asked = torch.bmm(split, key_weight).transpose(0, 1).float() * head**-0.5  # (inputs, heads, D)
+    split = query.view(-1, n_heads, head).transpose(0, 1)  # (heads, rows, head)
+    asked = torch.bmm(split, key_weight).transpose(0, 1).float() * head**-0.5  # (rows, heads, D)
     seen = torch.empty_like(asked)
     done = 0
-    for run in packing.runs:
-        own = slice(done, done + run.n_inputs)
-        tokens = states[run.tokens].view(run.n_inputs, run.length, -1).float()
-        weights = torch.softmax(torch.bmm(asked[own], tokens.transpose(1, 2)), dim=-1)  # (n, heads, T)
-        torch.bmm(weights, tokens, out=seen[own])
+    for n_rows, part in parts:
+        tokens = part.float()
+        own = slice(done, done + n_rows * len(tokens))
+        grouped = (len(tokens), n_rows * n_heads, -1)
+        weights = torch.softmax(torch.bmm(asked[own].view(grouped), tokens.transpose(1, 2)), dim=-1)
+        torch.bmm(weights, tokens, out=seen[own].view(grouped))
         done = own.stop
     heads = torch.bmm(seen.transpose(0, 1).to(query.dtype), value_weight.transpose(1, 2))
     return heads.transpose(0, 1).reshape(len(query), -1)

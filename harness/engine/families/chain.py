@@ -7,46 +7,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from harness.engine.families.decoder import Decoder, DecoderInput
+from harness.engine.families.embeddings import Embeddings, unchanged
 from harness.engine.families.layer import Layer, Transform
 from harness.engine.packing import Packing
 
-__all__ = ["Chain", "Embeddings", "Vocabulary", "unchanged"]
-
-
-def unchanged(states: torch.Tensor) -> torch.Tensor:
-    """Return the states: where a family has no norm."""
-    return states
-
-
-@dataclass(frozen=True, slots=True)
-class Embeddings:
-    """Word vectors, positions and norm.
-
-    Attributes:
-        words: (vocabulary, D).
-        scale: word vectors are multiplied by it.
-        positions: (positions, D), the first row that of position 0; None where layers know them.
-        norm: of the sum.
-    """
-
-    words: torch.Tensor
-    positions: torch.Tensor | None
-    norm: Transform = unchanged
-    scale: float = 1.0
-
-    def look_up(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return word vectors: int64 (N,) to (N, D)."""
-        vectors = functional.embedding(ids, self.words)
-        return vectors if self.scale == 1.0 else vectors * self.scale
-
-    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Turn word vectors into the input of layer 0, both (N, D)."""
-        if self.positions is None:
-            return self.norm(words)
-        states = words.clone()
-        for run in packing.runs:
-            states[run.tokens].view(run.n_inputs, run.length, -1).add_(self.positions[: run.length])
-        return self.norm(states)
+__all__ = ["Chain", "Vocabulary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +53,7 @@ class Chain:
         modules: the same layers as modules of the transformers model.
         final_norm: of the last layer's output.
         vocabulary: the LM head.
+        decoder: of an encoder-decoder, whose encoder the layers are.
     """
 
     name: str
@@ -97,6 +64,7 @@ class Chain:
     modules: tuple[Any, ...]
     final_norm: Transform
     vocabulary: Vocabulary
+    decoder: Decoder | None = None
 
     @property
     def n_layers(self) -> int:
@@ -127,7 +95,10 @@ class Chain:
 
     def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
         """Run the last layer at the read positions; see `Family.finish`."""
-        return self.final_norm(self.layers[-1].finish(states, packing))
+        last = self.layers[-1]
+        if self.decoder is None:
+            return self.final_norm(last.finish(states, packing))
+        return self.decoder.read(self.final_norm(last.step(states, packing)), packing)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Transform features for `columns`; see `Family.head`."""
@@ -136,6 +107,10 @@ class Chain:
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
         """Score single tokens; see `Family.columns`."""
         return self.vocabulary.columns(transformed, token_ids)
+
+    def decoder_input(self) -> DecoderInput | None:
+        """Return what a decoder reads; see `Family.decoder_input`."""
+        return None if self.decoder is None else self.decoder.source
 
     def layer_modules(self) -> Sequence[Any]:
         """Return the transformers modules of the layers."""

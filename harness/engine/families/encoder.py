@@ -161,6 +161,9 @@ class PostNormEncoder:
         weight, bias = self.output_weight[ids].float(), self.output_bias[ids].float()
         return functional.linear(transformed.float(), weight, bias)
 
+    def decoder_input(self) -> None:
+        """There is no decoder; see `Family.decoder_input`."""
+
     def layer_modules(self) -> Sequence[Any]:
         """Return the transformers modules of the layers."""
         return self.modules

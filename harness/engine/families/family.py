@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from harness.engine.families.decoder import DecoderInput
 from harness.engine.packing import Packing
 
 __all__ = ["Family", "SpecialIds"]
@@ -103,6 +104,10 @@ class Family(Protocol):
 
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
         """Score single tokens: the output of `head` to float32 logits (inputs, len(token_ids))."""
+        ...
+
+    def decoder_input(self) -> DecoderInput | None:
+        """Return what the decoder of an encoder-decoder reads; `reference.py` passes it on. Else None."""
         ...
 
     def layer_modules(self) -> Sequence[Any]:

@@ -1,0 +1,269 @@
+"""The decoder of an encoder-decoder, up to the one position that is read.
+
+It sees the prompt only through the encoder's output. Attention is causal, so nothing behind the
+read position is computed; the last layer runs at that position alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from harness.engine.families.attention import attend_without_keys
+from harness.engine.families.embeddings import Embeddings
+from harness.engine.families.layer import Layer, Transform, Weights, by_head, scaled_query
+from harness.engine.families.linear import Linear, lay_out
+from harness.engine.packing import Packing, Run
+from harness.records import IntArray
+
+__all__ = ["CrossAttention", "Decoder", "DecoderInput", "DecoderLayer", "Memory", "Piece"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Inputs of one run of the encoder that a decoder reads in equally many tokens.
+
+    Attributes:
+        run: the run.
+        members: int64 (n,), which of its inputs; None: all, in order.
+        ids: int64 (n, d), what the decoder reads for them; the last position is the read one.
+    """
+
+    run: Run
+    members: IntArray | None
+    ids: torch.Tensor
+
+
+class DecoderInput(Protocol):
+    """What a family's decoder reads."""
+
+    def pieces(self, packing: Packing) -> Iterable[Piece]:
+        """Return it for a packing of the encoder's inputs, each of them once, run by run."""
+        ...
+
+    def padded(
+        self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return it for `reference.py`: a padded batch, and the read position in each row.
+
+        Args:
+            ids: int64 (B, T), the encoder's input, padded on the right.
+            read: int64 (B,), its read positions.
+            n_without_token: prompt positions that hold no token; see `Packing`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a decoder looks at.
+
+    Attributes:
+        states: (N, D), the encoder's output.
+        packing: the decoder's inputs, one run per piece.
+        sources: per run of `packing` where its inputs lie in `states`: tokens, T, and members.
+        order: int64 (inputs,), the encoder's input that each of the decoder's belongs to.
+    """
+
+    states: torch.Tensor
+    packing: Packing
+    sources: tuple[tuple[Run, torch.Tensor | None], ...]
+    order: IntArray
+
+    @classmethod
+    def lay_out(cls, states: torch.Tensor, packing: Packing, pieces: Iterable[Piece]) -> "Memory":
+        """Pack a decoder's inputs, in the order of the pieces.
+
+        Args:
+            states: the encoder's output.
+            packing: of the encoder's inputs.
+            pieces: what the decoder reads.
+        """
+        starts = dict(
+            zip(packing.runs, np.cumsum([0, *(run.n_inputs for run in packing.runs)]), strict=False)
+        )
+        runs, sources, order, begins, ids, first = [], [], [], [], [], 0
+        for piece in pieces:
+            n_inputs, length = piece.ids.shape
+            run = Run(first, n_inputs, n_inputs, length)
+            members = np.arange(n_inputs) if piece.members is None else piece.members
+            at = None if piece.members is None else torch.tensor(members, device=states.device)
+            runs.append(run)
+            sources.append((piece.run, at))
+            order.append(starts[piece.run] + members)
+            begins.append(first + length * np.arange(n_inputs))
+            ids.append(piece.ids.ravel())
+            first = run.tokens.stop
+        inputs = np.concatenate(order)
+        lengths = np.repeat([run.length for run in runs], [run.n_inputs for run in runs])
+        own_begins = np.concatenate(begins)
+        decoding = Packing(
+            runs=tuple(runs),
+            ids=torch.cat(ids),
+            read=torch.tensor(own_begins + lengths - 1, device=states.device),
+            candidates=packing.candidates[inputs],
+            members=packing.members[inputs],
+            begins=own_begins,
+            lengths=lengths,
+            n_candidates=packing.n_candidates,
+            n_tokens=first,
+        )
+        return cls(states, decoding, tuple(sources), inputs)
+
+    def parts(self, tokens: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield what belongs to the inputs of each run: (N, ...) to (n, T, ...)."""
+        for run, members in self.sources:
+            own = tokens[run.tokens].view(run.n_inputs, run.length, *tokens.shape[1:])
+            yield own if members is None else own[members]
+
+    def in_order(self, rows: torch.Tensor) -> torch.Tensor:
+        """Sort rows of the decoder's inputs as the encoder's inputs lie: both (inputs, D)."""
+        sorted_rows = torch.empty_like(rows)
+        sorted_rows[torch.tensor(self.order, device=rows.device)] = rows
+        return sorted_rows
+
+
+@dataclass(frozen=True, slots=True)
+class CrossAttention:
+    """Attention from a decoder's positions to the encoder's output.
+
+    Attributes:
+        query: (D) to (heads head).
+        key_value: keys and values in one map; None where a decoder asks from so few positions that
+            it is less work to map these than all of the encoder's.
+        read_weights: keys' and values' weights by head, each (heads, head, D).
+        value_bias: (heads head,).
+        out: back to (D).
+        n_heads: heads.
+    """
+
+    query: Linear
+    key_value: Linear | None
+    read_weights: tuple[torch.Tensor, torch.Tensor]
+    value_bias: torch.Tensor
+    out: Linear
+    n_heads: int
+
+    @classmethod
+    def adapt(
+        cls,
+        maps: tuple[Weights, Weights, Weights],
+        out: Weights,
+        n_heads: int,
+        *,
+        scale: float | None = None,
+        has_keys: bool,
+    ) -> "CrossAttention":
+        """Lay out the weights.
+
+        Args:
+            maps: of queries, keys and values.
+            out: of the heads' outputs.
+            n_heads: heads.
+            scale: of the scores; None is the usual one.
+            has_keys: map the encoder's output to keys and values.
+        """
+        query, key, value = maps
+        both = torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]])
+        return cls(
+            query=lay_out(*scaled_query(query, n_heads, scale)),
+            key_value=lay_out(*both) if has_keys else None,
+            read_weights=(by_head(key, n_heads), by_head(value, n_heads)),
+            value_bias=value[1],
+            out=lay_out(*out),
+            n_heads=n_heads,
+        )
+
+    def __call__(self, inputs: torch.Tensor, residual: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Attend at every position of the decoder and add `residual`; all (N of the decoder, D)."""
+        lengths = [run.length for run in memory.packing.runs]
+        if self.key_value is None:
+            return self._without_keys(inputs, residual, memory, lengths)
+        asked = self.query(inputs)
+        attended = torch.empty_like(asked)
+        keys_and_values = memory.parts(self.key_value(memory.states))
+        for run, both in zip(memory.packing.runs, keys_and_values, strict=True):
+            heads = both.view(run.n_inputs, -1, 2, self.n_heads, asked.shape[1] // self.n_heads)
+            key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, heads, T, head)
+            query = asked[run.tokens].view(run.n_inputs, run.length, self.n_heads, -1).transpose(1, 2)
+            outcome = functional.scaled_dot_product_attention(query, key, value)
+            attended[run.tokens].view(run.n_inputs, run.length, self.n_heads, -1)[:] = outcome.transpose(1, 2)
+        return self.out.plus(attended, residual)
+
+    def at_read(self, inputs: torch.Tensor, residual: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Attend from the read positions: all (inputs, D)."""
+        return self._without_keys(inputs, residual, memory, [1] * len(memory.packing.runs))
+
+    def _without_keys(
+        self, inputs: torch.Tensor, residual: torch.Tensor, memory: Memory, n_asked: list[int]
+    ) -> torch.Tensor:
+        parts = zip(n_asked, memory.parts(memory.states), strict=True)
+        attended = attend_without_keys(self.query(inputs), parts, *self.read_weights)
+        return self.out.plus(attended + self.value_bias, residual)
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLayer:
+    """A layer with cross-attention between its self-attention and its feed-forward part.
+
+    Attributes:
+        layer: these two.
+        cross: the cross-attention.
+        cross_norm: its norm.
+    """
+
+    layer: Layer
+    cross: CrossAttention
+    cross_norm: Transform
+
+    def step(self, states: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Run the layer at every position, (N, D) to (N, D)."""
+        attended = self.layer.attend(states, memory.packing)
+        crossed = self.layer.around(
+            self.cross_norm, attended, lambda inputs, residual: self.cross(inputs, residual, memory)
+        )
+        return self.layer.conclude(crossed)
+
+    def finish(self, states: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Run the layer at the read positions, (N, D) to (inputs, D)."""
+        attended = self.layer.attend_at_read(states, memory.packing)
+        crossed = self.layer.around(
+            self.cross_norm, attended, lambda inputs, residual: self.cross.at_read(inputs, residual, memory)
+        )
+        return self.layer.conclude(crossed)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A whole decoder.
+
+    Attributes:
+        source: what it reads.
+        embeddings: of that.
+        layers: its layers.
+        final_norm: of the last layer's output.
+    """
+
+    source: DecoderInput
+    embeddings: Embeddings
+    layers: tuple[DecoderLayer, ...]
+    final_norm: Transform
+
+    def read(self, encoded: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Return the final states at the read positions.
+
+        Args:
+            encoded: (N, D), the encoder's output.
+            packing: of the encoder's inputs.
+
+        Returns:
+            (inputs, D).
+        """
+        memory = Memory.lay_out(encoded, packing, self.source.pieces(packing))
+        states = self.embeddings.begin(self.embeddings.look_up(memory.packing.ids), memory.packing)
+        for layer in self.layers[:-1]:
+            states = layer.step(states, memory)
+        return memory.in_order(self.final_norm(self.layers[-1].finish(states, memory)))

@@ -1,0 +1,47 @@
+"""What stands before the first layer: word vectors, positions, norm."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from harness.engine.families.layer import Transform
+from harness.engine.packing import Packing
+
+__all__ = ["Embeddings", "unchanged"]
+
+
+def unchanged(states: torch.Tensor) -> torch.Tensor:
+    """Return the states: where a family has no norm."""
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Word vectors, positions and norm.
+
+    Attributes:
+        words: (vocabulary, D).
+        scale: word vectors are multiplied by it.
+        positions: (positions, D), the first row that of position 0; None where layers know them.
+        norm: of the sum.
+    """
+
+    words: torch.Tensor
+    positions: torch.Tensor | None
+    norm: Transform = unchanged
+    scale: float = 1.0
+
+    def look_up(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return word vectors: int64 (N,) to (N, D)."""
+        vectors = functional.embedding(ids, self.words)
+        return vectors if self.scale == 1.0 else vectors * self.scale
+
+    def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Turn word vectors into the input of layer 0, both (N, D)."""
+        if self.positions is None:
+            return self.norm(words)
+        states = words.clone()
+        for run in packing.runs:
+            states[run.tokens].view(run.n_inputs, run.length, -1).add_(self.positions[: run.length])
+        return self.norm(states)
