@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoTokenizer
 
 from harness.engine.families import ADAPTERS, Adapter, Family, SpecialIds
@@ -67,6 +69,8 @@ class Backbone:
         own.no_truncation()
         own.no_padding()
         own.encode_special_tokens = True
+        if isinstance(own.model, models.Unigram):
+            _split_special_tokens(own, tokenizer.all_special_tokens)
         if set(own.get_vocab()) <= set(tokenizer.all_special_tokens):
             # transformers makes an empty tokenizer where the files are missing, and says nothing.
             raise ModelError(
@@ -174,6 +178,18 @@ def _adapter(config: Any, source: str) -> Adapter:
             f"one of the families {', '.join(sorted(ADAPTERS))}"
         )
     return ADAPTERS[model_type]
+
+
+def _split_special_tokens(tokenizer: Any, tokens: Sequence[str]) -> None:
+    """Have a text that spells a special token split after its first character.
+
+    A SentencePiece vocabulary holds them beside its pieces, and the library does not know which of
+    its pieces never stand in a text.
+    """
+    pattern = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in tokens)
+    own = [] if tokenizer.pre_tokenizer is None else [tokenizer.pre_tokenizer]
+    splitting = pre_tokenizers.Split(Regex(pattern), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*own, splitting])
 
 
 def _specials(adapter: Adapter, tokenizer: Any, source: str) -> SpecialIds:

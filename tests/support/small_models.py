@@ -20,11 +20,14 @@ from transformers import (
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+    T5Tokenizer,
 )
 
 from harness.config import official_presets
 
-FAMILIES = ("roberta", "bert", "gpt2", "bart")
+FAMILIES = ("roberta", "bert", "gpt2", "bart", "t5")
 N_PROMPT_TOKENS = 5
 MAX_TOKENS = 128
 
@@ -41,7 +44,7 @@ for family in ("roberta", "bert", "bart"):
     OFFICIAL[family]["dbpedia-bbt"] = "{p} [ Category: [M] ] {text}"  # of BBT's own code
 PLAIN = {family: {1: OFFICIAL[family]["sst2"], 2: OFFICIAL[family]["snli"]} for family in FAMILIES}
 """A template by family and number of fields."""
-MASKS = {"gpt2": ""}
+MASKS = {"gpt2": "", "t5": "<extra_id_0>"}
 """What stands for `[M]` in a formatted string, where it is not the tokenizer's mask token."""
 WORDS = [
     "bad",
@@ -60,6 +63,8 @@ WORDS = [
     "Category",
     "News",
     "film",
+    "negative",
+    "positive",
 ]
 
 
@@ -118,6 +123,18 @@ def gpt2_tokenizer() -> GPT2Tokenizer:
     model = json.loads(core.to_str())["model"]
     vocabulary = model["vocab"] | {"<|endoftext|>": len(model["vocab"])}
     return GPT2Tokenizer(vocab=vocabulary, merges=[tuple(merge) for merge in model["merges"]])
+
+
+def t5_tokenizer() -> T5Tokenizer:
+    """SentencePiece's unigrams as T5 has them: special tokens and sentinels stand in the vocabulary."""
+    core = Tokenizer(models.Unigram())
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=2000, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    core.train_from_iterator(corpus(), trainer)
+    pieces = [(piece, score) for piece, score in json.loads(core.to_str())["model"]["vocab"]]
+    return T5Tokenizer(vocab=[*pieces, *((f"<extra_id_{number}>", 0.0) for number in reversed(range(100)))])
 
 
 def bert_tokenizer() -> PreTrainedTokenizerFast:
@@ -191,13 +208,39 @@ def bart_model(shape: dict[str, int]) -> BartForConditionalGeneration:
     return model
 
 
+def t5_model(shape: dict[str, int]) -> T5ForConditionalGeneration:
+    # Heads that do not add up to D, as those of the largest models; version 1.1's feed-forward part.
+    config = T5Config(
+        vocab_size=shape["vocab_size"] + 28,
+        d_model=shape["hidden_size"],
+        d_kv=12,
+        d_ff=48,
+        num_layers=shape["num_hidden_layers"],
+        num_decoder_layers=2,
+        num_heads=4,
+        relative_attention_num_buckets=8,
+        relative_attention_max_distance=24,
+        feed_forward_proj="gated-gelu",
+        n_positions=MAX_TOKENS,
+        decoder_start_token_id=0,
+    )
+    return T5ForConditionalGeneration(config)
+
+
 TOKENIZERS = {
     "roberta": roberta_tokenizer,
     "bert": bert_tokenizer,
     "gpt2": gpt2_tokenizer,
     "bart": roberta_tokenizer,  # the same, by its files
+    "t5": t5_tokenizer,
 }
-MODELS = {"roberta": roberta_model, "bert": bert_model, "gpt2": gpt2_model, "bart": bart_model}
+MODELS = {
+    "roberta": roberta_model,
+    "bert": bert_model,
+    "gpt2": gpt2_model,
+    "bart": bart_model,
+    "t5": t5_model,
+}
 
 
 def save_model(family: str, folder: Path, *, seed: int = 0) -> Path:
@@ -216,7 +259,9 @@ def save_model(family: str, folder: Path, *, seed: int = 0) -> Path:
         for name, parameter in model.named_parameters():
             is_norm = name.endswith("weight") and parameter.ndim == 1
             centre = 1.0 if is_norm else 0.0
-            parameter.copy_(centre + 0.2 * torch.randn_like(parameter))
+            # T5 does not scale scores: its queries are small instead, as they are when it is trained.
+            spread = 0.2 / 12**0.5 if name.endswith(".q.weight") else 0.2
+            parameter.copy_(centre + spread * torch.randn_like(parameter))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -10,8 +10,9 @@ from harness.engine.families.encoder import PostNormEncoder
 from harness.engine.families.family import Family, SpecialIds
 from harness.engine.families.gpt2 import GPT2
 from harness.engine.families.roberta import ROBERTA
+from harness.engine.families.t5 import T5
 
-ADAPTERS = {"bart": BART, "bert": BERT, "gpt2": GPT2, "roberta": ROBERTA}
+ADAPTERS = {"bart": BART, "bert": BERT, "gpt2": GPT2, "roberta": ROBERTA, "t5": T5}
 """Model type (as in a model's `config.json`) to what the engine needs for such a model."""
 
 __all__ = ["ADAPTERS", "Adapter", "Family", "PostNormEncoder", "SpecialIds"]

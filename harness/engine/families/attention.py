@@ -133,13 +133,13 @@ def attend_without_keys(
     n_heads, head, _ = key_weight.shape
     split = query.view(-1, n_heads, head).transpose(0, 1)  # (heads, rows, head)
     asked = torch.bmm(split, key_weight).transpose(0, 1).float() * head**-0.5  # (rows, heads, D)
-    seen = torch.empty_like(asked)
+    seen = asked.new_empty(asked.shape)
     done = 0
     for n_rows, part in parts:
         tokens = part.float()
         own = slice(done, done + n_rows * len(tokens))
         grouped = (len(tokens), n_rows * n_heads, -1)
-        weights = torch.softmax(torch.bmm(asked[own].view(grouped), tokens.transpose(1, 2)), dim=-1)
+        weights = torch.softmax(torch.bmm(asked[own].reshape(grouped), tokens.transpose(1, 2)), dim=-1)
         torch.bmm(weights, tokens, out=seen[own].view(grouped))
         done = own.stop
     heads = torch.bmm(seen.transpose(0, 1).to(query.dtype), value_weight.transpose(1, 2))

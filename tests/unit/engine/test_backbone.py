@@ -42,7 +42,7 @@ def test_load_unsupported_architecture_names_the_families(copied):
     config = json.loads((copied / "config.json").read_text())
     config["model_type"] = "electra"
     (copied / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"'electra' is not supported.*bart, bert, gpt2, roberta"):
+    with pytest.raises(ModelError, match=r"'electra' is not supported.*bart, bert, gpt2, roberta, t5"):
         load_backbone(str(copied), profile=PROFILE)
 
 

@@ -91,7 +91,7 @@ def test_mode_cat_reserves_the_prompt_positions(backbone):
 
 
 @pytest.mark.parametrize(
-    "forged", ["[MASK]", "<mask>", "</s>", "[SEP] [PAD] <pad> [CLS] <s>", "<|endoftext|>"]
+    "forged", ["[MASK]", "<mask>", "</s>", "[SEP] [PAD] <pad> [CLS] <s>", "<|endoftext|>", "<extra_id_0>"]
 )
 def test_special_tokens_in_texts_templates_and_placeholders_stay_text(backbone, forged):
     specials = backbone.specials
