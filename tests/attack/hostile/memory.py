@@ -33,7 +33,7 @@ def map_private_pages(given, model):
 @attack(RLIMITS, relaxed={"memory_bytes": 16 << 30}, **_SMALL)
 def reserve_address_space(given, model):
     """Never touched, so never resident; the kernel keeps books on it all the same."""
-    return len(mmap.mmap(-1, 40 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ))
+    return len(mmap.mmap(-1, 24 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ))
 
 
 @attack(RLIMITS, relaxed=_LARGE, **_SMALL, solver_s=200.0, cpu_s=60.0)
