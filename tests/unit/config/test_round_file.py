@@ -115,3 +115,25 @@ def test_stored_json_gives_back_the_same_rules():
     again = RoundConfig.model_validate_json(config.canonical_json())
     assert again == config
     assert again.digest() == config.digest()
+
+
+SEALED = GOOD.replace('version = "1.0"', 'version = "1.0"\ntest_labels = "sealed"')
+
+
+def test_sealed_labels_need_data_that_nobody_has_private_rows_and_hidden_curves(write, tmp_path):
+    own = SEALED.replace('data = "toy"', f'data = "files:{tmp_path}"\nfields = ["text"]')
+    assert load_round(write(own)).round.test_labels == "sealed"
+    for text, problem in (
+        (SEALED, "task sst2: data = 'toy' is public"),
+        (
+            SEALED.replace('"toy"\n', '"hub:nyu-mll/glue:sst2"\n'),
+            "task sst2: data = 'hub:nyu-mll/glue:sst2' is public",
+        ),
+        (own + "public_fraction = 1.0\n", "public_fraction = 1 leaves no row for the final score"),
+        (own + '[visibility]\ncurves = "open"\n', "lets every submission read its score many times"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_round(write(text))
+        assert problem in str(caught.value), problem
+        # The same is fine where scores are practice.
+        assert load_round(write(text.replace('"sealed"', '"public"'))).round.test_labels == "public"
