@@ -135,7 +135,7 @@ def _marked(state: str, *, is_official: bool) -> str:
 def rank_of(entry: Entry) -> str:
     """Return the place of an entry in words."""
     if entry.is_baseline:
-        return "baseline, not ranked"
+        return "reference method, not ranked"
     if not entry.is_official:
         return f"not ranked, {UNOFFICIAL}"
     if entry.rank is not None:

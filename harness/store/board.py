@@ -128,7 +128,7 @@ class Entry:
         finished_at: aware UTC.
         is_official: False if a run was made without isolation.
         tier: from 1; entries of one tier cannot be told from its leader (`harness.metrics.tiers`).
-        is_pareto: no entry that counts is as good on score and calls, and better on one.
+        is_pareto: official, and no such entry that counts is as good on score and calls, and better on one.
         standard_error: of the score over test rows and few-shot seeds, in points.
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.

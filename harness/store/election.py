@@ -122,7 +122,10 @@ def _mark_stale(public: Session, round_row: RoundRow) -> None:
 
 
 def _point(contender: Contender) -> tuple[float, int] | None:
-    return None if contender.total is None else (contender.total, contender.calls)
+    """Return score and calls; None for what ran without a sandbox: its calls bind nobody."""
+    if contender.total is None or not contender.is_official:
+        return None
+    return contender.total, contender.calls
 
 
 def _places_won(rank_then: int | None, rank_now: int | None) -> int | None:

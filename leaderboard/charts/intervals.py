@@ -8,13 +8,13 @@ import altair as alt
 import pandas as pd
 
 from harness.store.board import Entry
+from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import series_name, specification
 from leaderboard.palette import Palette
 
 __all__ = ["score_intervals"]
 
 _ROW_HEIGHT = 20
-_TEAM, _BASELINE, _UNOFFICIAL = "Competitor", "Baseline", "Unofficial"
 
 
 def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
             "score": entry.score,
             "low": entry.score - entry.margin,
             "high": entry.score + entry.margin,
-            "kind": _UNOFFICIAL if not entry.is_official else _BASELINE if entry.is_baseline else _TEAM,
+            "kind": kind_of(entry),
             # Two entries may be called the same: the row is the submission.
             "row": f"{position:04d}",
         }
@@ -36,20 +36,13 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
         return {}
     frame = pd.DataFrame(rows)
     names = {str(row["row"]): str(row["label"]) for row in rows}
-    kinds = [kind for kind in (_TEAM, _BASELINE, _UNOFFICIAL) if kind in set(frame["kind"])]
-    colors = {_TEAM: palette.series[0], _BASELINE: palette.series[1], _UNOFFICIAL: palette.muted}
-    shapes = {_TEAM: "circle", _BASELINE: "diamond", _UNOFFICIAL: "cross"}
+    color, shape = color_and_shape(set(frame["kind"]), palette)
     pairs = ", ".join(f"{key!r}: {_quoted(name)}" for key, name in names.items())
     y = alt.Y(
         "row:N",
         sort=list(names),
         title=None,
         axis=alt.Axis(labelExpr=f"({{{pairs}}})[datum.value]", labelLimit=200, ticks=False),
-    )
-    color = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=kinds, range=[colors[kind] for kind in kinds]),
-        legend=alt.Legend(title=None, orient="top"),
     )
     scale = alt.Scale(zero=False, padding=10)
     base = alt.Chart(frame)
@@ -63,7 +56,7 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
         x=alt.X("score:Q", scale=scale),
         y=y,
         color=color,
-        shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[shapes[kind] for kind in kinds])),
+        shape=shape,
         tooltip=[
             alt.Tooltip("label:N", title="Submission"),
             alt.Tooltip("score:Q", title="Score", format=".2f"),

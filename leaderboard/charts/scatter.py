@@ -9,68 +9,49 @@ import altair as alt
 import pandas as pd
 
 from harness.store.board import Entry
+from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import calls_axis, calls_per_run, specification
 from leaderboard.palette import Palette
 
-__all__ = ["pareto_front", "score_against_calls"]
+__all__ = ["score_against_calls"]
 
 _LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
 """Share of the plot that a label takes."""
-
-_TEAM, _BASELINE, _UNOFFICIAL = "Competitor", "Baseline", "Unofficial"
-
-
-def pareto_front(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the complete official entries that none beats on score without more calls, by rising calls."""
-    complete = [entry for entry in entries if entry.score is not None and entry.is_official]
-    front: list[Entry] = []
-    for entry in sorted(complete, key=lambda entry: (entry.calls, -(entry.score or 0.0))):
-        if not front or (entry.score or 0.0) > (front[-1].score or 0.0):
-            front.append(entry)
-    return front
 
 
 def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int = 320) -> dict[str, Any]:
     """Return the scatter of score against calls per run; empty if no entry is complete.
 
-    Circles are competitors, diamonds baselines, crosses unofficial results; a dashed step joins the
-    Pareto front. Only the front and the baselines carry a label.
+    A dashed step joins the Pareto front. Only the front and the references carry a label.
     """
-    front = pareto_front(entries)
-    on_front = {entry.submission_id for entry in front}
+    front = sorted((entry for entry in entries if entry.is_pareto), key=lambda entry: entry.calls)
     spots = [_Spot(entry, calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
     if not spots:
         return {}
-    labelled = _uncrowded(
-        [spot for spot in spots if spot.entry.is_baseline or spot.entry.submission_id in on_front]
-    )
+    labelled = _uncrowded([spot for spot in spots if spot.entry.is_baseline or spot.entry.is_pareto])
     middle = math.sqrt(min(spot.calls for spot in spots) * max(spot.calls for spot in spots))
     rows = [
         {
             "solver": spot.entry.name,
             "team": spot.entry.team,
-            "kind": _kind(spot.entry),
+            "kind": kind_of(spot.entry),
             "score": round(spot.score, 4),
             "calls": spot.calls,
-            "label": spot.entry.name if spot.entry.submission_id in labelled else "",
+            "label": _label(spot.entry) if spot.entry.submission_id in labelled else "",
             "is_right": spot.calls > middle,
         }
         for spot in spots
     ]
     points = pd.DataFrame(rows)
-    # A kind that does not occur must not stand in the legend.
-    n_kinds = 2 if all(spot.entry.is_official for spot in spots) else 3
-    domain = [_TEAM, _BASELINE, _UNOFFICIAL][:n_kinds]
-    kinds = alt.Scale(domain=domain, range=[palette.series[0], palette.series[1], palette.muted][:n_kinds])
-    shapes = alt.Scale(domain=domain, range=["circle", "diamond", "cross"][:n_kinds])
+    color, shape = color_and_shape({str(row["kind"]) for row in rows}, palette)
     x = calls_axis("Charged calls per run (log) ← cheaper", padding=28)
     y = alt.Y("score:Q", title="Score ↑", scale=alt.Scale(zero=False, padding=18))
     base = alt.Chart(points)
     marks = base.mark_point(filled=True, size=90, opacity=0.95).encode(
         x=x,
         y=y,
-        color=alt.Color("kind:N", scale=kinds, legend=alt.Legend(title=None, orient="top")),
-        shape=alt.Shape("kind:N", scale=shapes),
+        color=color,
+        shape=shape,
         tooltip=[
             alt.Tooltip("solver:N", title="Solver"),
             alt.Tooltip("team:N", title="Team"),
@@ -106,10 +87,9 @@ class _Spot:
     score: float
 
 
-def _kind(entry: Entry) -> str:
-    if not entry.is_official:
-        return _UNOFFICIAL
-    return _BASELINE if entry.is_baseline else _TEAM
+def _label(entry: Entry) -> str:
+    """Return who it is: teams have names of their own, while many solvers are called the same."""
+    return entry.name if entry.is_baseline else entry.team
 
 
 def _uncrowded(spots: list[_Spot]) -> set[int]:

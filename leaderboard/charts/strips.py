@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from harness.store.board import TaskScores
+from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import series_name, specification
 from leaderboard.palette import Palette
 
@@ -22,7 +23,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
         {
             "row": f"{position:04d}",
             "label": series_name(each.entry),
-            "kind": "Baseline" if each.entry.is_baseline else "Competitor",
+            "kind": kind_of(each.entry),
             "seed": seed,
             "score": score,
         }
@@ -40,12 +41,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
         title=None,
         axis=alt.Axis(labelExpr=f"({{{pairs}}})[datum.value]", labelLimit=200, ticks=False, grid=True),
     )
-    kinds = [kind for kind in ("Competitor", "Baseline") if kind in {row["kind"] for row in rows}]
-    color = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=kinds, range=[palette.series[kind == "Baseline"] for kind in kinds]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
+    color, shape = color_and_shape({str(row["kind"]) for row in rows}, palette)
     scale = alt.Scale(zero=False, padding=12)
     base = alt.Chart(pd.DataFrame(rows))
     points = base.mark_point(filled=True, size=55, opacity=0.9).encode(
@@ -57,12 +53,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
         ),
         y=y,
         color=color,
-        shape=alt.Shape(
-            "kind:N",
-            scale=alt.Scale(
-                domain=kinds, range=["diamond" if kind == "Baseline" else "circle" for kind in kinds]
-            ),
-        ),
+        shape=shape,
         tooltip=[
             alt.Tooltip("label:N", title="Submission"),
             alt.Tooltip("seed:N", title="Seed"),

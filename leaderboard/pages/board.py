@@ -79,12 +79,12 @@ def show_ranking(board: Board) -> None:
             width=170,
             label_visibility="collapsed",
         )
-        with_baselines = st.toggle("Baselines", value=True, key="baselines", on_change=first_page)
+        with_baselines = st.toggle("References", value=True, key="baselines", on_change=first_page)
     entries = filter_entries(complete, text or "", with_baselines=with_baselines)
     if not complete:
         st.info("No submission is complete yet. The first complete one leads.")
     elif not entries:
-        st.info("No entry matches; change the search or show the baselines.")
+        st.info("No entry matches; change the search or show the references.")
     else:
         show_table(board, order_entries(entries, columns, order), view or VIEWS[0], order)
 

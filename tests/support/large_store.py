@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sample_arena import _START, _TASKS, sample_round
 
+from harness.metrics.pareto import pareto_front
 from harness.metrics.ranking import Contender, choose, rank
 from harness.store.curves import SPARKLINE_POINTS, log_grid
 from harness.store.database import PUBLIC, open_database, sqlite_url
@@ -99,6 +100,9 @@ def _write_round(
         for entry in entries
     }
     counted, _ = choose(contenders.values(), facts.rule)
+    places = rank(counted)
+    merits = [contenders[place.submission_id] for place in places]
+    front = pareto_front([None if each.total is None else (each.total, each.calls) for each in merits])
     _insert(
         connection,
         "leader",
@@ -112,10 +116,10 @@ def _write_round(
                 "position": place.position,
                 "change": int(rng.integers(-3, 4)) if place.rank else None,
                 "tier": 1 + place.position // 20,
-                "is_pareto": 0,
+                "is_pareto": int(is_pareto),
                 "standard_error": 0.4,
             }
-            for place in rank(counted)
+            for place, is_pareto in zip(places, front, strict=True)
         ],
     )
 

@@ -8,7 +8,6 @@ from leaderboard.charts import (
     difference_chart,
     loss_curve,
     loss_curves,
-    pareto_front,
     score_against_calls,
     score_curve,
     score_intervals,
@@ -19,13 +18,23 @@ from leaderboard.comparison import paired_differences
 from leaderboard.palette import DARK, LIGHT
 
 
+ON_FRONT = {1, 2, 5}
+
+
 def rows_of(spec):
     return [row for rows in spec["datasets"].values() for row in rows]
 
 
 def with_figures(entry, number, score, calls):
     return dataclasses.replace(
-        entry, submission_id=number, name=f"s{number}", score=score, calls=calls, n_runs=1
+        entry,
+        submission_id=number,
+        team=f"t{number}",
+        name=f"s{number}",
+        score=score,
+        calls=calls,
+        n_runs=1,
+        is_pareto=number in ON_FRONT,
     )
 
 
@@ -36,19 +45,21 @@ def entries(sample_board):
     return [with_figures(first, *row) for row in figures]
 
 
-def test_pareto_front_holds_what_nobody_beats_for_less(entries):
-    assert [entry.submission_id for entry in pareto_front(entries)] == [1, 2, 5]
-
-
-def test_scatter_shows_complete_entries_and_labels_the_front(entries):
-    points = [row for row in rows_of(score_against_calls(entries, LIGHT)) if "solver" in row]
-    assert {row["solver"]: row["label"] for row in points} == {
-        "s1": "s1",
-        "s2": "s2",
-        "s3": "",
+def test_scatter_shows_complete_entries_and_names_teams_on_the_front_and_references(entries):
+    entries[2] = dataclasses.replace(entries[2], score=20.0, is_baseline=True)
+    rows = rows_of(score_against_calls(entries, LIGHT))
+    assert {row["solver"]: row["label"] for row in rows if "solver" in row} == {
+        "s1": "t1",
+        "s2": "t2",
+        "s3": "s3",
         "s4": "",
-        "s5": "s5",
+        "s5": "t5",
     }
+    assert [(row["calls"], row["score"]) for row in rows if "solver" not in row] == [
+        (10, 50.0),
+        (100, 60.0),
+        (1000, 70.0),
+    ]
 
 
 def test_scatter_leaves_out_a_label_that_would_cover_another(sample_board):
@@ -56,10 +67,10 @@ def test_scatter_leaves_out_a_label_that_would_cover_another(sample_board):
     close = [
         with_figures(first, 1, 70.0, 100),
         with_figures(first, 2, 70.1, 101),
-        with_figures(first, 3, 20.0, 1),
+        with_figures(first, 5, 20.0, 1),
     ]
     points = [row for row in rows_of(score_against_calls(close, LIGHT)) if "solver" in row]
-    assert {row["label"] for row in points} == {"", "s2", "s3"}
+    assert {row["label"] for row in points} == {"", "t2", "t5"}
 
 
 def test_scatter_puts_no_calls_at_one_call_on_the_logarithm(sample_board):
@@ -74,11 +85,11 @@ def test_scatter_tells_kinds_apart_by_shape_and_by_colour_of_the_palette(sample_
     assert marks["color"]["scale"]["range"] == list(DARK.series[:2])
 
 
-def test_scatter_marks_unofficial_results_and_keeps_them_off_the_front(entries):
-    best = dataclasses.replace(entries[4], is_official=False)
-    field = [*entries[:4], best]
-    assert best not in pareto_front(field)
-    spec = score_against_calls(field, LIGHT)
+def test_scatter_marks_unofficial_results(entries):
+    baseline = dataclasses.replace(entries[0], is_baseline=True)
+    spec = score_against_calls(
+        [baseline, *entries[1:4], dataclasses.replace(entries[4], is_official=False)], LIGHT
+    )
     points = [row for row in rows_of(spec) if "solver" in row]
     assert {row["solver"]: row["kind"] for row in points}["s5"] == "Unofficial"
     assert spec["layer"][1]["encoding"]["shape"]["scale"]["range"] == ["circle", "diamond", "cross"]
@@ -150,11 +161,19 @@ def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
     rows = rows_of(spec)
     assert [(row["low"], row["high"], row["kind"]) for row in rows] == [
         (48.0, 52.0, "Competitor"),
-        (59.0, 61.0, "Baseline"),
+        (59.0, 61.0, "Reference"),
     ]
     # A name is a string literal of Vega's language, never a piece of an expression.
     assert '\\"hi\\"' in spec["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
     assert score_intervals([], LIGHT) == {}
+
+
+def test_strips_tell_unofficial_results_apart(sample_board):
+    entries = [entry for entry in sample_board.entries if entry.is_complete]
+    kinds = {
+        row["kind"] for row in rows_of(seed_strips([TaskScores(each, {8: 50.0}) for each in entries], LIGHT))
+    }
+    assert kinds == {"Competitor", "Reference", "Unofficial"}
 
 
 def test_strips_have_a_mark_per_seed_with_a_score(sample_board):

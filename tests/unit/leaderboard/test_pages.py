@@ -159,7 +159,7 @@ def test_two_rounds_can_be_chosen_between(open_app, tmp_path):
     ("name", "expected"),
     [
         ("NES v2", "rank 1"),
-        ("BBTv2", "baseline"),
+        ("BBTv2", "reference method, not ranked"),
         ("patient search", "Scored on a checkpoint"),
         ("division by zero", "the solver raised an error"),
         ("unlucky", "held for the organizer"),

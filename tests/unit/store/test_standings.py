@@ -57,7 +57,7 @@ def keep(sealed, task, labels=LABELS):
     sealed.keep_test_set("toy", "1.0", task, digest="d" * 64, n_classes=2, labels=labels, is_public=IS_PUBLIC)
 
 
-def enter(sealed, name, share, calls=100, team=None, baseline=False, curve=()):
+def enter(sealed, name, share, calls=100, team=None, baseline=False, curve=(), official=True):
     """Hand in and finish with predictions of which a share is right; the score is that share."""
     team = team or name
     sealed.ensure_team(team, is_baseline_owner=baseline)
@@ -67,7 +67,7 @@ def enter(sealed, name, share, calls=100, team=None, baseline=False, curve=()):
         predictions = np.where(generator.random(LABELS.size) < share, LABELS, 1 - LABELS)
         result = RunResult(
             Verdict.OK, 100 * share, 90 * share, Usage(calls=calls, tokens=5, engine_s=1.0), 400, START, START,
-            predictions=predictions, test_curve=curve, wall_s=2.0,
+            predictions=predictions, test_curve=curve, wall_s=2.0, is_official=official,
         )  # fmt: skip
         sealed.finish_run(claim, sealed.start_attempt(claim), result)
     return number
@@ -92,6 +92,15 @@ def test_board_rows_carry_tier_frontier_and_standard_error(arena):
         ("d", 2, True),
     ]
     assert all(0.5 < entry.standard_error < 10 for entry in entries)
+
+
+def test_what_ran_without_a_sandbox_takes_nobody_off_the_frontier(arena):
+    sealed, publisher, paths = arena
+    add_round(sealed)
+    enter(sealed, "a", 0.6, 200)
+    enter(sealed, "b", 0.9, 100, official=False)
+    publisher.publish()
+    assert {entry.name: entry.is_pareto for entry in board(paths).entries} == {"a": True, "b": False}
 
 
 def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_tier_after_it(
