@@ -39,7 +39,7 @@ class EntryColumn:
 
     Attributes:
         header: with an arrow where higher or lower is better.
-        value: of an entry; None where it is unknown.
+        value: of an entry; None where it is unknown, an empty text where there is nothing to say.
         kind: "number" has decimals, "count" none, "series" is a list of numbers.
         views: in which choices of columns it stands; empty means in all.
         order: what the order by this column is called; empty where there is none.
@@ -56,6 +56,10 @@ class EntryColumn:
     key: Callable[[Entry], Any] | None = None
     is_high_first: bool = False
     is_optional: bool = False
+
+    def is_shown(self, entries: Sequence[Entry]) -> bool:
+        """Say whether the column has a place beside these rows."""
+        return not self.is_optional or any(self.value(entry) not in (None, "") for entry in entries)
 
     def cells(self, entries: Sequence[Entry]) -> Any:
         """Return the values of entries, of the type that the table shows."""
@@ -129,10 +133,11 @@ _SUMMARY = (
 _COST = (
     EntryColumn(
         "Calls / run ↓",
-        lambda entry: entry.calls / entry.n_runs,
-        "number",
+        lambda entry: round(entry.calls / entry.n_runs),
+        "count",
         ("summary", "tasks"),
         order="by calls",
+        key=lambda entry: entry.calls / entry.n_runs,
     ),
     EntryColumn("Calls ↓", attrgetter("calls"), "count", ("cost",), order="by calls"),
     EntryColumn(
@@ -156,7 +161,7 @@ _COST = (
         is_optional=True,
     ),
 )
-_LAST = (EntryColumn("Note", lambda entry: entry_note(entry) or None, is_optional=True),)
+_LAST = (EntryColumn("Note", entry_note, is_optional=True),)
 
 
 def columns_shown(
@@ -175,23 +180,12 @@ def columns_shown(
     if order not in {each.order for each in chosen}:
         ordering = [each for each in every if each.order == order][:1]
         chosen = [each for each in every if each in chosen or each in ordering]
-    return [
-        each
-        for each in chosen
-        if not each.is_optional or any(each.value(entry) is not None for entry in entries)
-    ]
+    return [each for each in chosen if each.is_shown(entries)]
 
 
 def orders_of(columns: Sequence[EntryColumn], entries: Sequence[Entry]) -> list[str]:
     """Return the orders there are, the board's own first; none by a column that says nothing."""
-    return list(
-        dict.fromkeys(
-            each.order
-            for each in columns
-            if each.order
-            and (not each.is_optional or any(each.value(entry) is not None for entry in entries))
-        )
-    )
+    return list(dict.fromkeys(each.order for each in columns if each.order and each.is_shown(entries)))
 
 
 def order_entries(entries: Sequence[Entry], columns: Sequence[EntryColumn], order: str) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The table of entries that the board and the list of submissions share."""
+"""The ranking as a table whose rows are ticked and opened, for screens that are wide enough."""
 
 from collections.abc import Callable, Sequence
 
@@ -86,8 +86,8 @@ def show_entries(
                 color=palette.series[0],
                 help="Best train loss so far, mean over runs, over the logarithm of the calls.",
             ),
-            **{f"{task.name} ↑": number(format="%.1f", width=84) for task in board_round.tasks},
-            "Calls / run ↓": number(format="localized", width=104, step=1),
+            **{f"{task.name} ↑": number(format="%.1f", width=76) for task in board_round.tasks},
+            "Calls / run ↓": number(format="localized", width=104),
             "Calls ↓": number(format="localized", help="Charged calls over all runs; breaks ties."),
             "Budget used ↓": number(format="%.1f %%"),
             "Tokens ↓": number(format="compact"),
@@ -97,7 +97,7 @@ def show_entries(
                 format="%.3f",
                 help="Area under the score over log calls; 0 is the manual prompt, 1 perfect at one call.",
             ),
-            "Note": st.column_config.TextColumn(width=128),
+            "Note": st.column_config.TextColumn(width=118),
             "Pareto": st.column_config.TextColumn(help="Nobody scores higher with fewer calls.", width=70),
         },
         alt="Entries in order",

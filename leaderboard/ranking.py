@@ -8,7 +8,7 @@ import pandas as pd
 from harness.store.board import UNOFFICIAL, Board, BoardRound, Entry, Upload
 from leaderboard.cards import Card
 from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
-from leaderboard.wording import entry_note, entry_state, moment
+from leaderboard.wording import entry_note, entry_words, moment
 
 __all__ = [
     "PhoneRow",
@@ -66,17 +66,23 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
 
     Args:
         entries: what to show.
-        with_state: show where each is in its life instead of how cheap it was.
+        with_state: show the number of each and where it is in its life, instead of its rank and its calls.
     """
     return [
         PhoneRow(
-            rank="" if entry.rank is None else str(entry.rank),
+            rank=str(entry.submission_id) if with_state else "" if entry.rank is None else str(entry.rank),
             name=f"{BASELINE_MARK} {entry.name}" if entry.is_baseline else entry.team,
             remark=", ".join(
-                filter(None, ["reference" if entry.is_baseline else entry.name, entry_note(entry)])
+                filter(
+                    None,
+                    [
+                        "reference" if entry.is_baseline else entry.name,
+                        entry_words(entry) if with_state else entry_note(entry),
+                    ],
+                )
             ),
             figure="-" if entry.score is None else f"{entry.score:.2f}",
-            figure_remark=entry_state(entry)
+            figure_remark=f"{entry.calls:,} calls"
             if with_state
             else f"{entry.calls / entry.n_runs:,.0f} calls/run",
             href=f"submission?id={entry.submission_id}",

@@ -22,7 +22,7 @@ def score_table(page: SubmissionPage) -> Table:
         Column("Metric", is_wide_only=True),
         Column("Mean ↑", is_number=True),
         Column("SD", is_number=True, is_wide_only=True),
-        *(Column(f"seed {seed}", is_number=True) for seed in seeds),
+        *(Column(f"seed {seed} ↑", is_number=True) for seed in seeds),
     ]
     rows: list[list[str | Cell]] = []
     for task in page.round.tasks:

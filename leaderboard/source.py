@@ -31,6 +31,7 @@ __all__ = [
     "cost_chart",
     "progress",
     "public_db",
+    "round_of",
     "rounds",
     "spool",
     "submission",
@@ -78,6 +79,18 @@ def version() -> int:
 def rounds() -> tuple[BoardRound, ...]:
     """Return every round, newest first."""
     return _rounds(_stamp(), version())
+
+
+def round_of(name: str) -> BoardRound:
+    """Return a round without its entries.
+
+    Raises:
+        UsageError: there is no such round.
+    """
+    found = next((each for each in rounds() if each.name == name), None)
+    if found is None:
+        raise UsageError(f"no round {name} on this board")
+    return found
 
 
 def board(name: str) -> Board:

@@ -22,6 +22,7 @@ __all__ = [
     "round_caption",
     "run_state",
     "seconds",
+    "seen_from",
     "size",
     "time_limit",
     "verdict_text",
@@ -160,6 +161,11 @@ def seconds(value: float) -> str:
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def seen_from(phase: str) -> str:
+    """Return from when on something is seen that a round shows from a phase on."""
+    return {"open": "at once", "closed": "once the round has closed"}.get(phase, "with publication")
 
 
 def time_limit(value: float) -> str:

@@ -13,6 +13,8 @@ from leaderboard.palette import Palette
 __all__ = ["loss_curve", "loss_curves", "score_curve"]
 
 _TITLE = "Best train loss ↓"
+_ROOM = 6
+"""Pixels above and below the lines: the lowest label stays clear of those of the calls."""
 
 
 def loss_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def loss_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, A
         return {}
     x = calls_axis()
     base = alt.Chart(pd.DataFrame(rows))
-    scale = alt.Scale(zero=False)
+    scale = alt.Scale(zero=False, padding=_ROOM)
     band = base.mark_area(interpolate="step-after", opacity=0.25, color=palette.series[0]).encode(
         x=x, y=alt.Y("lowest:Q", title=_TITLE, scale=scale), y2="highest:Q"
     )
@@ -66,7 +68,7 @@ def loss_curves(
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=calls_axis(),
-            y=alt.Y("mean:Q", title=_TITLE, scale=alt.Scale(zero=False)),
+            y=alt.Y("mean:Q", title=_TITLE, scale=alt.Scale(zero=False, padding=_ROOM)),
             color=alt.Color(
                 "series:N",
                 scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])),
@@ -101,7 +103,7 @@ def score_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, 
         )
         .encode(
             x=calls_axis(),
-            y=alt.Y("score:Q", title="Test score ↑", scale=alt.Scale(zero=False)),
+            y=alt.Y("score:Q", title="Test score ↑", scale=alt.Scale(zero=False, padding=_ROOM)),
             detail="seed:N",
             tooltip=[
                 alt.Tooltip("seed:N", title="Seed"),

@@ -47,7 +47,12 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
     scale = alt.Scale(zero=False, padding=10)
     base = alt.Chart(frame)
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title="Score ↑, 95 % interval", scale=scale, axis=alt.Axis(tickCount=8)),
+        x=alt.X(
+            "low:Q",
+            title="Score ↑, 95 % interval",
+            scale=scale,
+            axis=alt.Axis(tickCount=8, labelOverlap="greedy", labelSeparation=6),
+        ),
         x2="high:Q",
         y=y,
         color=color,

@@ -49,7 +49,7 @@ def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any
             "score:Q",
             title="Score ↑",
             scale=scale,
-            axis=alt.Axis(tickCount=8),
+            axis=alt.Axis(tickCount=8, labelOverlap="greedy", labelSeparation=6),
         ),
         y=y,
         color=color,

@@ -51,7 +51,7 @@ def show_ranking(board: Board) -> None:
     """Show filters and the ranked table; a button in each row opens the submission."""
     complete = [entry for entry in board.entries if entry.is_complete]
     columns = columns_of(board.round)
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="controls"):
         view = st.segmented_control(
             "Columns",
             VIEWS,
@@ -96,7 +96,7 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         # Beside buttons the numbers would be measured as if there were no room for them.
         at = st.pagination(n_pages, key="page", bind="query-params", width=_PAGES_WIDTH) if n_pages > 1 else 1
-        compare = st.container(width="content")
+        compare = st.container(width="content", key="compare")
         query = f"?round={board.round.name}"
         st.link_button("CSV", f"api/leaderboard.csv{query}")
         st.link_button("JSON", f"api/leaderboard.json{query}")
@@ -105,18 +105,21 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
     with table:
         with st.container(key="wide"):
             ticked = show_entries(board.round, shown, view, order, order_by)
+            st.caption(
+                f"A click on a header orders the whole ranking by it. Tick two to {_MAX_COMPARED} rows to compare."
+            )
         with st.container(key="narrow"):
             st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
     with compare:
         can_compare = 2 <= len(ticked) <= _MAX_COMPARED
-        if st.button("Compare", disabled=not can_compare, help=f"Tick two to {_MAX_COMPARED} rows."):
+        if st.button("Compare", disabled=not can_compare):
             st.switch_page("pages/compare.py", query_params={"ids": ",".join(map(str, ticked))})
     rows = "private" if board.round.is_final else "public"
     st.caption(
         f"Rank: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
         "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked; so does "
         "what ran without a sandbox (unofficial). checkpoint: a limit ended a run, its last checkpoint was "
-        "scored. 7 days: places won or lost within a week. A click on a header orders the whole ranking by it."
+        "scored. 7 days: places won or lost within a week."
     )
 
 
@@ -181,6 +184,7 @@ def show_plots(board: Board) -> None:
         label_visibility="collapsed",
     )
     palette = palette_now()
+    key: list[tuple[str, int]] = []
     if plot == "intervals":
         spec = charts.score_intervals(board.entries[:_ROWS_PER_PAGE], palette)
         caption = (
@@ -191,7 +195,7 @@ def show_plots(board: Board) -> None:
         reference = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
         shown = best + reference[:_ECDF_BASELINES]
         spec = source.targets_chart(shown, is_dark=palette.is_dark)
-        show_key([(series_name(entry), entry.submission_id) for entry in shown], palette)
+        key = [(series_name(entry), entry.submission_id) for entry in shown]
         caption = (
             f"Share of (task, seed, target) reached: {charts.N_TARGETS} train-loss targets per task, evenly "
             "spaced between the worst first and the best last loss of the entries shown."
@@ -204,8 +208,10 @@ def show_plots(board: Board) -> None:
     if not spec:
         st.info("Nothing to draw yet.")
         return
-    st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{names[plot or 'frontier']}: {caption}")
     st.caption(caption)
+    if key:
+        show_key(key, palette)
+    st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"{names[plot or 'frontier']}: {caption}")
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def show_differences(pages: list[SubmissionPage], names: list[str]) -> None:
     columns = [
         Column("Task", is_heading=True),
         Column("Submission"),
-        Column("Ahead by", is_number=True),
+        Column("Ahead by ↑", is_number=True),
         Column("95 % interval", is_number=True),
         Column("Pairs", is_number=True, is_wide_only=True),
     ]

@@ -5,17 +5,24 @@ from typing import Any
 
 import streamlit as st
 
+from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import ScoringRule
 from leaderboard import guard, source
 from leaderboard.headings import section, title
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import head_with_round
 from leaderboard.runs import task_table
-from leaderboard.wording import moment, size, time_limit
+from leaderboard.wording import moment, seen_from, size, time_limit
 
 _WHICH_COUNTS = {
     ScoringRule.FORCE_BEST: "the complete submission with the best public score",
     ScoringRule.FORCE_LAST: "the last complete submission",
+}
+
+_SIGHTS = {
+    "scores": "Scores on public test rows",
+    "curves": "Test scores along a run, efficiency, and which class is taken for which",
+    "logs": "What a solver printed, for its team; the text of its error, for everybody",
 }
 
 _LIMITS = {
@@ -59,13 +66,29 @@ def setting_rows(rules: Mapping[str, Mapping[str, Any]]) -> list[list[str | Cell
         rows.append(["Numeric profile", ", ".join(f"{key} {value}" for key, value in numeric.items())])
     if "round" in rules:
         rows.append(["Test labels", str(rules["round"].get("test_labels", "-"))])
+        if rules["round"].get("rotation") == "secret":
+            rows.append(["Prompts and features", "turned in each run by a matrix that nobody outside knows"])
     return rows
+
+
+def sight_rows(visibility: Mapping[str, str]) -> list[list[str | Cell]]:
+    """Return a row per thing that may be seen, and from when on."""
+    told = [[label, seen_from(visibility[key])] for key, label in _SIGHTS.items() if key in visibility]
+    return [*told, ["Scores on private test rows, and anything of them", seen_from("published")]]
+
+
+def noise_rows(noise: Mapping[str, NoiseFloor]) -> list[list[str | Cell]]:
+    """Return a row per reference method that was repeated."""
+    return [
+        [name, str(floor.n_repeats), f"{floor.mean:.2f}", f"{floor.std:.2f}", f"{floor.difference:.2f}"]
+        for name, floor in noise.items()
+    ]
 
 
 def main() -> None:
     """Show the page."""
     place, name = head_with_round()
-    board_round = source.board(name).round
+    board_round = source.round_of(name)
     rows = "the private test rows" if board_round.is_final else "the public test rows until publication"
     with place:
         dates = f"opens {moment(board_round.opens)} · closes {moment(board_round.closes)}"
@@ -90,15 +113,15 @@ def main() -> None:
 - ◆ Reference methods stand in order and are not ranked.
 - **Unofficial**: a run was made without a sandbox. It is marked, stands in order, and is not ranked.
 - **Predictions only**: uploaded answers whose calls nobody metered stand in a table of their own, without a rank.
-- **Visible**: scores on public test rows at once; those on private rows, and nothing of them before, after
-  publication. Test scores along a run, and which class is taken for which, show after publication unless the
-  round says otherwise.
 """
     )
     if board_round.is_practice:
         st.caption("The test labels are known outside this arena, so scores of this round are practice.")
     both = [Column("What", is_heading=True), Column("Value")]
     settings, limits = setting_rows(board_round.rules), limit_rows(board_round.rules.get("limits", {}))
+    limits.append(
+        ["Teams", "those with a token of the organizer" if board_round.is_registered_only else "anybody"]
+    )
     limits += [
         [label, "any number" if value is None else f"{value:,}"]
         for label, value in (
@@ -106,12 +129,29 @@ def main() -> None:
             ("Submissions of a team in all", board_round.max_submissions),
         )
     ]
+    section("What is seen when")
+    sights = sight_rows(board_round.rules.get("visibility", {}))
+    st.html(text_table("What is seen when", [Column("What", is_heading=True), Column("Seen")], sights))
     if settings:
         section("Model and queries")
         st.html(text_table("Model and queries", both, settings))
     if limits:
         section("Limits")
         st.html(text_table("Limits of a run", both, limits))
+    if board_round.noise:
+        section(
+            "How much is luck",
+            "Totals of a reference method repeated under other solver seeds. In one case of twenty, chance alone "
+            "sets two such totals further apart than the last column says.",
+        )
+        columns = [
+            Column("Repeated", is_heading=True),
+            Column("Repeats", is_number=True),
+            Column("Mean ↑", is_number=True),
+            Column("SD", is_number=True),
+            Column("Difference", is_number=True),
+        ]
+        st.html(text_table("Noise floor", columns, noise_rows(board_round.noise)))
     st.caption(f"Digest of the round file: {board_round.digest}")
 
 

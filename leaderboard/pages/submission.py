@@ -22,6 +22,7 @@ from leaderboard.wording import (
     moment,
     rank_of,
     seconds,
+    seen_from,
     verdict_text,
 )
 
@@ -113,6 +114,15 @@ def show_confusion(page: SubmissionPage) -> None:
     )
 
 
+def show_log(page: SubmissionPage) -> None:
+    """Say who can read what the solver printed, and how: the public store does not have it."""
+    visible = page.round.rules.get("visibility", {}).get("logs", "open")
+    st.caption(
+        f"What the solver printed is not public. Its team reads it {seen_from(visible)} with "
+        f"`gradfree logs {page.entry.submission_id}`."
+    )
+
+
 def show_reproduction(page: SubmissionPage) -> None:
     """Say how the result can be obtained again, and what must come out."""
     columns, rows = hash_table(page)
@@ -155,6 +165,8 @@ def main() -> None:
     section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_flagged else "")
     columns, rows, notes = run_table(page)
     st.html(text_table("Runs of the submission", columns, rows, notes=notes))
+    if not entry.is_baseline:
+        show_log(page)
     show_reproduction(page)
 
 

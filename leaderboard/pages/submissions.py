@@ -8,7 +8,8 @@ from leaderboard import guard, source
 from leaderboard.columns import BASELINE_MARK
 from leaderboard.headings import title
 from leaderboard.live import offer_refresh
-from leaderboard.markup import Cell, Column, text_table
+from leaderboard.markup import Cell, Column, render, text_table
+from leaderboard.ranking import phone_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.wording import entry_words, moment
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Show the page."""
     place, name = head_with_round()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        status = st.segmented_control(
+        status = st.pills(
             "Status",
             _CHOICES,
             default=_ALL,
@@ -90,18 +91,23 @@ def main() -> None:
         Column("Solver"),
         Column("State"),
         Column("Score ↑", is_number=True),
-        Column("On the board", is_wide_only=True),
-        Column("Calls ↓", is_number=True, is_wide_only=True),
-        Column("Submitted", is_wide_only=True),
+        Column("On the board"),
+        Column("Calls ↓", is_number=True),
+        Column("Submitted"),
     ]
-    table.html(
-        text_table(
-            "Submissions, newest first",
-            columns,
-            [row(entry) for entry in found.entries],
-            tinted=[entry.is_baseline for entry in found.entries],
+    caption = "Submissions, newest first"
+    with table.container(key="wide"):
+        st.html(
+            text_table(
+                caption,
+                columns,
+                [row(entry) for entry in found.entries],
+                tinted=[entry.is_baseline for entry in found.entries],
+            )
         )
-    )
+    with table.container(key="narrow"):
+        rows = phone_rows(found.entries, with_state=True)
+        st.html(render("phone_rows.html", caption=caption, rows=rows))
 
 
 guard.show(main)

@@ -34,7 +34,7 @@ def show_answer(number: str) -> None:
 def main() -> None:
     """Show the page."""
     place, name = head_with_round()
-    board_round = source.board(name).round
+    board_round = source.round_of(name)
     with place:
         title(
             "Submit",

@@ -16,7 +16,7 @@ from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import CONFUSION_CAPTION, metric_name
+from leaderboard.wording import CONFUSION_CAPTION, entry_note, metric_name
 
 _MAX_SHOWN = 20
 
@@ -143,9 +143,9 @@ def main() -> None:
         Column("Team", is_heading=True),
         Column("Solver"),
         Column(f"{task.name} ↑", is_number=True),
-        Column("Lowest seed", is_number=True, is_wide_only=True),
-        Column("Highest seed", is_number=True, is_wide_only=True),
-        Column("On the board", is_number=True),
+        Column("Lowest seed ↑", is_number=True, is_wide_only=True),
+        Column("Highest seed ↑", is_number=True, is_wide_only=True),
+        Column("Rank", is_number=True),
     ]
     rows: list[list[str | Cell]] = []
     n_ranked = 0
@@ -165,7 +165,13 @@ def main() -> None:
             ]
         )
     st.html(
-        text_table(f"Order on {task.name}", columns, rows, tinted=[each.entry.is_baseline for each in scores])
+        text_table(
+            f"Order on {task.name}",
+            columns,
+            rows,
+            notes=[entry_note(each.entry) for each in scores],
+            tinted=[each.entry.is_baseline for each in scores],
+        )
     )
     show_confusion(board.round, task, shown)
 

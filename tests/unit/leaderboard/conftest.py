@@ -33,7 +33,7 @@ def sample_board(sample_store):
 
 @pytest.fixture
 def open_app(monkeypatch):
-    def opening(public_db, page=None, **parameters):
+    def opening(public_db, page=None, /, **parameters):
         monkeypatch.setattr(sys, "argv", ["streamlit"])
         monkeypatch.setenv(PUBLIC_DB_VARIABLE, str(public_db))
         app = AppTest.from_file(APP, default_timeout=30)

@@ -17,7 +17,6 @@ from leaderboard.charts import (
 from leaderboard.comparison import paired_differences
 from leaderboard.palette import DARK, LIGHT
 
-
 ON_FRONT = {1, 2, 5}
 
 

@@ -1,13 +1,16 @@
 """Every page and state, run by Streamlit itself without a browser."""
 
+import dataclasses
+import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_round
+from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_result, sample_round
 
 from harness.records import Status
 from harness.store import ArenaPaths, Publisher, SealedStore
+from leaderboard import source
 from leaderboard.launch import streamlit_command
 
 
@@ -189,6 +192,40 @@ def test_rules_page_shows_tasks_and_the_formula(open_app, sample_db):
     assert dict(tables(app)["Model and queries"])["Model"] == "hub:FacebookAI/roberta-large"
 
 
+def test_rules_page_says_what_is_seen_when(open_app, sample_db):
+    seen = dict(tables(open_app(sample_db, "rules"))["What is seen when"])
+    assert seen["Scores on public test rows"] == "at once"
+    assert (
+        seen["Test scores along a run, efficiency, and which class is taken for which"] == "with publication"
+    )
+    assert seen["Scores on private test rows, and anything of them"] == "with publication"
+
+
+def test_rules_page_tells_a_secret_rotation_registered_teams_and_the_noise_floor(open_app, tmp_path):
+    paths = ArenaPaths(tmp_path)
+    facts = sample_round(kshot_seeds=(8,))
+    rules = json.loads(facts.rules_json)
+    rules["round"]["rotation"] = "secret"
+    rules["visibility"]["logs"] = "closed"
+    facts = dataclasses.replace(facts, rules_json=json.dumps(rules), is_registered_only=True)
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        sealed.add_round(facts)
+        sealed.ensure_team("baselines", is_baseline_owner=True)
+        sealed.add_submission("sample", "baselines", "BBT", "a" * 64, "x", is_baseline=True)
+        sealed.add_repeats("sample", "BBT", 2)
+        while claim := sealed.claim_run("w", 60):
+            sealed.finish_run(claim, sealed.start_attempt(claim), sample_result(claim, 60.0))
+        publisher.publish()
+    shown = tables(open_app(paths.public_db, "rules"))
+    assert "turned in each run" in dict(shown["Model and queries"])["Prompts and features"]
+    assert dict(shown["Limits of a run"])["Teams"] == "those with a token of the organizer"
+    assert "once the round has closed" in dict(shown["What is seen when"]).values()
+    ((name, repeats, mean, deviation, difference),) = shown["Noise floor"]
+    assert (name, repeats) == ("BBT", "2")
+    assert 50 < float(mean) < 70
+    assert float(difference) == pytest.approx(2.772 * float(deviation), abs=0.02)
+
+
 def test_rules_never_show_the_seed_that_draws_the_private_rows(open_app, sample_db):
     from harness.config import load_round
 
@@ -197,11 +234,12 @@ def test_rules_never_show_the_seed_that_draws_the_private_rows(open_app, sample_
 
 def test_task_page_orders_by_the_task_and_links_the_solvers(open_app, sample_db, sample_board):
     app = open_app(sample_db, "task", task="SNLI")
-    rows = tables(app)["Order on SNLI"]
+    rows = [row for row in tables(app)["Order on SNLI"] if len(row) > 1]
     scores = [float(row[3]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert len(rows) == sum(entry.is_complete for entry in sample_board.entries)
     assert "8,000 calls" in text_of(app)
+    assert ["unofficial"] in tables(app)["Order on SNLI"]
 
 
 def test_task_page_without_a_task_shows_the_first(open_app, sample_db):
@@ -240,6 +278,50 @@ def test_submissions_page_lists_all_newest_first_and_filters(open_app, sample_db
     assert [row[2] for row in tables(app)["Submissions, newest first"]] == ["division by zero"]
     app.text_input[0].set_value("nobody is called so").run()
     assert "No submission matches" in text_of(app)
+
+
+def test_submission_page_tells_the_team_how_to_read_its_log(open_app, sample_db, sample_board):
+    number = number_of(sample_board, "NES v2")
+    shown = text_of(open_app(sample_db, "submission", id=number))
+    assert f"Its team reads it at once with `gradfree logs {number}`" in shown
+    of_reference = text_of(open_app(sample_db, "submission", id=number_of(sample_board, "BBTv2")))
+    assert "gradfree logs" not in of_reference
+
+
+@pytest.mark.parametrize("page", [None, "task", "submissions", "submit", "rules"])
+def test_unknown_round_gives_a_clear_page_everywhere(open_app, sample_db, page):
+    app = open_app(sample_db, page, round="x")
+    assert "Nothing to show here" in text_of(app)
+    assert not app.get("form")
+
+
+@pytest.mark.parametrize("parameters", [{"page": "99"}, {"page": "x"}, {"status": "nonsense"}])
+def test_submissions_page_of_nonsense_shows_the_first_of_all(open_app, sample_db, sample_store, parameters):
+    app = open_app(sample_db, "submissions", **parameters)
+    assert len(tables(app)["Submissions, newest first"]) == len(sample_store.submissions("sample"))
+
+
+def test_submit_page_without_a_spool_sends_to_the_command_line(open_app, sample_db):
+    app = open_app(sample_db, "submit")
+    assert "hand in with the command line: gradfree submit" in text_of(app)
+    assert not app.get("form")
+
+
+def test_submit_page_of_a_closed_round_says_so(open_app, published_db):
+    app = open_app(published_db, "submit")
+    assert "This round takes no submissions: it is published" in text_of(app)
+    assert not app.get("form")
+
+
+def test_submit_page_asks_for_token_and_file_and_names_the_limits(open_app, sample_db, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "takes_uploads", lambda: True)
+    app = open_app(sample_db, "submit")
+    assert "at most 2 MiB, 64 KiB unpacked" in app.get("file_uploader")[0].proto.label
+    app.button[0].click().run()
+    assert "Enter your team's token" in text_of(app)
+    app.text_input[0].set_value("a token")
+    app.button[0].click().run()
+    assert "Choose a zip" in text_of(app)
 
 
 def test_running_submission_shows_calls_and_best_loss(open_app, sample_db, sample_board):
