@@ -45,11 +45,13 @@ class Cell:
         text: what it says.
         href: where it leads; empty means nowhere.
         tone: "good", "bad", "muted" or empty: colours the text, and never says more than the text does.
+        remark: smaller, behind the text.
     """
 
     text: str
     href: str = ""
     tone: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

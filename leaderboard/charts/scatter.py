@@ -43,7 +43,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         for spot in spots
     ]
     points = pd.DataFrame(rows)
-    color, shape = color_and_shape({str(row["kind"]) for row in rows}, palette)
+    color, shape = color_and_shape({str(row["kind"]) for row in rows}, palette, has_legend=True)
     x = calls_axis("Charged calls per run (log) ← cheaper", padding=28)
     y = alt.Y("score:Q", title="Score ↑", scale=alt.Scale(zero=False, padding=18))
     base = alt.Chart(points)

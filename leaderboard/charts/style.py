@@ -66,7 +66,5 @@ def specification(chart: Any, palette: Palette) -> dict[str, Any]:
         .configure_header(labelColor=palette.text, labelFontSize=13, title=None)
     )
     document: dict[str, Any] = styled.to_dict()
-    # A legend begins above the names of the rows: on a phone they take half of the width.
-    document["config"]["legend"]["layout"] = {"top": {"anchor": "start", "bounds": "full"}}
     # Streamlit would leave more room below, for titles that it fears to cut.
     return document | {"padding": {"left": 0, "top": 5, "right": 5, "bottom": 5}}

@@ -5,6 +5,7 @@ import streamlit as st
 from harness.store.board import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
+from leaderboard.charts.kinds import KINDS_CAPTION
 from leaderboard.charts.style import series_name
 from leaderboard.columns import BASELINE_MARK, BY_RANK, VIEWS, columns_of, order_entries, orders_of
 from leaderboard.entry_table import show_entries
@@ -188,7 +189,8 @@ def show_plots(board: Board) -> None:
     if plot == "intervals":
         spec = charts.score_intervals(board.entries[:_ROWS_PER_PAGE], palette)
         caption = (
-            "Bars: 95 % intervals over few-shot seeds and test rows. They say nothing about other tasks."
+            "Bars: 95 % intervals over few-shot seeds and test rows. They say nothing about other tasks. "
+            f"{KINDS_CAPTION}"
         )
     elif plot == "targets":
         best = [entry for entry in board.entries if entry.rank is not None][:_ECDF_COMPETITORS]

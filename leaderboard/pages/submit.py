@@ -10,6 +10,7 @@ from leaderboard.rounds import head_with_round
 from leaderboard.wording import literal, moment, size
 
 _POLL_S = 2
+_FORM_WIDTH = 720
 _WAITING = "upload-waiting"
 _OPEN_PHASES = ("open", "frozen")
 
@@ -49,7 +50,7 @@ def main() -> None:
         return
     limit = board_round.rules.get("limits", {}).get("submission_bytes")
     unpacked = "" if limit is None else f", {size(limit)} unpacked"
-    with st.form("upload", border=True):
+    with st.form("upload", border=True, width=_FORM_WIDTH):
         token = st.text_input(
             "Team token", type="password", autocomplete="off", help="The organizer gave it to your team."
         )

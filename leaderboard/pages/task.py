@@ -8,6 +8,7 @@ from harness.errors import UsageError
 from harness.store.board import BoardRound, BoardTask, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
+from leaderboard.charts.kinds import KINDS_CAPTION
 from leaderboard.charts.style import series_name
 from leaderboard.columns import BASELINE_MARK
 from leaderboard.confusion import confusion_table
@@ -126,7 +127,7 @@ def main() -> None:
         return
     shown = order[:_MAX_SHOWN]
     palette = palette_now()
-    section("Scores of every few-shot seed", "One mark per few-shot seed; bar: their mean.")
+    section("Scores of every few-shot seed", f"One mark per few-shot seed; bar: their mean. {KINDS_CAPTION}")
     scores = source.task_scores(board.round.name, task.name, tuple(entry.submission_id for entry in shown))
     st.vega_lite_chart(
         charts.seed_strips(scores, palette),
@@ -157,7 +158,7 @@ def main() -> None:
             [
                 str(n_ranked) if not entry.is_baseline and entry.is_official else "-",
                 f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
-                Cell(entry.name, href=f"submission?id={entry.submission_id}"),
+                Cell(entry.name, href=f"submission?id={entry.submission_id}", remark=entry_note(entry)),
                 f"{entry.task_scores[task.name]:.2f}",
                 f"{min(seeds):.2f}",
                 f"{max(seeds):.2f}",
@@ -169,7 +170,6 @@ def main() -> None:
             f"Order on {task.name}",
             columns,
             rows,
-            notes=[entry_note(each.entry) for each in scores],
             tinted=[each.entry.is_baseline for each in scores],
         )
     )

@@ -188,7 +188,8 @@ def test_plain_board_works_without_javascript(chromium, address, board, hostile)
     teams = page.locator("table").first.locator("tbody th").all_inner_texts()
     solvers = page.locator("table").first.locator("tbody td:nth-child(3)").all_inner_texts()
     assert len(teams) == len(complete(board))
-    assert solvers == [entry.name for entry in complete(board)]
+    assert [solver.split("\n")[0] for solver in solvers] == [entry.name for entry in complete(board)]
+    assert "open window\nunofficial" in solvers
     assert page.get_by_text(hostile).count() > 0
     assert page.locator("img").count() == 0
     assert requests == [f"{address}/board.html"]
@@ -228,7 +229,7 @@ def test_narrow_screen_cuts_nothing(visit, path):
     visitor.page.locator("table:visible, ol.ga-list:visible").first.wait_for()
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
     cut = visitor.page.evaluate(
-        """[...document.querySelectorAll('[data-testid=stMarkdownContainer], .ga-scroll, .frame, .ga-list, dl, h1, h2, p')]
+        """[...document.querySelectorAll('[data-testid=stMarkdownContainer], .ga-scroll, .frame, .ga-list, dl, h1, h2, p, [role=radiogroup]')]
            .filter(each => each.checkVisibility() && each.clientWidth && each.scrollWidth > each.clientWidth + 1)
            .map(each => each.innerText.slice(0, 80))"""
     )
