@@ -73,8 +73,10 @@ def setting_rows(rules: Mapping[str, Mapping[str, Any]]) -> list[list[str | Cell
 
 def sight_rows(visibility: Mapping[str, str]) -> list[list[str | Cell]]:
     """Return a row per thing that may be seen, and from when on."""
-    told = [[label, seen_from(visibility[key])] for key, label in _SIGHTS.items() if key in visibility]
-    return [*told, ["Scores on private test rows, and anything of them", seen_from("published")]]
+    rows: list[list[str | Cell]] = [
+        [label, seen_from(visibility[key])] for key, label in _SIGHTS.items() if key in visibility
+    ]
+    return [*rows, ["Scores on private test rows, and anything of them", seen_from("published")]]
 
 
 def noise_rows(noise: Mapping[str, NoiseFloor]) -> list[list[str | Cell]]:

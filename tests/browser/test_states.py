@@ -1,36 +1,44 @@
-"""A board while the arena goes on, and every state that it can be in."""
+"""A board while the arena goes on, and every state that a round can be in: one arena, served once."""
+
+import re
 
 import pytest
 from live_board import serve_board
-from sample_arena import _run_all, build_sample_arena, sample_round
+from sample_arena import _run_all, build_sample_arena, publish_sample_arena, sample_round
 
-from harness.store import ArenaPaths, Phase, Publisher, SealedStore
+from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore
 
 pytestmark = pytest.mark.browser
 
 POLL_MS = 60_000
 """Longer than the board's own interval of looking for new results."""
+SAMPLE, EMPTY = "/?round=sample", "/?round=empty"
 
 
-@pytest.fixture
-def arena(tmp_path):
-    paths = ArenaPaths(tmp_path / "arena")
-    build_sample_arena(paths, n_teams=3, kshot_seeds=(8, 13))
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    paths = ArenaPaths(tmp_path_factory.mktemp("states"))
+    build_sample_arena(paths, n_teams=2, kshot_seeds=(8, 13))
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        sealed.add_round(sample_round("empty", kshot_seeds=(8,)))
+        publisher.publish()
     return paths
 
 
-@pytest.fixture
-def address(arena, tmp_path):
-    with serve_board(arena.public_db, tmp_path / "streamlit.txt", spool=arena.spool) as address:
+@pytest.fixture(scope="module")
+def address(arena, tmp_path_factory):
+    log = tmp_path_factory.mktemp("log") / "streamlit.txt"
+    with serve_board(arena.public_db, log, spool=arena.spool) as address:
         yield address
 
 
-def hand_in(paths, team, level):
-    """Let a team hand in something that runs to its end; publish."""
+def hand_in(paths, round_name, team, level=None):
+    """Let a team hand in something, and run it to its end if a level is given; publish."""
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         sealed.ensure_team(team)
-        sealed.add_submission("sample", team, "newcomer", team.encode().hex().ljust(64, "0"), "x")
-        _run_all(sealed, level)
+        sealed.add_submission(round_name, team, "newcomer", team.encode().hex().ljust(64, "0"), "x")
+        if level is not None:
+            _run_all(sealed, level)
         publisher.publish()
 
 
@@ -40,72 +48,95 @@ def move(paths, phase):
         publisher.publish()
 
 
+def test_progress_of_a_running_submission_moves_while_one_looks(visit, arena):
+    with SealedStore.open(arena) as sealed, Publisher.open(arena, sealed) as publisher:
+        claim = sealed.claim_run("w", 600)
+        publisher.publish()
+        publisher.report(claim, 7, 0.9)
+        visitor = visit(deep_link=True)
+        visitor.open(f"/submission?id={claim.submission_id}")
+        visitor.page.get_by_text(re.compile(r"^7 of ")).wait_for()
+        publisher.report(claim, 1234, 0.5)
+        visitor.page.get_by_text(re.compile(r"^1,234 of ")).wait_for()
+        visitor.page.get_by_text("0.5000").wait_for()
+
+
 def test_new_results_are_offered_and_never_forced(visit, arena):
     visitor = visit()
-    visitor.open()
+    visitor.open(SAMPLE)
     before = visitor.rows()
-    assert visitor.page.get_by_text("New results: refresh").count() == 0
-    hand_in(arena, "Late Winner", 99.0)
     offer = visitor.page.get_by_role("button", name="New results: refresh")
+    assert offer.count() == 0
+    hand_in(arena, "sample", "Late Winner", 98.0)
     offer.wait_for(timeout=POLL_MS)
     assert visitor.rows() == before
     offer.click()
     visitor.page.wait_for_function(
         "document.querySelector('[data-testid=stDataFrame] canvas tbody tr')?.cells[1].innerText == 'Late Winner'"
     )
+    assert offer.count() == 0
 
 
 def test_frozen_board_stands_still_until_it_is_opened_again(visit, arena):
     move(arena, Phase.FROZEN)
     visitor = visit()
-    visitor.open()
+    visitor.open(SAMPLE)
     visitor.page.get_by_text("The board stands still since").wait_for()
     before = visitor.rows()
-    hand_in(arena, "Late Winner", 99.0)
+    hand_in(arena, "sample", "Latest Winner", 99.5)
     visitor.page.reload()
     visitor.settle()
     assert visitor.rows() == before
-    visitor.page.locator("table", has_text="Late Winner").wait_for()
-    assert "99" not in visitor.table("Submissions that are not complete")[-1][2]
+    visitor.page.locator("table", has_text="Latest Winner").wait_for()
+    unfinished = visitor.table("Submissions that are not complete")
+    (hidden,) = [row for row in unfinished if row[0] == "Latest Winner"]
+    assert not any("9" in cell for cell in hidden[2:5])
     move(arena, Phase.OPEN)
     visitor.page.reload()
     visitor.settle()
-    assert visitor.rows()[0][1] == "Late Winner"
+    assert visitor.rows()[0][1] == "Latest Winner"
     assert visitor.page.get_by_text("The board stands still since").count() == 0
+
+
+def test_empty_round_and_one_in_which_nothing_is_scored_have_their_own_words(visit, arena):
+    visitor = visit(deep_link=True)
+    visitor.open(EMPTY)
+    visitor.page.get_by_text("No submission yet. The first complete one leads.").wait_for()
+    for path, words in {
+        "/task?round=empty": "there is nothing to compare on this task",
+        "/submissions?round=empty": "No submission matches",
+        "/rules?round=empty": "How it is scored",
+        "/board.html?round=empty": "No submission is complete yet",
+    }.items():
+        visitor.open(path)
+        visitor.page.get_by_text(words).wait_for()
+    hand_in(arena, "empty", "Lynx")
+    visitor.open(EMPTY)
+    visitor.page.get_by_text("No submission is complete yet. The first complete one leads.").wait_for()
+    assert [row[0] for row in visitor.table("Submissions that are not complete")] == ["Lynx"]
 
 
 def test_closed_round_says_so_and_takes_nothing(visit, arena):
     move(arena, Phase.CLOSED)
     visitor = visit(deep_link=True)
-    visitor.open()
+    visitor.open(SAMPLE)
     visitor.page.locator(".ga-cards dd.ga-value", has_text="Closed").wait_for()
-    visitor.open("/submit")
+    visitor.open("/submit?round=sample")
     visitor.page.get_by_text("This round takes no submissions").wait_for()
+    move(arena, Phase.OPEN)
 
 
-@pytest.fixture
-def empty_round(tmp_path):
-    paths = ArenaPaths(tmp_path / "empty")
-    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-        sealed.add_round(sample_round(kshot_seeds=(8,)))
-        publisher.publish()
-    return paths
-
-
-def test_empty_round_and_one_in_which_nothing_is_scored_have_their_own_words(visit, empty_round, tmp_path):
-    with serve_board(empty_round.public_db, tmp_path / "empty.txt") as address:
-        visitor = visit(deep_link=True)
-        visitor.address = address
-        visitor.open()
-        visitor.page.get_by_text("No submission yet. The first complete one leads.").wait_for()
-        visitor.open("/task")
-        visitor.page.get_by_text("there is nothing to compare on this task").wait_for()
-        visitor.open("/submissions")
-        visitor.page.get_by_text("No submission matches").wait_for()
-        with SealedStore.open(empty_round) as sealed, Publisher.open(empty_round, sealed) as publisher:
-            sealed.ensure_team("Lynx")
-            sealed.add_submission("sample", "Lynx", "waits", "a" * 64, "x")
-            publisher.publish()
-        visitor.open()
-        visitor.page.get_by_text("No submission is complete yet. The first complete one leads.").wait_for()
-        assert [row[:2] for row in visitor.table("Submissions that are not complete")] == [["Lynx", "waits"]]
+def test_published_round_shows_private_scores_and_which_class_is_taken_for_which(visit, arena):
+    """Publication is for ever, so this test stands last."""
+    publish_sample_arena(arena)
+    with PublicStore.open(arena.public_db) as store:
+        first = store.board("sample").entries[0]
+    visitor = visit(deep_link=True)
+    visitor.open(SAMPLE)
+    visitor.page.get_by_text("on private test rows").first.wait_for()
+    assert float(visitor.rows()[0][3]) == round(first.score, 2)
+    visitor.open(f"/submission?id={first.submission_id}")
+    matrix = "Predicted classes per true class on {}, in % of the true class"
+    assert len(visitor.table(matrix.format("SST-2"))) == 2
+    visitor.page.get_by_test_id("stButtonGroup").get_by_text("DBPedia", exact=True).click()
+    assert len(visitor.table(matrix.format("DBPedia"))) == 14
