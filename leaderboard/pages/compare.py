@@ -12,7 +12,7 @@ from leaderboard.headings import section, title
 from leaderboard.key import show_key
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.theme import palette_now
-from leaderboard.wording import literal
+from leaderboard.wording import counted, literal
 
 _MIN, _MAX = 2, 4
 _CURVES_PER_ROW = 3
@@ -27,7 +27,7 @@ def chosen() -> list[SubmissionPage]:
     numbers = numbers_in("ids", "a submission; tick rows of the leaderboard to compare them")
     if not _MIN <= len(numbers) <= _MAX:
         raise UsageError(
-            f"{len(numbers)} submissions to compare; tick {_MIN} to {_MAX} rows of the leaderboard"
+            f"{counted(len(numbers), 'submission')} to compare; tick {_MIN} to {_MAX} rows of the leaderboard"
         )
     pages = [source.submission(number) for number in numbers]
     rounds = {page.round.name for page in pages}

@@ -98,7 +98,7 @@ def test_search_and_order_begin_at_the_first_page(visit, ranking):
     assert "page=" not in visitor.page.url
 
 
-@pytest.mark.parametrize("path", ["/?page=99", "/?page=x", "/?page=-1", "/?order=nonsense"])
+@pytest.mark.parametrize("path", ["/?page=99&order=nonsense", "/?page=-1"])
 def test_page_or_order_that_does_not_exist_shows_the_first(visit, ranking, path):
     visitor = visit()
     visitor.open(path)

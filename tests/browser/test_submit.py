@@ -7,7 +7,7 @@ from uploads import GOOD_FILES, zip_of
 from harness.config import load_round
 from harness.rounds.lifecycle import create_round
 from harness.rounds.spool_intake import take_in_uploads
-from harness.store import ArenaPaths, Phase, Publisher, SealedStore
+from harness.store import ArenaPaths, Publisher, SealedStore
 
 pytestmark = pytest.mark.browser
 
@@ -74,14 +74,3 @@ def test_missing_token_and_missing_file_are_asked_for(visit):
     visitor.open("/submit")
     visitor.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     visitor.page.get_by_text("Enter your team's token").wait_for()
-
-
-def test_closed_round_takes_nothing(visit, toy_arena):
-    sealed, publisher, _ = toy_arena
-    sealed.set_phase("toy", Phase.CLOSED)
-    publisher.publish()
-    visitor = visit(deep_link=True)
-    visitor.open("/submit")
-    visitor.page.get_by_text("This round takes no submissions").wait_for()
-    sealed.set_phase("toy", Phase.OPEN)
-    publisher.publish()
