@@ -51,6 +51,7 @@ _FIELDS: dict[str, Callable[[Entry], Any]] = {
     "is_baseline": lambda entry: entry.is_baseline,
     "is_official": lambda entry: entry.is_official,
     "submitted_at": lambda entry: _iso(entry.submitted_at),
+    "is_stale": lambda entry: entry.is_stale,
 }
 """Columns of the export, in order."""
 

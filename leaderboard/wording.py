@@ -1,10 +1,11 @@
 """Words for people: verdicts, states, numbers, and names made harmless for Markdown."""
 
 import string
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from harness.records import Status, Verdict
-from harness.store.board import UNOFFICIAL, BoardRound, Entry, RunLine
+from harness.store.board import STALE, UNOFFICIAL, BoardRound, Entry, RunLine
 
 __all__ = [
     "CHECKPOINT_MARK",
@@ -18,6 +19,7 @@ __all__ = [
     "literal",
     "metric_name",
     "moment",
+    "note_meanings",
     "rank_of",
     "round_caption",
     "run_state",
@@ -88,10 +90,27 @@ def entry_words(entry: Entry) -> str:
 
 
 def entry_note(entry: Entry) -> str:
-    """Return what is unusual about a complete submission, in two words at most; empty if nothing is."""
-    if not entry.is_official:
-        return "unofficial"
-    return f"{entry.verdict}, checkpoint" if entry.is_flagged and entry.is_complete else ""
+    """Return what is unusual about a complete submission, a word or two each; empty if nothing is."""
+    notes = {
+        "unofficial": not entry.is_official,
+        f"{entry.verdict}, checkpoint": entry.is_official and entry.is_flagged and entry.is_complete,
+        "stale": entry.is_stale,
+    }
+    return ", ".join(note for note, is_so in notes.items() if is_so)
+
+
+def note_meanings(entries: Iterable[Entry]) -> str:
+    """Return a sentence on those notes that stand beside some entries; empty if none does."""
+    listed = [entry for entry in entries if entry.is_complete]
+    meanings = {
+        f"{UNOFFICIAL}, unranked": any(not entry.is_official for entry in listed),
+        "checkpoint: a limit ended a run, and its last checkpoint was scored": any(
+            entry.is_flagged for entry in listed
+        ),
+        STALE: any(entry.is_stale for entry in listed),
+    }
+    told = "; ".join(meaning for meaning, is_so in meanings.items() if is_so)
+    return f" Notes: {told}." if told else ""
 
 
 def change_text(entry: Entry) -> str:

@@ -16,7 +16,7 @@ from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import entry_words, moment, round_caption
+from leaderboard.wording import entry_words, moment, note_meanings, round_caption
 
 _ROWS_PER_PAGE = 50
 _PAGES_WIDTH = 380
@@ -118,9 +118,8 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
     rows = "private" if board.round.is_final else "public"
     st.caption(
         f"Rank: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
-        "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked; so does "
-        "what ran without a sandbox (unofficial). checkpoint: a limit ended a run, its last checkpoint was "
-        "scored. 7 days: places won or lost within a week."
+        "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked. "
+        f"7 days: places won or lost within a week.{note_meanings(entries)}"
     )
 
 

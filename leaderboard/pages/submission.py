@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from harness.records import Status, Verdict
-from harness.store.board import UNOFFICIAL, SubmissionPage
+from harness.store.board import STALE, UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.address import number_in
 from leaderboard.cards import Card, show_cards
@@ -51,6 +51,8 @@ def show_state(page: SubmissionPage) -> None:
         st.warning(
             f"{UNOFFICIAL.capitalize()}. Without isolation nothing bound the solver; it is not ranked."
         )
+    if entry.is_stale:
+        st.warning(f"{STALE.capitalize()}. It stands until the organizer judges it again.")
 
 
 def figures(page: SubmissionPage) -> list[Card]:

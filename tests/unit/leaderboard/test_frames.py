@@ -13,7 +13,16 @@ from leaderboard.ranking import (
     upload_rows,
 )
 from leaderboard.runs import hash_table, run_table, score_table, task_table
-from leaderboard.wording import button_text, change_text, entry_state, literal, rank_of, run_state
+from leaderboard.wording import (
+    button_text,
+    change_text,
+    entry_note,
+    entry_state,
+    literal,
+    note_meanings,
+    rank_of,
+    run_state,
+)
 
 
 def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
@@ -179,6 +188,18 @@ def test_unofficial_entry_is_marked_and_never_called_ranked(sample_store, sample
     assert rank_of(entry) == "not ranked, unofficial: no sandbox"
     runs = sample_store.submission(entry.submission_id).runs
     assert {run_state(run) for run in runs} == {"OK, unofficial: no sandbox"}
+
+
+def test_notes_name_what_is_unusual_and_their_meanings_those_that_occur(sample_board):
+    complete = [entry for entry in sample_board.entries if entry.is_complete]
+    plain = next(entry for entry in complete if not entry_note(entry))
+    stale = dataclasses.replace(plain, is_stale=True)
+    assert entry_note(stale) == "stale"
+    assert entry_note(dataclasses.replace(stale, is_official=False)) == "unofficial, stale"
+    assert note_meanings([plain]) == ""
+    assert note_meanings([plain, stale]).startswith(" Notes: stale: other data")
+    assert "unofficial: no sandbox" in note_meanings(complete)
+    assert "checkpoint: a limit" in note_meanings(complete)
 
 
 def test_unofficial_baseline_and_unfinished_entry_are_marked_too(sample_board):

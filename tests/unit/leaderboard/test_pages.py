@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -322,6 +325,17 @@ def test_submit_page_asks_for_token_and_file_and_names_the_limits(open_app, samp
     app.text_input[0].set_value("a token")
     app.button[0].click().run()
     assert "Choose a zip" in text_of(app)
+
+
+def test_stale_score_is_marked_on_the_board_and_on_its_page(open_app, sample_db, sample_board, tmp_path):
+    entry = next(entry for entry in sample_board.entries if entry.name == "NES v2")
+    copy = shutil.copy(sample_db, tmp_path / "public.db")
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE entries SET is_stale = 1 WHERE submission_id = ?", (entry.submission_id,))
+    app = open_app(copy)
+    assert app.dataframe[0].value.set_index("Solver").loc["NES v2", "Note"] == "stale"
+    assert "stale: other data, model or code than the newest score" in text_of(app)
+    assert "Stale: other data" in text_of(open_app(copy, "submission", id=str(entry.submission_id)))
 
 
 def test_running_submission_shows_calls_and_best_loss(open_app, sample_db, sample_board):
