@@ -48,7 +48,8 @@ def attend(
         if n_aligned < run.n_inputs:
             heads = qkv[run.tokens].view(run.n_inputs, run.length, 3, n_heads, -1)[n_aligned:]
             query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, heads, T, D / heads)
-            added = None if bias is None else bias[:, : run.length, : run.length]
+            # With four dimensions, for only so the fused kernel of a CPU takes it.
+            added = None if bias is None else bias[None, :, : run.length, : run.length]
             outcome = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=added, is_causal=is_causal and bias is None
             )

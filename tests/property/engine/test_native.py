@@ -8,7 +8,16 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
-from transformers import RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    GPT2Config,
+    GPT2LMHeadModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from harness.engine import Backbone, CompiledWording, EncodedSplit, Engine, NumericProfile, reference_logits
 from harness.engine.families import ADAPTERS, SpecialIds
@@ -126,14 +135,39 @@ def test_attend_with_scores_that_no_exponential_holds():
     assert torch.equal(outputs, torch.full((20, 32), 7.0).bfloat16())
 
 
-@pytest.mark.parametrize("name", list(TYPES))
-def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, monkeypatch):
-    config = RobertaConfig(
-        vocab_size=300, hidden_size=512, num_hidden_layers=3, num_attention_heads=8, intermediate_size=1024,
-        max_position_embeddings=80, type_vocab_size=1, pad_token_id=1,
-    )  # fmt: skip
+def large_enough(family):
+    """Build a model of random weights whose maps the kernels take."""
+    shape = {"vocab_size": 300, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+    named = {
+        "hidden_size": 512,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 8,
+        "max_position_embeddings": 80,
+    }
     torch.manual_seed(3)
-    plain = RobertaForMaskedLM(config).eval().requires_grad_(requires_grad=False)
+    if family == "roberta":
+        return RobertaForMaskedLM(RobertaConfig(**shape, **named, intermediate_size=1024, type_vocab_size=1))
+    if family == "gpt2":
+        return GPT2LMHeadModel(GPT2Config(**shape, **named, n_inner=1024))
+    if family == "t5":
+        return T5ForConditionalGeneration(
+            T5Config(
+                **shape, d_model=512, d_kv=64, d_ff=1024, num_layers=3, num_heads=8, decoder_start_token_id=1
+            )
+        )
+    layers = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_dim": 1024, "decoder_ffn_dim": 1024}
+    heads = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
+    return BartForConditionalGeneration(
+        BartConfig(
+            **shape, **layers, **heads, d_model=512, max_position_embeddings=80, decoder_start_token_id=2
+        )
+    )
+
+
+@pytest.mark.parametrize("family", ["roberta", "gpt2", "bart", "t5"])
+@pytest.mark.parametrize("name", list(TYPES))
+def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, family, monkeypatch):
+    plain = large_enough(family).eval().requires_grad_(requires_grad=False)
     model = copy.deepcopy(plain).to(TYPES[name])
     specials = SpecialIds(start=(0,), end=(2,), mask=299, pad=1)
     used = []
@@ -146,9 +180,10 @@ def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, m
                 used.append(kernel) or original(*args, **more)
             ),
         )
-    backbone = Backbone(ADAPTERS["roberta"](model), model, None, specials, None, "random weights", None)
-    reference = Backbone(ADAPTERS["roberta"](plain), plain, None, specials, None, "random weights", None)
+    backbone = Backbone(ADAPTERS[family](model), model, None, specials, None, "random weights", None)
+    reference = Backbone(ADAPTERS[family](plain), plain, None, specials, None, "random weights", None)
     lengths = np.array([20, 31, 64, 31, 7])
+    read_positions = lengths - 1 if family == "gpt2" else lengths - np.array([2, 2, 2, 5, 2])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     draw = np.random.default_rng(0)
     wording = CompiledWording(
@@ -156,12 +191,16 @@ def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, m
         words=(("no",), ("yes",)), class_ids=((20,), (21,)), probe_words=(), probe_ids=(), n_fixed_tokens=6,
     )  # fmt: skip
     encoded = EncodedSplit(
-        wording=wording, ids=draw.integers(3, 290, offsets[-1]), offsets=offsets, read_positions=lengths - 2
+        wording=wording,
+        ids=draw.integers(3, 290, offsets[-1]),
+        offsets=offsets,
+        read_positions=read_positions,
     )
     base = (0.1 * draw.standard_normal((3, 3, 512))).astype(np.float32)
     values = (0.1 * draw.standard_normal((4, 3, 512))).astype(np.float32)
     engine = Engine(backbone, NumericProfile(dtype=name, chunk_tokens=400), 3)
     logits = engine.evaluate(encoded, values, layer=1, base=base).logits
     expected = reference_logits(reference, encoded, values, layer=1, base=base)
-    assert set(used) == ({"linear"} if name == "fp32" else {"linear", "attend"})
+    # T5 adds a bias to its scores, which the kernel does not know.
+    assert set(used) == ({"linear"} if name == "fp32" or family == "t5" else {"linear", "attend"})
     np.testing.assert_allclose(logits, expected, rtol=0, atol={"fp32": 1e-4, "bf16": 5e-2}[name])
