@@ -17,7 +17,8 @@ flat array of tokens. What is saved, with equal results up to rounding:
 2. There is no padding at all: linear maps and norms run over the flat array, attention runs over
    each length for itself.
 3. The last layer runs for the read position alone, without keys and values of the others
-   (`families.attention.attend_at_read`).
+   (`families.attention.attend_at_read`). In an encoder-decoder this is the decoder's last layer,
+   and its other layers stop at the read position (`families.decoder`).
 4. The LM head scores the label words (and probe words) alone, at the read position.
 5. Queries, keys and values are one map, attention is one fused kernel, and weights lie as the
    machine's matrix units read them (`families.linear`, `native`).

@@ -25,12 +25,14 @@ class Embeddings:
         scale: word vectors are multiplied by it.
         positions: (positions, D), the first row that of position 0; None where layers know them.
         norm: of the sum.
+        segment: (D,), added to every word vector; None where there are no segments.
     """
 
     words: torch.Tensor
     positions: torch.Tensor | None
     norm: Transform = unchanged
     scale: float = 1.0
+    segment: torch.Tensor | None = None
 
     def look_up(self, ids: torch.Tensor) -> torch.Tensor:
         """Return word vectors: int64 (N,) to (N, D)."""
@@ -41,7 +43,7 @@ class Embeddings:
         """Turn word vectors into the input of layer 0, both (N, D)."""
         if self.positions is None:
             return self.norm(words)
-        states = words.clone()
+        states = words.clone() if self.segment is None else words + self.segment
         for run in packing.runs:
             states[run.tokens].view(run.n_inputs, run.length, -1).add_(self.positions[: run.length])
         return self.norm(states)

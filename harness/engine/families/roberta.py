@@ -6,35 +6,31 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.bert import encoder_layer
-from harness.engine.families.encoder import PostNormEncoder, Transform
+from harness.engine.families.bert import bert_embeddings, bert_layer
+from harness.engine.families.chain import Chain, Vocabulary
+from harness.engine.families.embeddings import unchanged
+from harness.engine.families.layer import Transform
 
 __all__ = ["ROBERTA", "adapt_roberta"]
 
 
-def adapt_roberta(model: Any) -> PostNormEncoder:
+def adapt_roberta(model: Any) -> Chain:
     """Adapt a `RobertaForMaskedLM`.
 
     Positions count from the padding id plus one; the prompt stands after `<s>`; the read
     position is `<mask>`. The decoder's own bias is used: it is the pretrained one.
     """
-    embeddings = model.roberta.embeddings
-    offset = embeddings.padding_idx + 1
-    n_heads = model.config.num_attention_heads
-    return PostNormEncoder(
+    embeddings, lm_head = model.roberta.embeddings, model.lm_head
+    first_position = embeddings.padding_idx + 1
+    return Chain(
         name="roberta",
-        n_heads=n_heads,
-        max_tokens=model.config.max_position_embeddings - offset,
-        position_offset=offset,
-        word_embeddings=embeddings.word_embeddings.weight,
-        position_embeddings=embeddings.position_embeddings.weight,
-        segment=embeddings.token_type_embeddings.weight[0],
-        embedding_norm=embeddings.LayerNorm,
-        layers=tuple(encoder_layer(module, n_heads) for module in model.roberta.encoder.layer),
+        max_tokens=model.config.max_position_embeddings - first_position,
+        prompt_start=1,
+        embeddings=bert_embeddings(embeddings, first_position),
+        layers=tuple(bert_layer(module) for module in model.roberta.encoder.layer),
         modules=tuple(model.roberta.encoder.layer),
-        transform=_head(model.lm_head),
-        output_weight=model.lm_head.decoder.weight,
-        output_bias=model.lm_head.decoder.bias,
+        final_norm=unchanged,
+        vocabulary=Vocabulary(lm_head.decoder.weight, lm_head.decoder.bias, transform=_head(lm_head)),
     )
 
 
