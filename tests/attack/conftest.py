@@ -25,11 +25,11 @@ def pytest_collection_modifyitems(items):
     """Leave to `make attack` what is the same once more."""
     repeated = Counter()
     for item in items:
-        params = getattr(item, "callspec", None) and item.callspec.params
-        attack = ATTACKS.get(params["name"]) if params and "name" in params else None
-        if attack is None or attack.layer not in _SAME_IN_BOTH_MODES or os.geteuid() != 0:
+        if item.path.name != "test_attacks.py" or "sandbox" not in getattr(item, "fixturenames", ()):
             continue
-        if params.get("sandbox") == "user":
+        attack = ATTACKS[item.callspec.params["name"]]
+        is_other_mode = os.geteuid() == 0 and item.callspec.params["sandbox"] == "user"
+        if is_other_mode and attack.layer in _SAME_IN_BOTH_MODES:
             repeated[attack.group, attack.layer] += 1
             if repeated[attack.group, attack.layer] > _AS_ANOTHER_USER:
                 item.add_marker(pytest.mark.slow)

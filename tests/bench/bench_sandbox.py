@@ -49,6 +49,9 @@ class Stopwatch:
         self.asked_at = time.perf_counter()
         return Response(logits=np.zeros((len(request.values), len(SPLIT), 2), np.float32))
 
+    def answered(self):
+        """Nothing is written down."""
+
 
 def start_sandbox(source, mode):
     """Return seconds from the call to the first query."""
