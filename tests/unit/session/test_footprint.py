@@ -34,7 +34,7 @@ def test_checkpoints_with_full_states_stay_below_what_is_counted(toy_arena, tmp_
         blackbox = MeteredBlackBox(arena, arena.task("sst2"), {"train": train, "dev": dev}, meter)
         tracemalloc.start()
         for calls in (1, 4, 12, 30, 80, 200, 300, 399):
-            meter.reserve(calls - meter.usage.calls, len(train), "")
+            meter.reserve(calls - meter.calls, len(train))
             blackbox.checkpoint(Solution(prompts, state={"s": np.zeros(state_bytes, np.uint8)}))
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
