@@ -137,7 +137,8 @@ def test_every_changed_byte_is_found_and_its_file_is_named(arena, tmp_path):
             with pytest.raises(UsageError, match=r"manifest\.json"):
                 verify_export(target)
         else:
-            assert any(info.filename in problem for problem in verify_export(target).problems), info.filename
+            named = [line for line in verify_export(target).problems if line.startswith(f"{info.filename}: ")]
+            assert len(named) == 1, (info.filename, named)
     rng = np.random.default_rng(0)
     for position in rng.integers(0, len(whole), 60):
         changed = bytearray(whole)
@@ -145,6 +146,25 @@ def test_every_changed_byte_is_found_and_its_file_is_named(arena, tmp_path):
         target.write_bytes(changed)
         with contextlib.suppress(UsageError):
             assert verify_export(target).problems, position
+
+
+def test_a_file_taken_out_or_put_in_is_named(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with (
+        zipfile.ZipFile(tmp_path / "toy.zip") as archive,
+        zipfile.ZipFile(tmp_path / "other.zip", "w") as changed,
+    ):
+        for name in archive.namelist():
+            if name != "predictions/2.json":
+                changed.writestr(name, archive.read(name))
+        changed.writestr("labels/extra.json", "{}")
+    assert verify_export(tmp_path / "other.zip").problems == (
+        "predictions/2.json: missing",
+        "labels/extra.json: not in the manifest",
+    )
 
 
 def test_a_forged_score_with_a_mended_digest_is_found_by_computing(arena, tmp_path):
