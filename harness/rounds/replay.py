@@ -70,7 +70,7 @@ def replay_run(
     other: Path | None = None,
     observer: Callable[[Progress], None] | None = None,
 ) -> Replay:
-    """Execute a finished run again and compare; nothing is stored.
+    """Execute a finished run again and compare; nothing of it is stored but a line of the audit.
 
     Args:
         store: the sealed store.
@@ -107,6 +107,7 @@ def replay_run(
         recorded.rotation_seed,
         recorded.predict_seed,
     )
+    store.note_replay(run_id, code.digest)
     with tempfile.TemporaryDirectory(prefix="gradfree-replay-") as folder:
         again = run_attempt(Arena(config), spec, Path(folder), mode, observer)
     return Replay(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from harness.records import IntArray
 from harness.store import evidence, rounds, submissions, teams, uploads
-from harness.store.events import Event, read_events
+from harness.store.events import Event, append_event, read_events
 from harness.store.transactions import Transactions
 from harness.store.values import StoredSubmission
 
@@ -114,6 +114,28 @@ class SubmissionStore(Transactions):
         """Return the attempts at a submission's runs that ended without a result, oldest first."""
         with self.reading() as session:
             return tuple(evidence.void_attempts_of(session, submission_id))
+
+    def note_replay(self, run_id: int, digest: str) -> None:
+        """Leave in the audit that a run is executed again: it reads test rows.
+
+        Args:
+            run_id: the run.
+            digest: SHA-256 of the submission that takes part; another one than the run's own, perhaps.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        with self._transaction() as session:
+            row = evidence.find_run(session, run_id)
+            append_event(
+                session,
+                self._clock(),
+                "run replayed",
+                round_id=row.round_id,
+                submission_id=row.id,
+                run_id=run_id,
+                detail={"digest": digest},
+            )
 
     def predictions(self, submission_id: int) -> dict[int, IntArray]:
         """Return run -> predicted classes int64 (B,) in canonical order. Sealed."""

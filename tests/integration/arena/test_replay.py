@@ -7,6 +7,7 @@ import pytest
 from harness.rounds.intake import baseline_folder
 from harness.rounds.replay import Difference, first_difference
 from harness.session.trace import TraceEntry
+from harness.store import ArenaPaths, SealedStore
 
 
 def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, mini_round):
@@ -35,6 +36,9 @@ def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, min
     assert report["difference"]["what"] == "request"
     assert report["difference"]["query"] == 3
     assert set(report["changed"]) == {"submission"}
+    with SealedStore.open(ArenaPaths(cli.home)) as sealed:
+        (own, other) = (event.detail["digest"] for event in sealed.events(1) if event.kind == "run replayed")
+        assert own == sealed.get_submission(1).digest != other
     assert "first differs at query 3" in cli.run("replay", run["run"], "--with", changed, expect=1).stdout
 
 
