@@ -68,7 +68,7 @@ def show_ranking(board: Board) -> None:
             key="q",
             bind="query-params",
             on_change=first_page,
-            width=210,
+            width=190,
             label_visibility="collapsed",
         )
         order = st.selectbox(
@@ -77,7 +77,7 @@ def show_ranking(board: Board) -> None:
             key="order",
             bind="query-params",
             on_change=first_page,
-            width=170,
+            width=155,
             label_visibility="collapsed",
         )
         with_baselines = st.toggle("References", value=True, key="baselines", on_change=first_page)

@@ -146,7 +146,7 @@ def main() -> None:
         Column(f"{task.name} ↑", is_number=True),
         Column("Lowest seed ↑", is_number=True, is_wide_only=True),
         Column("Highest seed ↑", is_number=True, is_wide_only=True),
-        Column("Rank", is_number=True),
+        Column("Overall", is_number=True),
     ]
     rows: list[list[str | Cell]] = []
     n_ranked = 0

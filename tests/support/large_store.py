@@ -7,6 +7,7 @@ same functions as in an arena.
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def build_large_store(path: Path, n_submissions: int = 10_000, n_rounds: int = 3
     """
     open_database(PUBLIC, sqlite_url(path)).dispose()
     rng = np.random.default_rng(7)
-    with sqlite3.connect(path) as connection:
+    # A connection that stayed open would leave a log as large as the store, which every reader would read.
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")
         _insert(connection, "meta", [{"id": 1, "version": 1, "published_at": _moment(0)}])
         ends = np.linspace(0, n_submissions, n_rounds + 1).astype(int)
