@@ -155,11 +155,16 @@ def test_uploads_and_unofficial_results_are_marked_where_they_stand(visit, board
 
 
 def test_private_scores_never_reach_the_browser(visit, board, private_scores, address):
-    visitor = visit()
+    visitor = visit(deep_link=True)
     visitor.open()
     open_first(visitor)
     visitor.table("Runs of the submission")
-    best = board.entries[0].score
+    first, second = board.entries[:2]
+    visitor.open(f"/compare?ids={first.submission_id},{second.submission_id}")
+    visitor.table("Scores side by side")
+    visitor.open("/task?task=SNLI")
+    visitor.table("Order on SNLI")
+    best = first.score
     exports = b"".join(
         urllib.request.urlopen(f"{address}/{path}").read()
         for path in ("board.html", "api/leaderboard.json", "api/leaderboard.csv")

@@ -166,3 +166,5 @@ def test_pages_of_the_list_of_submissions_open_by_their_address(visit):
     visitor.page.get_by_label("Page 4", exact=True).click()
     visitor.page.wait_for_url(re.compile("page=4"))
     visitor.page.get_by_role("link", name="350", exact=True).wait_for()
+    visitor.open("/submissions?page=99")
+    assert [int(row[0]) for row in visitor.table("Submissions, newest first")] == list(range(500, 450, -1))
