@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import torch
-from transformers.activations import GELUActivation
+from torch.nn import functional
+from transformers.activations import GELUActivation, NewGELUActivation
 
 from harness.engine.families.attention import attend, attend_at_read
 from harness.engine.families.linear import Linear, lay_out
@@ -130,6 +131,15 @@ def scaled_query(query: Weights, n_heads: int, scale: float | None) -> Weights:
     return query if factor == 1.0 else (query[0] * factor, query[1] * factor)
 
 
+def quick(activation: Transform) -> Transform | None:
+    """Return the same function in one pass over its input; None for the exact GELU, which `Linear` can fuse."""
+    if isinstance(activation, GELUActivation):
+        return None
+    if isinstance(activation, NewGELUActivation):
+        return partial(functional.gelu, approximate="tanh")
+    return activation
+
+
 @dataclass(frozen=True, slots=True)
 class FeedForward:
     """Two maps with an activation between them.
@@ -147,8 +157,7 @@ class FeedForward:
     @classmethod
     def adapt(cls, up: Weights, activation: Transform, down: Weights) -> "FeedForward":
         """Lay out the weights."""
-        fused = None if isinstance(activation, GELUActivation) else activation
-        return cls(lay_out(*up), fused, lay_out(*down))
+        return cls(lay_out(*up), quick(activation), lay_out(*down))
 
     def __call__(self, inputs: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """Compute token by token and add `residual`; all (N, D)."""

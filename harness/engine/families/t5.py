@@ -12,7 +12,15 @@ from harness.engine.families.adapter import Adapter
 from harness.engine.families.chain import Chain, Vocabulary
 from harness.engine.families.decoder import CrossAttention, Decoder, DecoderLayer, Piece
 from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, Transform, Weights, weights_of
+from harness.engine.families.layer import (
+    FeedForward,
+    Layer,
+    SelfAttention,
+    Transform,
+    Weights,
+    quick,
+    weights_of,
+)
 from harness.engine.packing import Packing
 
 __all__ = ["T5", "SentinelInput", "adapt_t5"]
@@ -141,8 +149,10 @@ def _feed_forward(module: Any) -> FeedForward:
 
 
 def _gated(activation: Transform) -> Transform:
+    quick_one = quick(activation) or activation
+
     def gate(states: torch.Tensor) -> torch.Tensor:
         opened, linear = states.chunk(2, dim=1)
-        return activation(opened) * linear
+        return quick_one(opened) * linear
 
     return gate

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,17 +60,18 @@ def queries_of(run, count):
 
 @settings(max_examples=15, deadline=None)
 @given(
+    family=st.sampled_from(small_models.FAMILIES),
     seed=st.integers(0, 2**16),
     n_runs=st.integers(2, 4),
     cache_bytes=st.sampled_from([0, 40_000, 1 << 30]),
     quantum=st.sampled_from([1, 500, 1 << 16]),
 )
 def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
-    seed, n_runs, cache_bytes, quantum, backbones, small
+    family, seed, n_runs, cache_bytes, quantum, backbones, small
 ):
-    backbone = backbones["roberta"]
+    backbone = backbones[family]
     compiled = compile_wording(
-        backbone, "{p} . {text} . It was [M] .", (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
+        backbone, small.PLAIN[family][1], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     profile = NumericProfile(chunk_tokens=300)
     splits = {

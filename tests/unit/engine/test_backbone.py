@@ -59,6 +59,18 @@ def test_load_checkpoint_without_head_is_refused(copied):
         load_backbone(str(copied), profile=PROFILE)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "bart"])
+def test_load_body_whose_head_is_tied_to_its_words_is_enough(family, backbones, folders, tmp_path):
+    # GPT-2 and BART lie on the hub like this: the body's tensors, named without its prefix.
+    shutil.copytree(folders[family], tmp_path / "model")
+    whole = backbones[family].model
+    whole.base_model.save_pretrained(tmp_path / "model")
+    body = load_backbone(str(tmp_path / "model"), profile=PROFILE)
+    assert type(body.model) is type(whole)
+    assert body.model.lm_head.weight.equal(whole.lm_head.weight)
+    assert body.family.word_embeddings.equal(backbones[family].family.word_embeddings)
+
+
 def test_digests_are_stable_and_follow_the_content(copied, backbones):
     same = load_backbone(str(copied), profile=PROFILE)
     assert same.weights_digest == backbones["roberta"].weights_digest
