@@ -53,7 +53,8 @@ class SelfAttention:
         qkv: queries, keys and values in one map, (D) to (3 heads head).
         out: back to (D).
         n_heads: heads.
-        maps: weights of queries, keys and values, as the model keeps them, queries scaled.
+        maps: weights of queries, keys and values, as the model keeps them.
+        scale: of the scores; None is the usual one, the heads' size to the power of -1/2.
         is_causal: a token sees itself and those before it.
         bias: (heads, T, T) for the longest input, added to the scores; None where there is none.
     """
@@ -62,6 +63,7 @@ class SelfAttention:
     out: Linear
     n_heads: int
     maps: tuple[Weights, Weights, Weights]
+    scale: float | None
     is_causal: bool
     bias: torch.Tensor | None
 
@@ -82,14 +84,13 @@ class SelfAttention:
             maps: of queries, keys and values.
             out: of the heads' outputs.
             n_heads: heads.
-            scale: of the scores; None is the usual one, the heads' size to the power of -1/2.
+            scale: see the class.
             is_causal: see the class.
             bias: see the class; where `is_causal` forbids it is -inf.
         """
-        maps = (scaled_query(maps[0], n_heads, scale), *maps[1:])
-        weights, biases = zip(*maps, strict=True)
+        weights, biases = zip(scaled_query(maps[0], n_heads, scale), *maps[1:], strict=True)
         qkv = lay_out(torch.cat(weights), torch.cat(biases))
-        return cls(qkv, lay_out(*out), n_heads, maps, is_causal, bias)
+        return cls(qkv, lay_out(*out), n_heads, maps, scale, is_causal, bias)
 
     def __call__(self, inputs: torch.Tensor, residual: torch.Tensor, packing: Packing) -> torch.Tensor:
         """Attend at every position and add `residual`; all (N, D)."""
@@ -111,7 +112,7 @@ class SelfAttention:
     @cached_property
     def _read_maps(self) -> tuple[Linear, torch.Tensor, torch.Tensor]:
         """Lay out what `at_read` needs: of all layers, only the last one has a use for it."""
-        query, key, value = self.maps
+        query, key, value = scaled_query(self.maps[0], self.n_heads, self.scale), *self.maps[1:]
         return lay_out(*query), by_head(key, self.n_heads), by_head(value, self.n_heads)
 
     def _attend(self, inputs: torch.Tensor, packing: Packing) -> torch.Tensor:

@@ -137,3 +137,11 @@ def test_sealed_labels_need_data_that_nobody_has_private_rows_and_hidden_curves(
         assert problem in str(caught.value), problem
         # The same is fine where scores are practice.
         assert load_round(write(text.replace('"sealed"', '"public"'))).round.test_labels == "public"
+
+
+def test_preset_of_a_family_changes_template_and_words_alone(write):
+    plain = load_round(write(GOOD)).task[0]
+    own = load_round(write(GOOD.replace('preset = "sst2"', 'preset = "sst2-gpt2"'))).task[0]
+    assert (own.template, own.words) == ("{p} . {text} . The sentiment is [M]", ("negative", "positive"))
+    same = {"preset": plain.preset, "template": plain.template, "words": plain.words}
+    assert own.model_copy(update=same) == plain

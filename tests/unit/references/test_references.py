@@ -1,6 +1,7 @@
 """Gradient references on the toy model: what is tuned, and that it learns."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,3 +135,9 @@ def test_bad_reference_file_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(method, "_folder", lambda: tmp_path)
     with pytest.raises(ConfigError, match="description"):
         load_reference("mine")
+
+
+def test_reference_on_a_model_that_fills_no_masks_is_refused(backbones):
+    arena = SimpleNamespace(backbone=backbones["gpt2"])
+    with pytest.raises(UsageError, match="a gpt2; gradient references tune masked language models"):
+        run_reference(arena, load_reference("lora"), "sst2", 8)
