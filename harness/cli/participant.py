@@ -1,6 +1,7 @@
 """The participant's light commands: new, check, submit, status."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from harness.config import load_round
 from harness.errors import UsageError
 from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
 from harness.rounds.lifecycle import stored_config
+from harness.rounds.own_scores import read_own_scores
 from harness.session.code_check import check_code
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
@@ -85,6 +87,13 @@ def submit_(
 
 def status(
     number: Annotated[int, typer.Argument(help="The submission's number.")],
+    is_own: Annotated[
+        bool,
+        typer.Option(
+            "--own", help="With your scores, where the round shows a team its own before the board."
+        ),
+    ] = False,
+    token: Token = None,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
 ) -> None:
@@ -92,6 +101,11 @@ def status(
     with PublicStore.open(ArenaPaths(home).public_db) as store:
         page = store.submission(number)
     entry = page.entry
+    own: Mapping[int, float | None] = {}
+    if is_own:
+        with stores(home) as (_, sealed, _publisher):
+            sealed.authenticate(entry.team, token)
+            own = read_own_scores(sealed, number)
     runs = [
         {
             "run": run.run_id,
@@ -99,7 +113,7 @@ def status(
             "kshot_seed": run.kshot_seed,
             "status": run.status.value,
             "verdict": None if run.verdict is None else run.verdict.value,
-            "score": run.score,
+            "score": own.get(run.run_id, run.score),
             "calls": run.calls,
             "budget_calls": run.budget_calls,
             "message": run.message,

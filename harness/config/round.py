@@ -83,6 +83,9 @@ class RoundInfo(_Frozen):
         return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
 
 
+_PHASES = ("open", "closed", "published")
+
+
 class VisibilityConfig(_Frozen):
     """`[visibility]`: the phase from which on something may be seen; each phase includes the later ones.
 
@@ -90,11 +93,25 @@ class VisibilityConfig(_Frozen):
     """
 
     scores: Literal["open", "closed", "published"] = "open"
-    """Scores on the public rows: on the board, and of one's own submissions."""
+    """Scores on the public rows, on the board."""
+    own_scores: Annotated[
+        # Left out where it is not given, so that a round without it keeps its digest.
+        Literal["open", "closed", "published"] | None, Field(exclude_if=lambda phase: phase is None)
+    ] = None
+    """The same of a team's own submissions, for the team; None: as `scores`, and never later than they."""
     curves: Literal["open", "closed", "published"] = "published"
     """Test scores of the incumbents, and the efficiency computed from them."""
     logs: Literal["open", "closed", "published"] = "open"
     """What a team's solvers printed, for the team; and, for everybody, the text with which a run failed."""
+
+    @model_validator(mode="after")
+    def _own_first(self) -> Self:
+        if self.own_scores is not None and _PHASES.index(self.own_scores) > _PHASES.index(self.scores):
+            raise ValueError(
+                f'own_scores = "{self.own_scores}" hides from a team what everybody sees when scores = '
+                f'"{self.scores}"; expected the same phase or an earlier one'
+            )
+        return self
 
 
 class ModelConfig(_Frozen):

@@ -8,7 +8,7 @@ __all__ = ["public_rules"]
 
 _PUBLIC_RULES = {
     "round": ("test_labels", "rotation"),
-    "visibility": ("scores", "curves", "logs"),
+    "visibility": ("scores", "own_scores", "curves", "logs"),
     "model": ("source", "revision", "n_prompt_tokens", "label_token"),
     "numeric": ("device", "dtype", "threads", "chunk_tokens"),
     "limits": (

@@ -1,0 +1,95 @@
+"""A team may see its own scores before the board shows anybody's, where the round says so."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+from harness.config import load_round
+from harness.errors import ConfigError, UsageError
+from harness.records import Usage, Verdict
+from harness.rounds.lifecycle import create_round
+from harness.rounds.own_scores import read_own_scores
+from harness.store import ArenaPaths, Phase, Publisher, RunResult, SealedStore
+from harness.store.writer import utc_now
+
+
+def blind_round(tmp_path, visibility):
+    path = tmp_path / "blind.toml"
+    path.write_text(f"""
+[round]
+name = "blind"
+version = "1.0"
+[visibility]
+{visibility}
+[model]
+source = "toy"
+n_prompt_tokens = 10
+[[task]]
+preset = "sst2"
+name = "sst2"
+data = "toy"
+""")
+    return load_round(str(path))
+
+
+@pytest.fixture
+def scored(tmp_path):
+    def start(visibility):
+        paths = ArenaPaths(tmp_path / "arena")
+        with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+            create_round(sealed, publisher, blind_round(tmp_path, visibility))
+            token = sealed.add_team("Lynx")
+            sealed.add_team("Moths")
+            number = sealed.add_submission("blind", "Lynx", "own", "b" * 64, "b" * 64, token=token)
+            while claim := sealed.claim_run("w", 60):
+                result = RunResult(Verdict.OK, 81.5, 99.5, Usage(calls=3), 400, utc_now(), utc_now())
+                sealed.finish_run(claim, sealed.start_attempt(claim), result)
+            publisher.publish()
+        return paths, number, token
+
+    return start
+
+
+def status(paths, number, *more):
+    result = CliRunner().invoke(app, ["status", str(number), "--home", str(paths.home), "--json", *more])
+    return result.exit_code, result.output
+
+
+def test_a_team_sees_its_own_score_while_the_board_hides_it(scored):
+    paths, number, token = scored('scores = "published"\nown_scores = "open"')
+    code, text = status(paths, number)
+    assert code == 0
+    assert {run["score"] for run in json.loads(text)["runs"]} == {None}
+    code, text = status(paths, number, "--own", "--token", token)
+    assert code == 0
+    assert {run["score"] for run in json.loads(text)["runs"]} == {81.5}
+    assert "99.5" not in text
+
+
+@pytest.mark.parametrize("token", ["", "somebody else's"])
+def test_nobody_else_sees_it(scored, token):
+    paths, number, _ = scored('scores = "published"\nown_scores = "open"')
+    code, text = status(paths, number, "--own", "--token", token)
+    assert code != 0
+    assert "81.5" not in text
+
+
+def test_without_a_word_of_its_own_it_shows_when_the_board_does(scored):
+    paths, number, _ = scored('scores = "closed"')
+    with SealedStore.open(paths) as sealed:
+        with pytest.raises(UsageError, match="once it is closed"):
+            read_own_scores(sealed, number)
+        sealed.set_phase("blind", Phase.CLOSED)
+        assert set(read_own_scores(sealed, number).values()) == {81.5}
+
+
+def test_own_scores_are_never_later_than_everybodys(tmp_path):
+    with pytest.raises(ConfigError, match="hides from a team what everybody sees"):
+        blind_round(tmp_path, 'scores = "open"\nown_scores = "closed"')
+
+
+def test_a_round_that_does_not_name_it_keeps_its_digest(tmp_path):
+    assert "own_scores" not in blind_round(tmp_path, 'scores = "closed"').canonical_json()
+    assert "own_scores" in blind_round(tmp_path, 'scores = "closed"\nown_scores = "open"').canonical_json()
