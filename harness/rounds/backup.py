@@ -4,16 +4,18 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
+from harness.session.artifact import SOLVER_LOG
 from harness.store import ArenaPaths, Publisher, SealedStore
 
 __all__ = ["backup", "restore"]
 
 _SEALED_DB = "sealed.db"
 _OWNER_ONLY = 0o600
+_OWNER_ALONE = 0o700
 
 
 def backup(paths: ArenaPaths, target: Path) -> None:
@@ -31,21 +33,28 @@ def backup(paths: ArenaPaths, target: Path) -> None:
         raise UsageError(f"no arena at {paths.home}: sealed.db is missing")
     if target.exists():
         raise UsageError(f"{target} exists already; name another file")
+    # Beside the target, under one name: what a killed backup left, the next one removes.
     staging = target.with_name(f".{target.name}.partial")
     try:
-        with tempfile.TemporaryDirectory(prefix="gradfree-backup-", dir=paths.sealed) as folder:
-            copy = Path(folder) / _SEALED_DB
-            with closing(sqlite3.connect(paths.sealed_db)) as source, closing(sqlite3.connect(copy)) as sink:
-                source.backup(sink)
-            staging.touch(mode=_OWNER_ONLY)
-            with tarfile.open(staging, "w:gz") as archive:
-                archive.add(copy, _SEALED_DB)
-                for part in (paths.submissions, paths.artifacts):
-                    archive.add(part, f"sealed/{part.name}", filter=_finished)
-        staging.replace(target)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=_OWNER_ALONE)
+        copy, packed = staging / _SEALED_DB, staging / target.name
+        with closing(sqlite3.connect(paths.sealed_db)) as source, closing(sqlite3.connect(copy)) as sink:
+            source.backup(sink)
+        packed.touch(mode=_OWNER_ONLY)
+        with tarfile.open(packed, "w:gz") as archive:
+            archive.add(copy, _SEALED_DB)
+            for part in (paths.submissions, paths.artifacts):
+                archive.add(part, f"sealed/{part.name}", filter=_finished)
+            # What a void attempt printed is nowhere else; the oldest may go while one looks.
+            for log in sorted(paths.attempts.glob(f"*/{SOLVER_LOG}")):
+                with suppress(FileNotFoundError):
+                    archive.add(log, f"sealed/{paths.attempts.name}/{log.parent.name}/{SOLVER_LOG}")
+        packed.replace(target)
     except (OSError, sqlite3.Error) as error:
-        staging.unlink(missing_ok=True)
         raise InfrastructureError(f"the backup failed, nothing was written: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _finished(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

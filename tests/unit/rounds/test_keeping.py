@@ -28,6 +28,9 @@ def arena(tmp_path):
         (paths.submissions / ("b" * 64) / "solver.py").write_text("x = 1\n")
         (paths.artifacts / "1-1.json").write_text("{}\n")
         (paths.artifacts / ".2-1.json.77").write_text("half of a res")
+        (paths.attempts / "1-1-0123abcd" / "submission").mkdir(parents=True)
+        (paths.attempts / "1-1-0123abcd" / "submission" / "solver.log").write_text("their own file")
+        (paths.attempts / "1-1-0123abcd" / "solver.log").write_text("what it printed")
         yield paths, sealed
 
 
@@ -46,6 +49,8 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
     restore(target, again)
     assert sorted(path.name for path in again.artifacts.iterdir()) == ["1-1.json"]
     assert (again.submissions / ("b" * 64) / "solver.py").read_text() == "x = 1\n"
+    (log,) = [path for path in again.attempts.rglob("*") if path.is_file()]
+    assert log.read_text() == "what it printed"
     assert stat.S_IMODE(again.sealed_db.stat().st_mode) == 0o600
     with SealedStore.open(again) as restored:
         runs = restored.get_submission(1).runs
@@ -59,6 +64,16 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
         assert (claim.run_id, claim.solver_seed) == (running.run_id, running.solver_seed)
     with PublicStore.open(again.public_db) as public:
         assert public.submission(1).entry.n_runs_done == 1
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next(arena, tmp_path):
+    paths, _ = arena
+    left = tmp_path / ".arena.tar.gz.partial"
+    left.mkdir()
+    (left / "sealed.db").write_text("half of a database")
+    backup(paths, tmp_path / "arena.tar.gz")
+    assert [path.name for path in tmp_path.glob("*arena.tar.gz*")] == ["arena.tar.gz"]
+    restore(tmp_path / "arena.tar.gz", ArenaPaths(tmp_path / "restored"))
 
 
 def test_backups_and_restores_never_write_over_anything(arena, tmp_path):
