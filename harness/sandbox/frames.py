@@ -196,7 +196,7 @@ class Channel:
         self.fd = fd
         self.received_bytes = 0
         self._inbound_bytes = inbound_bytes
-        self._last_meta: tuple[bytes, dict[str, Any]] = (b"", {})
+        self._last_meta: tuple[bytes | None, dict[str, Any]] = (None, {})
         self._is_blocking = os.get_blocking(fd)
         self._poller = select.poll()
 

@@ -89,6 +89,12 @@ def test_frame_repeated_meta_is_parsed_once_and_another_anew(pair):
     assert (one, other) == ({"n": 1}, {"n": 2})
 
 
+def test_frame_without_meta_is_refused_even_as_the_first(pair):
+    pair[0].sendall(header(meta_len=0))
+    with pytest.raises(FrameError, match="not strict JSON"):
+        Channel(pair[1].fileno()).receive(QUERY)
+
+
 def test_frame_header_has_24_bytes(pair):
     Channel(pair[0].fileno()).send(FrameType.QUERY, 1, {})
     assert len(pair[1].recv(100)) == 24 + len(b"{}")
