@@ -12,13 +12,13 @@ A private score is not copied before its round is published: what is not there c
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session, selectinload
 
 from harness.records import Status
+from harness.store.connected import Connected
 from harness.store.database import PUBLIC, database_errors, open_database, sqlite_url
 from harness.store.election import elect
 from harness.store.evidence import predictions_of, test_sets_of
@@ -59,13 +59,13 @@ _CHANGE_SPAN = timedelta(days=7)
 """A change of rank is told against the ranking that long ago."""
 
 
-class Publisher:
+class Publisher(Connected):
     """Keeps the public store equal to what the sealed one allows everybody to see."""
 
     def __init__(self, sealed: SealedStore, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
         """Publish from `sealed` into an engine made by `open_database(PUBLIC, ...)`."""
+        super().__init__(engine)
         self._sealed = sealed
-        self._engine = engine
         self._clock = clock
 
     @classmethod
@@ -90,20 +90,6 @@ class Publisher:
         """
         return cls(sealed, open_database(PUBLIC, url or sqlite_url(paths.public_db)), clock)
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections to the public store."""
-        self._engine.dispose()
-
     def publish(self) -> int:
         """Bring the public store up to date and return its version number. Safe to repeat at any time.
 
@@ -111,7 +97,7 @@ class Publisher:
             InfrastructureError: a database failed; the old board stands whole.
         """
         self._sealed.derive()
-        with database_errors("public"), Session(self._engine) as public, public.begin():
+        with database_errors("public"), Session(self.engine) as public, public.begin():
             # The public write lock is held before the sealed store is read. So of two publishers
             # the later writer is also the later reader, and an older state never overwrites a newer.
             meta = public.get(PublicMeta, META_ID)
@@ -132,7 +118,7 @@ class Publisher:
         Raises:
             InfrastructureError: the database failed.
         """
-        with database_errors("public"), Session(self._engine) as public, public.begin():
+        with database_errors("public"), Session(self.engine) as public, public.begin():
             entry = public.get(PublicEntry, run.submission_id)
             if entry is None or public.get_one(PublicRound, entry.round_id).frozen_at is not None:
                 # A frozen board stands still.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from harness.store.connected import Connected
 from harness.store.database import READING, database_errors
 
 __all__ = ["Transactions", "utc_now"]
@@ -19,7 +20,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Transactions:
+class Transactions(Connected):
     """One transaction per method, with the actor and the moment that its events carry."""
 
     def __init__(
@@ -32,7 +33,7 @@ class Transactions:
             clock: gives the present moment, aware.
             actor: who acts, for the audit; None means this process.
         """
-        self.engine = engine
+        super().__init__(engine)
         self._clock = clock
         self._actor = actor or f"{os.environ.get('USER') or os.getuid()}@{socket.gethostname()}:{os.getpid()}"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from harness.errors import UsageError
@@ -53,17 +52,3 @@ class SealedStore(RoundStore, TeamStore, SubmissionStore, QueueStore):
         if url is None:
             paths.create_sealed_db()
         return cls(open_database(SEALED, address), clock, actor)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()

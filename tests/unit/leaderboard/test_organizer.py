@@ -130,7 +130,7 @@ def test_public_ranks_are_those_of_the_board(arena, standings):
 def test_store_of_the_organizer_cannot_be_written_through(arena):
     store = OrganizerStore.open(arena.sealed_db)
     with (
-        store._engine.connect() as connection,
+        store.engine.connect() as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.connection.execute("DELETE FROM runs")
