@@ -18,33 +18,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.api import Solution, Task
 from harness.config import RoundConfig
 from harness.errors import InfrastructureError, InvalidQuery, UsageError
 from harness.metering import Journal, Meter
-from harness.metrics.official import score
 from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.sandbox.requests import printable
-from harness.session.arena import Arena, ArenaTask
+from harness.session.arena import Arena
 from harness.session.artifact import SOLVER_LOG, Artifact, IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox, Progress
-from harness.session.prediction import (
-    PredictFailure,
-    default_prediction,
-    submitted_prediction,
-    test_outputs,
-)
+from harness.session.prediction import PredictFailure
 from harness.session.provenance import code_digest, package_versions, packages_digest
 from harness.session.rotation import draw_rotation
+from harness.session.scoring import Scorer
 from harness.session.submission import Submission
 
 __all__ = ["RunSpec", "run_attempt", "solver_params"]
 
-_INCUMBENT_SHARE = 0.25
-"""Of `predict_s`, for a process that only scores an earlier incumbent: there may be sixteen of them."""
 _SCORED_ON_CHECKPOINT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT})
 
 
@@ -156,7 +147,10 @@ def run_attempt(
         try:
             outcome = run_solve(source, task, blackbox, arena.policy, mode, stop, folder / SOLVER_LOG)
             solve_s = time.perf_counter() - clock
-            ending = _conclude(arena, loaded, blackbox, source, outcome, mode, predict_seed, on_scoring)
+            scorer = Scorer(
+                arena, loaded, blackbox, source, mode, predict_seed, has_predict=outcome.has_predict
+            )
+            ending = _conclude(scorer, outcome, on_scoring)
         finally:
             arena.forget(blackbox.attempt)
     return Artifact(
@@ -205,19 +199,11 @@ def run_attempt(
     )
 
 
-def _conclude(
-    arena: Arena,
-    loaded: ArenaTask,
-    blackbox: MeteredBlackBox,
-    source: SubmissionSource,
-    outcome: SolveOutcome,
-    mode: SandboxMode,
-    predict_seed: int,
-    on_scoring: Callable[[], None] | None,
-) -> _Ending:
+def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], None] | None) -> _Ending:
     """Find the solution that counts, test it and score it."""
     if outcome.verdict is Verdict.INTERNAL_ERROR:
         raise InfrastructureError(f"the sandbox failed: {outcome.message}")
+    blackbox = scorer.blackbox
     solution, verdict, message, is_flagged = _solution_that_counts(blackbox, outcome)
     if solution is None:
         return _Ending(verdict, message)
@@ -229,66 +215,20 @@ def _conclude(
     if on_scoring is not None:
         on_scoring()
     try:
-        predictions = _predictions(arena, loaded, blackbox, source, outcome, solution, mode, predict_seed)
+        predictions = scorer.predictions(solution)
     except PredictFailure as failure:
         return _Ending(failure.verdict, failure.reason)
     except InvalidQuery as error:
         return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
-    scores = _scores(loaded, predictions)
+    scores = scorer.scores(predictions)
     named_at = blackbox.incumbents.newest if is_flagged else None
     last = IncumbentScore(
         calls=blackbox.calls_charged if named_at is None else named_at.calls,
         public=scores.public,
         private=scores.private,
     )
-    earlier = _score_incumbents(arena, loaded, blackbox, source, outcome, solution, mode, predict_seed)
-    return _Ending(verdict, message, is_flagged, predictions, scores, (*earlier, last))
-
-
-def _score_incumbents(
-    arena: Arena,
-    loaded: ArenaTask,
-    blackbox: MeteredBlackBox,
-    source: SubmissionSource,
-    outcome: SolveOutcome,
-    final: Solution,
-    mode: SandboxMode,
-    predict_seed: int,
-) -> list[IncumbentScore]:
-    """Score the earlier incumbents on the test rows, after the attempt and charged to nobody.
-
-    One that `predict` cannot handle is left out: it was superseded, and is no result of the run.
-    """
-    scored = []
-    for checkpoint in blackbox.incumbents.all:
-        if _is_same(checkpoint.solution, final):
-            continue
-        try:
-            predictions = _predictions(
-                arena,
-                loaded,
-                blackbox,
-                source,
-                outcome,
-                checkpoint.solution,
-                mode,
-                predict_seed,
-                share=_INCUMBENT_SHARE,
-            )
-        except (PredictFailure, InvalidQuery):
-            continue
-        scores = _scores(loaded, predictions)
-        scored.append(IncumbentScore(calls=checkpoint.calls, public=scores.public, private=scores.private))
-    return scored
-
-
-def _is_same(one: Solution, other: Solution) -> bool:
-    """Say whether two solutions predict alike, as far as that shows without asking the model."""
-    return one is other or (
-        not one.state
-        and not other.state
-        and (one.wordings, one.outputs) == (other.wordings, other.outputs)
-        and np.array_equal(one.prompts, other.prompts)
+    return _Ending(
+        verdict, message, is_flagged, predictions, scores, (*scorer.earlier_incumbents(solution), last)
     )
 
 
@@ -310,49 +250,3 @@ def _solution_that_counts(
         note = f"{outcome.message}; scored on its checkpoint at {incumbent.calls} calls"
         return incumbent.solution, outcome.verdict, note, True
     return None, outcome.verdict, outcome.message, False
-
-
-def _predictions(
-    arena: Arena,
-    loaded: ArenaTask,
-    blackbox: MeteredBlackBox,
-    source: SubmissionSource,
-    outcome: SolveOutcome,
-    solution: Solution,
-    mode: SandboxMode,
-    predict_seed: int,
-    share: float = 1.0,
-) -> IntArray:
-    """Return the class numbers of the test rows (B,) in canonical order.
-
-    `share` is how much of `predict_s` each process of `predict` gets.
-    """
-    if not outcome.has_predict:
-        outputs = test_outputs(arena, loaded, blackbox, solution, ("logits",))
-        if outputs.logits is None:
-            raise InfrastructureError("the engine returned no logits")
-        return default_prediction(outputs.logits)
-    wanted = tuple(name for name in solution.outputs if name != "layer_std")
-    return submitted_prediction(
-        source,
-        test_outputs(arena, loaded, blackbox, solution, wanted),
-        solution,
-        len(loaded.config.label_names),
-        replace(arena.policy, predict_s=share * arena.policy.predict_s),
-        mode,
-        predict_seed,
-    )
-
-
-def _scores(loaded: ArenaTask, predictions: IntArray) -> Scores:
-    """Score the public and the private rows apart."""
-    labels, n_classes = loaded.data.test.labels, len(loaded.config.label_names)
-    public = loaded.is_public
-    private = np.logical_not(public)
-    metric = loaded.config.metric
-    return Scores(
-        public=score(metric, labels[public], predictions[public], n_classes),
-        private=score(metric, labels[private], predictions[private], n_classes) if private.any() else None,
-        n_public=int(public.sum()),
-        n_private=int(private.sum()),
-    )

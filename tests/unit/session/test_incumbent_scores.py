@@ -7,8 +7,9 @@ import numpy as np
 from harness.api import Solution
 from harness.records import Verdict
 from harness.sandbox import PredictOutcome, SandboxPolicy
-from harness.session import attempt, prediction
+from harness.session import prediction, scoring
 from harness.session.incumbents import Checkpoint
+from harness.session.scoring import Scorer
 
 
 def solution(number):
@@ -24,18 +25,18 @@ def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatc
 
     outputs = SimpleNamespace(logits=np.zeros((1, 4, 2), np.float32), features=None, word_logits=None)
     monkeypatch.setattr(prediction, "run_predict", run)
-    monkeypatch.setattr(attempt, "test_outputs", lambda *_args: outputs)
-    monkeypatch.setattr(attempt, "_scores", lambda *_args: SimpleNamespace(public=1.0, private=None))
+    monkeypatch.setattr(scoring, "test_outputs", lambda *_args: outputs)
+    monkeypatch.setattr(Scorer, "scores", lambda *_args: SimpleNamespace(public=1.0, private=None))
     held = [Checkpoint(calls, solution(calls)) for calls in range(8)]
-    scored = attempt._score_incumbents(
-        SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
-        SimpleNamespace(config=SimpleNamespace(label_names=("no", "yes"))),
-        SimpleNamespace(incumbents=SimpleNamespace(all=held)),
-        None,
-        SimpleNamespace(has_predict=True),
-        solution(99),
-        None,
-        1,
+    scorer = Scorer(
+        arena=SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
+        task=SimpleNamespace(config=SimpleNamespace(label_names=("no", "yes"))),
+        blackbox=SimpleNamespace(incumbents=SimpleNamespace(all=held)),
+        source=None,
+        mode=None,
+        predict_seed=1,
+        has_predict=True,
     )
+    scored = scorer.earlier_incumbents(solution(99))
     assert [score.calls for score in scored] == list(range(8))
     assert granted == [25.0] * 16
