@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.references import Adapted, Batch, additive_mask, head_of
+from harness.references import Adapted, Batch, additive_mask
 
 
 class LatePromptTuning:
@@ -46,8 +46,7 @@ class LateModel(Adapted):
 
     def __init__(self, model: Any, generator: nn.Module) -> None:
         """Insert after half of the layers."""
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.generator = generator
         self.first_late = len(model.base_model.encoder.layer) // 2
 
@@ -70,10 +69,6 @@ class LateModel(Adapted):
             states = layer(states, above)
         at_read: torch.Tensor = states[torch.arange(len(batch.read)), batch.read + n]
         return at_read
-
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Return logits over the vocabulary at the read position, (B, vocabulary)."""
-        return head_of(self.model)(self.features(batch))
 
 
 class Free(nn.Module):

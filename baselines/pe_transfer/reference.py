@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from harness.references import Adapted, Batch, additive_mask, head_of
+from harness.references import Adapted, Batch, additive_mask, head_of, logits_of
 
 
 class PETransfer:
@@ -64,8 +64,7 @@ class Plugged(Adapted):
 
     def __init__(self, model: Any, layers: list[Any], bottleneck: int) -> None:
         """Make the adapters; the layers stay the model's own."""
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.layers = layers
         size = model.config.hidden_size
         self.adapters = nn.ModuleList([AdapterModule(size, bottleneck) for _ in layers])
@@ -80,10 +79,6 @@ class Plugged(Adapted):
             states = states + adapter(states)
         at_read: torch.Tensor = states[torch.arange(len(batch.read)), batch.read]
         return at_read
-
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Return logits over the vocabulary at the read position, (B, vocabulary)."""
-        return head_of(self.model)(self.features(batch))
 
 
 class Bridged(Plugged):
@@ -127,8 +122,8 @@ class Bridged(Plugged):
                 states = states + change
         rows = torch.arange(len(batch.read))
         with torch.no_grad():
-            exact = head_of(self.model)(states[rows, batch.read])
-        return with_value(self.bridge.head(narrow[rows, batch.read]), exact)
+            exact = logits_of(head_of(self.model), states[rows, batch.read])
+        return with_value(logits_of(self.bridge.head, narrow[rows, batch.read]), exact)
 
 
 class Bridge(nn.Module):

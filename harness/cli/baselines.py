@@ -132,9 +132,7 @@ def references(
     for name in only or packaged_references():
         method = load_reference(name)
         if steps:
-            method = method.model_copy(
-                update={"training": method.training.model_copy(update={"steps": steps})}
-            )
+            method = method.trained_for(steps)
         runs = []
         for item in config.task:
             for kshot_seed in item.kshot_seeds:

@@ -6,7 +6,7 @@ They share a round's tasks, few-shot sets, scoring and board with the solvers, a
 They are this project's own code and run without a sandbox.
 """
 
-from harness.references.masked_lm import Adapted, Batch, MaskedLM, additive_mask, head_of
+from harness.references.masked_lm import Adapted, Batch, MaskedLM, additive_mask, head_of, logits_of
 from harness.references.method import ReferenceMethod, load_reference, packaged_references
 from harness.references.run import GRADIENT_LABEL, ReferenceRun, publish_reference, run_reference
 
@@ -20,6 +20,7 @@ __all__ = [
     "additive_mask",
     "head_of",
     "load_reference",
+    "logits_of",
     "packaged_references",
     "publish_reference",
     "run_reference",

@@ -11,7 +11,7 @@ from torch import nn
 from harness.engine import EncodedSplit
 from harness.records import IntArray
 
-__all__ = ["Adapted", "Batch", "MaskedLM", "additive_mask", "batch_of", "head_of"]
+__all__ = ["Adapted", "Batch", "MaskedLM", "additive_mask", "batch_of", "head_of", "logits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,16 @@ def batch_of(encoded: EncodedSplit, rows: Sequence[int] | IntArray, prompt_start
 
 
 class Adapted(nn.Module):
-    """What a reference returns: parameters that require gradients, and features at the mask."""
+    """What a reference returns: parameters that require gradients, and features at the mask.
+
+    Attributes:
+        model: the whole model; its head scores the features.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """Take a model with a language-modelling head."""
+        super().__init__()
+        self.model = model
 
     def features(self, batch: Batch) -> torch.Tensor:
         """Return the final hidden states at the read position, (B, D)."""
@@ -55,7 +64,7 @@ class Adapted(nn.Module):
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Return logits over the vocabulary at the read position, (B, vocabulary)."""
-        raise NotImplementedError
+        return logits_of(head_of(self.model), self.features(batch))
 
     def stages(self) -> "tuple[Adapted, ...]":
         """Return what is trained, one after the other; the last is what is scored."""
@@ -69,15 +78,14 @@ class MaskedLM(Adapted):
     """A transformers masked LM, or its body wrapped by peft, read at the mask.
 
     Attributes:
-        model: the whole model; its head scores the features.
+        model: as of every adapted one.
         body: called as ``body(input_ids, attention_mask)``; default: the model's own.
         n_prepended: tokens that `body` puts in front.
     """
 
     def __init__(self, model: Any, body: Any = None, n_prepended: int = 0) -> None:
         """Wrap a model with a language-modelling head."""
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.body = model.base_model if body is None else body
         self.n_prepended = n_prepended
 
@@ -87,10 +95,12 @@ class MaskedLM(Adapted):
         at_read: torch.Tensor = states[torch.arange(len(batch.read)), batch.read + self.n_prepended]
         return at_read
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Return logits over the vocabulary at the read position, (B, vocabulary)."""
-        logits: torch.Tensor = head_of(self.model)(self.features(batch))
-        return logits
+
+def logits_of(head: Any, features: torch.Tensor) -> torch.Tensor:
+    """Return logits (B, vocabulary) in fp32, also where the layers compute in bf16: there, many are equal."""
+    with torch.autocast("cpu", enabled=False):
+        logits: torch.Tensor = head(features.float())
+    return logits
 
 
 def head_of(model: Any) -> Any:

@@ -4,7 +4,7 @@ import importlib.util
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,6 +55,12 @@ class ReferenceMethod(_Frozen):
     description: str
     params: dict[str, Any] = Field(default_factory=dict)
     training: Training = Training()
+
+    def trained_for(self, steps: int) -> Self:
+        """Return the method with another number of steps; dev is asked as many times as before."""
+        every = max(1, self.training.eval_every * steps // self.training.steps)
+        changed = self.training.model_copy(update={"steps": steps, "eval_every": every})
+        return self.model_copy(update={"training": changed})
 
     def build(self, **changes: Any) -> Reference:
         """Return the method, ready to adapt a model.

@@ -17,7 +17,7 @@ from harness.metrics.official import score
 from harness.records import IntArray
 from harness.references.masked_lm import Adapted, batch_of
 from harness.references.method import ReferenceMethod
-from harness.references.training import Trained, class_logits, train
+from harness.references.training import Trained, class_logits, computing_in, train
 from harness.session.arena import Arena
 from harness.store import Publisher, SealedStore
 from harness.store.seeds import solver_seed
@@ -89,10 +89,11 @@ def run_reference(
     splits = [arena.encode(loaded.wording, split) for split in loaded.data.kshot[kshot_seed]]
     start, pad = arena.backbone.family.prompt_start, arena.backbone.specials.pad
     labels = [split.labels for split in loaded.data.kshot[kshot_seed]]
-    class_ids = loaded.wording.class_ids
+    class_ids, dtype = loaded.wording.class_ids, arena.config.numeric.dtype
 
-    def dev_accuracy(stage: Adapted) -> float:
-        return float((_predict(stage, splits[1], class_ids, start, pad) == labels[1]).mean())
+    def predict(stage: Adapted, encoded: EncodedSplit) -> IntArray:
+        with computing_in(dtype):
+            return _predict(stage, encoded, class_ids, start, pad)
 
     for stage in adapted.stages():
         stage.begin()
@@ -101,11 +102,12 @@ def run_reference(
             method.training,
             lambda rows: batch_of(splits[0], rows, start, pad),
             labels[0],
-            dev_accuracy,
+            lambda tuned: float((predict(tuned, splits[1]) == labels[1]).mean()),
             class_ids,
             seed,
+            dtype,
         )
-    predictions = _predict(adapted, loaded.encoded_test, class_ids, start, pad)
+    predictions = predict(adapted, loaded.encoded_test)
     truth, metric, public = loaded.data.test.labels, loaded.config.metric, loaded.is_public
     return ReferenceRun(
         method.name,

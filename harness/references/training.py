@@ -2,18 +2,20 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.records import IntArray
 from harness.references.masked_lm import Adapted, Batch
 from harness.references.method import Training
 
-__all__ = ["Trained", "class_logits", "train"]
+__all__ = ["Trained", "class_logits", "computing_in", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,20 @@ def class_logits(vocabulary: torch.Tensor, class_ids: tuple[tuple[int, ...], ...
     return torch.stack([vocabulary[:, list(ids)].mean(dim=1) for ids in class_ids], dim=1)
 
 
+@contextmanager
+def computing_in(dtype: str) -> Iterator[None]:
+    """Compute matrix products in "fp32" or "bf16" (mixed precision), around one forward pass.
+
+    Around one, because autocast keeps the bf16 copy of a weight until it is left, past the weight's update.
+    """
+    if dtype == "fp32":
+        yield
+        return
+    # The flash kernel's backward pass on a CPU takes ten times as long in bf16 as in fp32.
+    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 def train(
     adapted: Adapted,
     settings: Training,
@@ -48,6 +64,7 @@ def train(
     dev_accuracy: Callable[[Adapted], float],
     class_ids: tuple[tuple[int, ...], ...],
     seed: int,
+    dtype: str = "fp32",
 ) -> Trained:
     """Minimise the cross-entropy over the label words, and leave the parameters that dev selected.
 
@@ -59,6 +76,7 @@ def train(
         dev_accuracy: evaluates `adapted` as it is.
         class_ids: token ids of each class's words.
         seed: of batches and dropout.
+        dtype: of the matrix products, "fp32" or "bf16"; parameters and their updates are fp32 in both.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
@@ -76,7 +94,8 @@ def train(
         started = time.perf_counter()
         rows = generator.permutation(len(labels))[: settings.batch_size]
         adapted.train()
-        logits = class_logits(adapted(make_batch(rows)), class_ids)
+        with computing_in(dtype):
+            logits = class_logits(adapted(make_batch(rows)), class_ids)
         loss = functional.cross_entropy(logits, torch.from_numpy(labels[rows]))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch lacks the type

@@ -10,6 +10,7 @@ import torch
 from harness.errors import ConfigError, UsageError
 from harness.references import load_reference, packaged_references, run_reference
 from harness.references.masked_lm import MaskedLM, batch_of
+from harness.references.training import computing_in
 
 pytest.importorskip("peft", reason="the extra 'references' is not installed")
 
@@ -118,6 +119,35 @@ def test_reference_learns_and_repeats_itself(toy_arena, name, params):
     assert first.score > untuned.score + 3
     assert np.array_equal(first.predictions, second.predictions)
     assert first.public_score != first.score
+
+
+@pytest.mark.parametrize(("name", "params"), METHODS)
+def test_mixed_precision_is_near_fp32_and_scores_in_fp32(toy_arena, name, params):
+    examples, adapted = batch(toy_arena), adapted_to(toy_arena, name, params).eval()
+    exact = adapted(examples)
+    with computing_in("bf16"):
+        mixed = adapted(examples)
+    assert exact.dtype == mixed.dtype == torch.float32
+    assert 0 < (mixed - exact).abs().max() < 0.02 * exact.abs().max()
+
+
+def test_mixed_precision_reads_weights_that_have_been_updated(toy_arena):
+    examples, adapted = batch(toy_arena), adapted_to(toy_arena, "full", {}).eval()
+    logits = []
+    for _ in range(2):
+        with computing_in("bf16"):
+            logits.append(adapted(examples))
+        with torch.no_grad():
+            adapted.model.base_model.encoder.layer[0].output.dense.weight.mul_(1.5)
+    assert not torch.equal(*logits)
+
+
+def test_shorter_training_asks_dev_as_often():
+    method = load_reference("lora")
+    assert (method.training.steps, method.training.eval_every) == (1000, 100)
+    shorter = method.trained_for(50).training
+    assert (shorter.steps, shorter.eval_every) == (50, 5)
+    assert method.trained_for(3).training.eval_every == 1
 
 
 def test_unknown_reference_and_generator_are_refused(toy_arena):
