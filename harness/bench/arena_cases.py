@@ -1,6 +1,9 @@
 """Cases of the whole path: what sandbox, meter and turns cost beside the forward call itself."""
 
 import json
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -50,9 +53,45 @@ class Timer:
         return Solution(prompt)
 """
 
+_REPLY_BYTES = 512
+_PEER = f"""
+import socket
+import sys
+import time
+
+here, n_bytes = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+request, seconds = bytes(n_bytes), []
+for _ in range({_N_WARM_UP + _N_QUERIES}):
+    started = time.perf_counter()
+    here.sendall(request)
+    here.recv({_REPLY_BYTES}, socket.MSG_WAITALL)
+    seconds.append(time.perf_counter() - started)
+print(seconds[{_N_WARM_UP}:])
+"""
+
+
+def _bare_peer(call: Callable[[], object], n_bytes: int) -> list[float]:
+    """Return the seconds of calls asked for by a plain process: as many bytes, nothing checked or written down.
+
+    What this takes above a call in this process is the machine's: two processes that wake each other, and
+    a forward call that begins with caches that others have used.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = [sys.executable, "-I", "-S", "-c", _PEER, str(theirs.fileno()), str(n_bytes)]
+        with subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE) as peer:
+            theirs.close()
+            for _ in range(_N_WARM_UP + _N_QUERIES):
+                ours.recv(n_bytes, socket.MSG_WAITALL)
+                call()
+                ours.sendall(bytes(_REPLY_BYTES))
+            printed, _ = peer.communicate()
+    seconds: list[float] = json.loads(printed)
+    return seconds
+
 
 def _transport() -> BenchLine:
-    """Time queries of one candidate from inside the sandbox and in this process, in turns.
+    """Time queries of one candidate from inside the sandbox, in this process, and from a bare one, in turns.
 
     In turns, because the forward call takes twenty times as long as what is looked for, and a machine's
     speed drifts by more than that.
@@ -65,16 +104,20 @@ def _transport() -> BenchLine:
     info = arena.engine.info
     prompt = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
 
+    def call() -> None:
+        arena.evaluate("bench", arena.engine.check(encoded, prompt), split="train")
+
     def in_process() -> list[float]:
         seconds = []
         for _ in range(_N_WARM_UP + _N_QUERIES):
             started = time.perf_counter()
-            arena.evaluate("bench", arena.engine.check(encoded, prompt), split="train")
+            call()
             seconds.append(time.perf_counter() - started)
         return seconds[_N_WARM_UP:]
 
     here: list[float] = []
     there: list[float] = []
+    bare: list[float] = []
     expected = response_digest(arena.engine.evaluate(encoded, prompt))
     with tempfile.TemporaryDirectory(prefix="gradfree-bench-") as folder:
         solver = Path(folder) / "timer"
@@ -84,6 +127,7 @@ def _transport() -> BenchLine:
         reset_peak("cpu")
         for _ in range(_N_ROUNDS):
             here += in_process()
+            bare += _bare_peer(call, prompt.nbytes)
             artifact = _attempt(arena, str(solver), task.name, seed)
             there += json.loads(artifact.log)
             if any(entry.response != expected for entry in artifact.trace):
@@ -91,8 +135,11 @@ def _transport() -> BenchLine:
                     "transport: the sandboxed queries have other bits than the same in this process"
                 )
         peak = peak_bytes("cpu")
-    overhead_us = 1e6 * (median(there) - median(here))
-    details = {"overhead_us": overhead_us, "queries": len(there)}
+    details = {
+        "overhead_us": 1e6 * (median(there) - median(here)),
+        "bare_overhead_us": 1e6 * (median(bare) - median(here)),
+        "queries": len(there),
+    }
     return _line(arena, "transport", median(here), median(there), peak, details)
 
 
@@ -175,7 +222,10 @@ def _line(
 
 
 ARENA_CASES: dict[str, tuple[str, Callable[[], BenchLine]]] = {
-    "transport": ("toy model, one candidate: in this process, and from inside the sandbox", _transport),
+    "transport": (
+        "toy model, one candidate: in this process, from inside the sandbox, and from a bare process",
+        _transport,
+    ),
     "together": ("toy round, BBTv2: four runs in sequence, and four at once", _together),
 }
 """Case by name: what it measures, and what measures it."""
