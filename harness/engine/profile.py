@@ -26,6 +26,7 @@ def runtime_versions() -> tuple[tuple[str, str], ...]:
     return (
         ("amx_kernels", kernels_version()),
         ("cpu_capability", torch.backends.cpu.get_cpu_capability()),
+        ("gpu", torch.cuda.get_device_name() if torch.cuda.is_available() else "none"),
         ("numpy", np.__version__),
         ("torch", torch.__version__),
         ("transformers", str(transformers.__version__)),

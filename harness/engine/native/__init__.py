@@ -9,7 +9,9 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch.nn import functional
 
 from harness.records import IntArray
 
@@ -58,10 +60,11 @@ class AmxKernels:
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
         """Lay a weight (out, in) out for `linear`: as large as it is."""
         columns, depth = weight.shape
+        weight = weight.contiguous()  # by name, or the copy is gone before it is read
         parts = weight.dtype.itemsize // 2  # a float becomes two bf16 numbers
         packed = torch.empty((columns, parts * depth), dtype=torch.bfloat16)
         pack = getattr(self._library, f"pack_{_SUFFIXES[weight.dtype]}")
-        pack(_at(weight.contiguous()), _int(columns), _int(depth), _at(packed), torch.get_num_threads())
+        pack(_at(weight), _int(columns), _int(depth), _at(packed), torch.get_num_threads())
         return packed
 
     def linear(
@@ -146,18 +149,37 @@ def why_not() -> str:
     if library is None:
         return "the kernels were not compiled: install g++ 11 or newer, then install this package again"
     try:
-        ctypes.CDLL(str(library))
+        kernels = AmxKernels(library)
     except OSError as error:
         return f"the kernels cannot be loaded: {error}; install this package again"
+    if not _is_right(kernels):
+        return "the kernels as this compiler made them compute wrongly: report it with the compiler's version"
     return ""
 
 
+def _is_right(kernels: AmxKernels) -> bool:
+    """Compare the kernels with torch on small inputs: nobody tests every compiler."""
+    generator = torch.Generator().manual_seed(0)
+    states, weight = (torch.randn(rows, 512, generator=generator) for rows in (40, 512))
+    zeros, lengths = torch.zeros(512), np.array([40])
+    for dtype, error in ((torch.float32, 0.01), (torch.bfloat16, 0.5)):  # of sums of 512 products
+        states, weight = states.to(dtype), weight.to(dtype)
+        mapped = kernels.linear(states, kernels.pack(weight), zeros)
+        if not torch.allclose(mapped.float(), states.float() @ weight.float().T, atol=error):
+            return False
+    qkv = states.repeat(1, 3)
+    heads = states.view(1, 40, 8, 64).transpose(1, 2)
+    expected = functional.scaled_dot_product_attention(heads, heads, heads).transpose(1, 2).reshape(40, 512)
+    attended = kernels.attend(qkv, np.zeros(1, np.int64), lengths, 8, is_causal=False)
+    return torch.allclose(attended.float(), expected.float(), atol=0.1)
+
+
 def kernels_version() -> str:
-    """Return what tells one set of kernels from another: of their sources, or "none" where torch computes."""
-    if why_not():
+    """Return what tells one set of kernels from another, compiler included; "none" where torch computes."""
+    library = _library()
+    if library is None or why_not():
         return "none"
-    sources = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in {".cpp", ".h"})
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    return hashlib.sha256(library.read_bytes()).hexdigest()[:12]
 
 
 def _library() -> Path | None:

@@ -138,6 +138,7 @@ class Head {
             queries = queries_;
             stride = size_;
         }
+        settle();
         const int64_t next = depths_ * kSize;
         // Columns past the last key hold anything: `weigh` does not look at them.
         for (int64_t key = 0; key < length_; key += 4 * kRows) {
@@ -193,6 +194,7 @@ class Head {
     }
 
     void sum() {
+        settle();
         for (int64_t depth = 0; depth < depths_; depth++) {
             _tile_zero(0);
             _tile_zero(1);

@@ -262,6 +262,7 @@ void compute(const Map<Number>& map, int64_t start, int64_t stop, int64_t first_
             const int64_t rows_a_step = (kBlock + depth_blocks - 1) / depth_blocks;
             lay_out(map.inputs + chunk * map.depth + deep * kDepth, map.depth, chunk_stop - chunk, depth_blocks,
                     left);
+            settle();
             for (int64_t column = first_column; column < last_column; column++) {
                 const bf16* right = map.weights + (column * all_depth_blocks + deep) * kRoom<Number>;
                 const int64_t ahead = column + 1 < last_column ? all_depth_blocks * kRoom<Number> : 0;
@@ -301,7 +302,10 @@ void compute(const Map<Number>& map, int threads) {
     }
 }
 
-bf16 rounded(float value) { return (bf16)_mm_cvtneps_pbh(_mm_set_ss(value))[0]; }
+// By an integer instruction: what an element of the vector type is differs between compilers.
+bf16 rounded(float value) {
+    return static_cast<bf16>(_mm_extract_epi16((__m128i)_mm_cvtneps_pbh(_mm_set_ss(value)), 0));
+}
 
 void lay_out_weight(bf16 weight, bf16* at) { *at = weight; }
 

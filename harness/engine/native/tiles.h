@@ -55,6 +55,9 @@ class Buffer {
     size_t n_lines_ = 0;
 };
 
+// Have everything stored before what follows loads tiles: not every compiler knows which memory a tile load reads.
+inline void settle() { asm volatile("" ::: "memory"); }
+
 // All eight registers at full size for as long as it lives, on this thread.
 class Registers {
   public:
@@ -68,6 +71,7 @@ class Registers {
             shape.row_bytes[tile] = kRowBytes;
             shape.rows[tile] = kRows;
         }
+        asm volatile("" : : "r"(&shape) : "memory");
         _tile_loadconfig(&shape);
     }
     ~Registers() { _tile_release(); }

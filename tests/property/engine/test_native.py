@@ -21,11 +21,12 @@ from transformers import (
 
 from harness.engine import Backbone, CompiledWording, EncodedSplit, Engine, NumericProfile, reference_logits
 from harness.engine.families import ADAPTERS, SpecialIds
-from harness.engine.native import AmxKernels, amx_kernels, why_not
+from harness.engine.native import AmxKernels, _is_right, amx_kernels, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no kernels of our own: {why_not()}")
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # Of a sum of random products with standard deviation 1: three bf16 products; one rounding of the output.
+pack = AmxKernels.pack
 LINEAR_ERROR = {"fp32": 1e-4, "bf16": 2**-8}
 
 
@@ -204,3 +205,21 @@ def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, f
     # T5 adds a bias to its scores, which the kernel does not know.
     assert set(used) == ({"linear"} if name == "fp32" or family == "t5" else {"linear", "attend"})
     np.testing.assert_allclose(logits, expected, rtol=0, atol={"fp32": 1e-4, "bf16": 5e-2}[name])
+
+
+def test_kernels_that_compute_wrongly_are_not_used(monkeypatch):
+    """As a compiler made them that packs every weight as zero, or an attention that answers with its input."""
+    kernels = amx_kernels()
+    assert _is_right(kernels)
+    monkeypatch.setattr(AmxKernels, "pack", lambda self, weight: torch.zeros_like(pack(self, weight)))
+    assert not _is_right(kernels)
+    why_not.cache_clear()
+    assert "compute wrongly" in why_not()
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        AmxKernels, "attend", lambda _self, qkv, *_args, **_named: qkv[:, : qkv.shape[1] // 3]
+    )
+    assert not _is_right(kernels)
+    monkeypatch.undo()
+    why_not.cache_clear()
+    assert not why_not()

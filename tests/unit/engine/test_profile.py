@@ -8,7 +8,7 @@ from harness.errors import UsageError
 
 def test_profile_names_versions_and_digests_canonically():
     profile = NumericProfile(threads=1, chunk_tokens=64)
-    assert {"torch", "transformers", "numpy", "cpu_capability", "amx_kernels"} == set(
+    assert {"torch", "transformers", "numpy", "cpu_capability", "amx_kernels", "gpu"} == set(
         profile.as_dict()["versions"]
     )
     assert profile.digest == NumericProfile(chunk_tokens=64, threads=1).digest
