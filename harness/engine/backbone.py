@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from harness.engine.families import ADAPTERS, Adapter, Family, SpecialIds
 from harness.engine.profile import DTYPES, NumericProfile
-from harness.errors import ModelError, UsageError
+from harness.errors import GradfreeError, ModelError, UsageError
 
 __all__ = ["ATTENTION", "Backbone", "load_backbone"]
 
@@ -151,7 +151,9 @@ def load_backbone(path_or_id: str, *, revision: str | None = None, profile: Nume
             attn_implementation=ATTENTION,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except GradfreeError:
+        raise
+    except Exception as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "")
         hint = f" (HF_HUB_OFFLINE={offline}: only the local cache was searched)" if offline else ""
         raise ModelError(f"cannot load the model {source}{hint}: {error}") from error

@@ -154,10 +154,12 @@ class Arena:
                 raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
             data = load_task_data(config)
             is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
-            if config.public_fraction < 1 and is_public.all():
+            labels = data.test.labels
+            lacking = set(labels.tolist()) - set(labels[~is_public].tolist())
+            if config.public_fraction < 1 and lacking:
                 raise DataError(
-                    f"task {name!r}: public_fraction {config.public_fraction} leaves no private row of "
-                    f"{len(data.test)}; use 1.0, or less"
+                    f"task {name!r}: public_fraction {config.public_fraction} needs at least two test rows of "
+                    f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
                 )
             try:
                 wording = self.compile(config, config.template, tuple((word,) for word in config.words))

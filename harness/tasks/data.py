@@ -91,14 +91,15 @@ def _load_split(task: TaskConfig, split: str) -> Split:
 def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[str, Any]]:
     """Load a split from the hub (or its local cache)."""
     from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
+    from datasets.exceptions import DatasetsError  # noqa: PLC0415
 
     name, _, config = location.partition(":")
     try:
         dataset = load_dataset(name, config or None, split=split)
-    except (OSError, ValueError, ConnectionError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         raise DataError(
-            f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error}. Check the name "
-            "and the connection; a data set loaded once stays in the local cache"
+            f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error.__cause__ or error}. "
+            "Check the name and the connection; a data set loaded once stays in the local cache"
         ) from error
     # Rows without a gold label carry -1 (SNLI); they are no test of anything.
     return [row for row in dataset if row.get(task.label) != -1]
@@ -107,6 +108,7 @@ def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[s
 def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iterable[Mapping[str, Any]]:
     """Load one local file; `column_names` for files without a header."""
     from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
+    from datasets.exceptions import DatasetsError  # noqa: PLC0415
     from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
 
     if not path.is_file():
@@ -127,8 +129,11 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
         options["column_names"] = list(column_names)
     try:
         return list(load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train", **options))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error}") from error
+    except (OSError, ValueError, DatasetsError) as error:
+        # Its own message says only that something went wrong; the cause says what.
+        raise DataError(
+            f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error.__cause__ or error}"
+        ) from error
 
 
 def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:

@@ -25,7 +25,7 @@ def draw_kshot(pool: Split, n_classes: int, k_shot: int, seed: int) -> tuple[Spl
         DataError: the pool has fewer than 2k different rows of a class.
     """
     order = list(range(len(pool)))
-    # Python's generator: its shuffle is stable across versions and platforms.
+    # Python's generator: so far its shuffle has been the same in all versions and on all platforms.
     random.Random(seed).shuffle(order)  # noqa: S311 (sampling, not a secret)
     chosen: list[list[int]] = [[] for _ in range(n_classes)]
     seen: set[tuple[str, ...]] = set()

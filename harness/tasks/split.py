@@ -32,7 +32,7 @@ def stratified_rows(labels: IntArray, limit: int) -> IntArray:
 def public_rows(labels: IntArray, fraction: float, seed: int) -> Array:
     """Return a boolean mask (B,) of the public test rows.
 
-    Of every class `round(fraction * n)` rows are public, at least one; all of them at fraction 1.
+    Of every class `round(fraction * n)` rows are public, at least one, and below fraction 1 at most all but one.
 
     Args:
         labels: int64 (B,) test labels.
@@ -43,6 +43,7 @@ def public_rows(labels: IntArray, fraction: float, seed: int) -> Array:
     mask = np.zeros(labels.shape, dtype=bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        n_public = max(1, round(fraction * rows.size))
+        most = rows.size if fraction == 1 else rows.size - 1
+        n_public = max(1, min(most, round(fraction * rows.size)))
         mask[generator.permutation(rows)[:n_public]] = True
     return mask

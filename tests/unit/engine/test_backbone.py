@@ -53,6 +53,21 @@ def test_load_folder_without_tokenizer_is_refused(copied):
         load_backbone(str(copied), profile=PROFILE)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.safetensors", b""),
+        ("model.safetensors", b"\x40\x00\x00\x00\x00\x00\x00\x00{"),
+        ("config.json", b'{"model_type": "roberta", "hidden_size": "wide"}'),
+        ("tokenizer.json", b'{"version": "1.0"}'),
+    ],
+)
+def test_load_damaged_file_is_refused(copied, name, content):
+    (copied / name).write_bytes(content)
+    with pytest.raises(ModelError, match=f"cannot load the model {copied}"):
+        load_backbone(str(copied), profile=PROFILE)
+
+
 def test_load_checkpoint_without_head_is_refused(copied):
     edit_weights(copied, lambda weights: weights.pop("lm_head.dense.weight"))
     with pytest.raises(ModelError, match=r"lack .*lm_head.dense.weight"):

@@ -54,6 +54,14 @@ def test_public_rows_are_stratified_and_seeded():
     assert public_rows(labels, 1.0, seed=1).all()
 
 
+def test_public_rows_leave_a_private_row_of_a_small_class():
+    labels = np.array([0] * 10 + [1] * 2 + [2])
+    for fraction in (0.1, 0.5, 0.9, 0.99):
+        mask = public_rows(labels, fraction, seed=1)
+        assert set(labels[mask]) == {0, 1, 2}
+        assert set(labels[~mask]) == {0, 1}  # a row alone is public
+
+
 @pytest.fixture
 def files_task(tmp_path):
     """A round's SST-2 over local files, and the writer of those files."""
@@ -124,6 +132,24 @@ def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
 def test_bad_row_is_named(files_task, rows, message):
     with pytest.raises(DataError, match=message):
         load_task_data(files_task(POOL, rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("test.jsonl", b'{"sentence": "x", "label": 1}\n{"sentence": "y", "la'),
+        ("test.tsv", b"sentence\tlabel\nx\t1\ny\t0\ttoo many\n"),
+        ("test.csv", b""),
+        ("test.csv", "sentence,label\ncaf\xe9,1\n".encode("latin-1")),
+        ("test.parquet", b"PAR1 and no more"),
+    ],
+)
+def test_malformed_file_is_named_with_what_is_wrong(files_task, tmp_path, name, content):
+    task = files_task(POOL, [("x", 1), ("y", 0)]).model_copy(update={"test": name})
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}: cannot be read as \w+: ") as caught:
+        load_task_data(task)
+    assert "An error occurred while generating" not in str(caught.value)
 
 
 def test_missing_file_says_how_to_name_the_folder(files_task):
