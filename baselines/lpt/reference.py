@@ -75,7 +75,7 @@ class Free(nn.Module):
     """Prompts that do not look at the example."""
 
     def __init__(self, size: int, _bottleneck: int, n_prompts: int) -> None:
-        """Draw l vectors of the spread of normalised states."""
+        """Draw l vectors of the spread that models start from."""
         super().__init__()
         self.prompts = nn.Parameter(0.02 * torch.randn(n_prompts, size))
 

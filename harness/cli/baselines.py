@@ -148,7 +148,9 @@ def references(
         rows.append(MethodRow(name, scores, calls=None, engine_s=None, wall_s=wall_s))
         if publish:
             with stores(home) as (_paths, sealed, publisher):
-                publish_reference(sealed, publisher, config.name, runs)
+                publish_reference(
+                    sealed, publisher, config.name, runs, f"{name}, {steps} steps" if steps else name
+                )
     comparison = Comparison(tuple(item.name for item in config.task), tuple(rows))
     if as_json:
         print_json([asdict(row) for row in rows])

@@ -43,7 +43,7 @@ class ReferenceRun:
         score: 0-100 on all test rows.
         public_score: 0-100 on the public ones.
         predictions: int64 (B,) of the test rows in canonical order.
-        trained: what training took.
+        trained: what training came to; its last stage, where there are several.
         wall_s: seconds in all.
     """
 
@@ -84,7 +84,8 @@ def run_reference(
     seed = solver_seed(arena.config.digest(), task, kshot_seed)
     # Adapters and prompts are drawn when they are made.
     torch.manual_seed(seed)
-    model = copy.deepcopy(arena.backbone.model).float().requires_grad_(requires_grad=True)
+    torch.set_num_threads(arena.profile.threads)
+    model = copy.deepcopy(arena.backbone.model).cpu().float().requires_grad_(requires_grad=True)
     adapted = method.build(**params).adapt(model, arena.config.model.n_prompt_tokens)
     splits = [arena.encode(loaded.wording, split) for split in loaded.data.kshot[kshot_seed]]
     start, pad = arena.backbone.family.prompt_start, arena.backbone.specials.pad
@@ -122,7 +123,7 @@ def run_reference(
 
 
 def publish_reference(
-    store: SealedStore, publisher: Publisher, round_name: str, runs: Sequence[ReferenceRun]
+    store: SealedStore, publisher: Publisher, round_name: str, runs: Sequence[ReferenceRun], name: str
 ) -> None:
     """Show a reference's scores on the public rows on a round's board, rounded to 0.1 and unranked.
 
@@ -131,6 +132,8 @@ def publish_reference(
         publisher: of the same arena.
         round_name: a stored round.
         runs: of one method, all tasks of the round.
+        name: of the method, and how it was trained where that was not as its file says. The same name again
+            takes its own place.
 
     Raises:
         UsageError: no such round.
@@ -138,11 +141,10 @@ def publish_reference(
     """
     tasks = {run.task for run in runs}
     means = {task: fmean(run.public_score for run in runs if run.task == task) for task in tasks}
-    # The same method again takes its own place.
-    digest = hashlib.sha256(f"{GRADIENT_LABEL}\n{runs[0].method}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{GRADIENT_LABEL}\n{name}".encode()).hexdigest()
     store.add_upload(
         round_name,
-        f"{runs[0].method} ({GRADIENT_LABEL})",
+        f"{name} ({GRADIENT_LABEL})",
         digest,
         {task: round(value, 1) for task, value in means.items()},
         round(fmean(means.values()), 1),

@@ -1,7 +1,5 @@
 """Training a gradient reference: one loop for all of them."""
 
-import resource
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,21 +18,15 @@ __all__ = ["Trained", "class_logits", "computing_in", "train"]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training took.
+    """What training came to.
 
     Attributes:
         step: the step that dev selected, 0 for none at all.
         dev_accuracy: there.
-        train_s: seconds in training steps, evaluations not counted.
-        n_parameters: that were tuned.
-        peak_rss_bytes: the process's largest resident set so far.
     """
 
     step: int
     dev_accuracy: float
-    train_s: float
-    n_parameters: int
-    peak_rss_bytes: int
 
 
 def class_logits(vocabulary: torch.Tensor, class_ids: tuple[tuple[int, ...], ...]) -> torch.Tensor:
@@ -89,9 +81,7 @@ def train(
     )
     best_step, best_accuracy = 0, dev_accuracy(adapted)
     best = {name: values.detach().clone() for name, values in tuned.items()}
-    train_s = 0.0
     for step in range(1, settings.steps + 1):
-        started = time.perf_counter()
         rows = generator.permutation(len(labels))[: settings.batch_size]
         adapted.train()
         with computing_in(dtype):
@@ -101,7 +91,6 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]  # torch lacks the type
         optimizer.step()
         schedule.step()
-        train_s += time.perf_counter() - started
         if step % settings.eval_every == 0 or step == settings.steps:
             accuracy = dev_accuracy(adapted)
             if accuracy > best_accuracy:
@@ -110,10 +99,4 @@ def train(
     with torch.no_grad():
         for name, values in tuned.items():
             values.copy_(best[name])
-    return Trained(
-        best_step,
-        best_accuracy,
-        train_s,
-        sum(values.numel() for values in tuned.values()),
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    )
+    return Trained(best_step, best_accuracy)

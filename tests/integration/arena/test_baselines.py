@@ -59,7 +59,7 @@ def test_references_stand_on_the_board_without_a_rank(cli, mini_round):
     (row,) = cli.json("baselines", "references", *options, "--publish")
     assert row["calls"] is None
     (shown,) = cli.json("round", "show", "mini")["uploads"]
-    assert shown["name"] == "lora (gradient reference, not ranked)"
+    assert shown["name"] == "lora, 5 steps (gradient reference, not ranked)"
     assert shown["rank"] is None
     done = cli.run("baselines", "references", *options, "--publish", "--task", "sst2", expect=0)
     assert "lora · sst2 · seed 8" in done.stdout
