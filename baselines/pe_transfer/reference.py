@@ -145,7 +145,7 @@ class Bridge(nn.Module):
                 weights += reads.weight.square().sum(dim=0)
             for writes in (attention.output.dense, layer.output.dense):
                 weights += writes.weight.square().sum(dim=1)
-        self.register_buffer("kept", largest(weights, len(weights) // ratio))
+        self.register_buffer("kept", largest(weights, max(1, len(weights) // ratio)))
         self.layers = nn.ModuleList([NarrowLayer(layer, self.kept, ratio, model.config) for layer in layers])
         head = head_of(model)
         if hasattr(head, "transform"):
