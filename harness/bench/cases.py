@@ -153,7 +153,7 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     if layer:
         # A search comes from the layer before: its states are there, and one step is left.
         work.engine.evaluate(
-            work.encoded, values[:1], layer=layer - 1, base=base, rows=None, cache_key=("bench", "train")
+            work.encoded, values[:1], layer=layer - 1, base=base, cache_key=("bench", "train")
         )
     timings.peaks.append(matmul_tflops(DTYPES[dtype], device))
     started = time.perf_counter()

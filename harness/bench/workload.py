@@ -66,7 +66,8 @@ class Workload:
 
         Every layer but the last counts for every token: four D x D maps, two of D x 4D, attention
         over the example. The last layer and the label words' columns, at one position each, are
-        left out: they are less than a thousandth.
+        left out, a thousandth of the schedule and a hundredth of its last layer: what is said of the
+        rate is a lower bound.
         """
         config = self.backbone.model.config
         size, inner = config.hidden_size, config.intermediate_size

@@ -64,13 +64,16 @@ class Collector:
         at = (packing.candidates + first, packing.members)
         if self.response.features is not None:
             self.response.features[at] = features.float().cpu().numpy()
+        if self.response.logits is None and self.response.word_logits is None:
+            return
+        states = family.head(features)
         # Label words and probe words are scored apart, so that asking for one cannot move the other.
         if self.response.logits is not None:
             classes = self.wording.class_ids
-            scores = family.columns(family.head(features), [token for ids in classes for token in ids])
+            scores = family.columns(states, [token for ids in classes for token in ids])
             per_class = torch.split(scores, [len(ids) for ids in classes], dim=1)
             means = torch.stack([part.mean(dim=1) for part in per_class], dim=1)
             self.response.logits[at] = means.cpu().numpy()
         if self.response.word_logits is not None:
-            scores = family.columns(family.head(features), self.wording.probe_ids)
+            scores = family.columns(states, self.wording.probe_ids)
             self.response.word_logits[at] = scores.cpu().numpy()

@@ -39,10 +39,10 @@ def evaluate_reference(
         hidden, vocabulary, inputs = _forward(backbone, batch, prompt, wording.mode)
         scores = vocabulary[at_read]  # (B, vocabulary)
         logits.append(_class_logits(scores, encoded))
-        word_logits.append(scores[:, list(wording.probe_ids)].numpy())
-        features.append(hidden[at_read].numpy())
-        spread = [np.std(backbone.model.get_input_embeddings().weight.numpy().astype(np.float64))]
-        spread += [_clipped_std(states.numpy()[mask.numpy() == 1]) for states in inputs[1:]]
+        word_logits.append(_numbers(scores[:, list(wording.probe_ids)]))
+        features.append(_numbers(hidden[at_read]))
+        spread = [float(np.std(_numbers(backbone.model.get_input_embeddings().weight).astype(np.float64)))]
+        spread += [_clipped_std(_numbers(states[mask == 1])) for states in inputs[1:]]
         spreads.append(spread)
     return Response(
         logits=np.stack(logits),
@@ -84,7 +84,13 @@ def reference_logits(
 def _class_logits(scores: torch.Tensor, encoded: EncodedSplit) -> FloatArray:
     """Average the words of each class: (B, vocabulary) to (B, C)."""
     per_class = [scores[:, list(ids)].mean(dim=1) for ids in encoded.wording.class_ids]
-    return torch.stack(per_class, dim=1).float().numpy()
+    return _numbers(torch.stack(per_class, dim=1))
+
+
+def _numbers(values: torch.Tensor) -> FloatArray:
+    """Return fp32 numbers, whatever the model computes in and on."""
+    numbers: FloatArray = values.float().cpu().numpy()
+    return numbers
 
 
 def _add_prompts(
@@ -99,7 +105,7 @@ def _add_prompts(
     window = slice(start, start + prompt.shape[1])
 
     def add_before(number: int) -> Any:
-        added = torch.tensor(prompt[number])
+        added = torch.tensor(prompt[number], device=backbone.model.device)
 
         def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
             states = args[0].clone()
@@ -138,12 +144,14 @@ def _pad(
         example = torch.tensor(encoded.example_ids(int(row)))
         ids[number, : len(example)] = example
         mask[number, : len(example)] = 1
-    batch, read = {"input_ids": ids, "attention_mask": mask}, torch.tensor(encoded.read_positions[rows])
+    device = backbone.model.device
+    batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    read = torch.tensor(encoded.read_positions[rows], device=device)
     source = backbone.family.decoder_input()
     if source is not None:
         n_without_token = len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0
-        batch["decoder_input_ids"], read = source.padded(ids, read, n_without_token)
-    return batch, (torch.arange(len(rows)), read)
+        batch["decoder_input_ids"], read = source.padded(batch["input_ids"], read, n_without_token)
+    return batch, (torch.arange(len(rows), device=device), read)
 
 
 def _forward(
@@ -158,7 +166,7 @@ def _forward(
         if mode == "cat":
             words = model.get_input_embeddings()(batch["input_ids"])
             start = backbone.family.prompt_start
-            words[:, start : start + prompt.shape[1]] = torch.tensor(prompt[0])
+            words[:, start : start + prompt.shape[1]] = torch.tensor(prompt[0], device=words.device)
             batch = {name: value for name, value in batch.items() if name != "input_ids"}
             batch["inputs_embeds"] = words
         output = model(**batch, output_hidden_states=True)

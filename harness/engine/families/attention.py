@@ -120,7 +120,8 @@ def attend_without_keys(
 
     ``q . (W_k x)`` is ``(W_k^T q) . x``, and ``sum p (W_v x)`` is ``W_v (sum p x)``: two maps per
     position that asks in place of two per token. What a key bias adds is the same for all keys and
-    cancels. Computed in float32: it is little, and the sums over D are long.
+    cancels. Scores, softmax and sums are float32, where the sums over D are long; the two maps are in the type
+    of `query`.
 
     Args:
         query: (rows, heads head), query projections, input by input.

@@ -2,9 +2,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import small_models
 import torch
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode, evaluate_reference
+from harness.engine import (
+    Engine,
+    NumericProfile,
+    compile_wording,
+    encode,
+    evaluate_reference,
+    load_backbone,
+)
 from harness.errors import InvalidQuery
 from harness.records import OUTPUTS
 
@@ -121,6 +129,27 @@ def test_evaluate_mode_cat_equals_reference(backbone, small, engine, layer):
     assert not np.allclose(
         response.logits, engine.evaluate(split, np.zeros((1, M, D), np.float32), layer=0).logits
     )
+
+
+@pytest.mark.parametrize("family", small_models.FAMILIES)
+@pytest.mark.parametrize("layer", [None, 1])
+def test_evaluate_bf16_by_torch_alone_is_near_the_reference(family, folders, backbones, small, layer):
+    """Models this small never take our own kernels: what a machine without them computes, at any size."""
+    profile = NumericProfile(dtype="bf16", chunk_tokens=700)
+    engine = Engine(load_backbone(str(folders[family]), profile=profile), profile, M)
+    exact = backbones[family]
+    split = make_split(exact, small, 31)
+    values = small.random_prompts((3, L, M, D) if layer is None else (3, M, D), scale=0.3)
+    base = None if layer is None else small.random_prompts((L, M, D), seed=1, scale=0.3)
+    response = engine.evaluate(split, values, layer=layer, base=base, outputs=OUTPUTS)
+    expected = evaluate_reference(exact, split, values, layer=layer, base=base)
+    for name in ("logits", "features", "word_logits"):
+        got, wanted = getattr(response, name), getattr(expected, name)
+        np.testing.assert_allclose(got, wanted, atol=0.05 * np.abs(wanted).max(), rtol=0, err_msg=name)
+    again = engine.evaluate(split, values, layer=layer, base=base, cache_key=("run", "train"))
+    for _ in range(2):
+        assert_same_bits(again, response, ("logits",))
+        again = engine.evaluate(split, values, layer=layer, base=base, cache_key=("run", "train"))
 
 
 def test_evaluate_every_layer_of_the_prompt_matters(small, engine, split):
