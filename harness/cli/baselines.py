@@ -34,12 +34,15 @@ def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
     for name in packaged_baselines():
         submission = read_submission(baseline_folder(name), config.limits.submission_bytes)
         params = solver_params(config, submission, is_baseline=True)
-        found.append({"name": name, "description": submission.manifest.description, "params": params})
+        found.append((name, submission.manifest.description, params))
     if as_json:
-        print_json(found)
+        print_json([dict(zip(("name", "description", "params"), item, strict=True)) for item in found])
         return
-    for item in found:
-        console.print(escape(f"{item['name']}: {item['description']}"), soft_wrap=True)
+    for name, description, params in found:
+        console.print(escape(f"{name}: {description}"), soft_wrap=True)
+        if params:
+            listed = ", ".join(f"{key} = {value}" for key, value in params.items())
+            console.print(f"  {escape(listed)}", highlight=False, soft_wrap=True)
 
 
 @baselines.command("run")
@@ -73,6 +76,8 @@ def run(
 
     _ = shared
     config = _part_of(load_round(round_), task, seeds, calls)
+    for name in only or ():
+        baseline_folder(name)  # refused before an arena is made for it
     mode = sandbox_mode(unsafe=unsafe)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
@@ -149,7 +154,11 @@ def references(
         if publish:
             with stores(home) as (_paths, sealed, publisher):
                 publish_reference(
-                    sealed, publisher, config.name, runs, f"{name}, {steps} steps" if steps else name
+                    sealed,
+                    publisher,
+                    config.versioned_name,
+                    runs,
+                    f"{name}, {steps} steps" if steps else name,
                 )
     comparison = Comparison(tuple(item.name for item in config.task), tuple(rows))
     if as_json:

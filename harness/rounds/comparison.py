@@ -85,7 +85,7 @@ def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Compa
         DataError: an artifact or the round's data cannot be read.
     """
     labels = {task.name: load_task_data(task, seeds=()).test.labels for task in config.task}
-    newest = {item.name: item for item in store.list_submissions(config.name) if item.is_baseline}
+    newest = {item.name: item for item in store.list_submissions(config.versioned_name) if item.is_baseline}
     rows = []
     for item in newest.values():
         scores: dict[str, list[float]] = {task.name: [] for task in config.task}

@@ -51,7 +51,7 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
         raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
     config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
     final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
-    entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.name)}
+    entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.versioned_name)}
     # As they were handed in: in the order of the standings their new numbers would tell private ranks.
     standing = sorted(entry.submission_id for entry in store.standings(name))
     chosen = [store.get_submission(number) for number in standing]

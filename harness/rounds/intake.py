@@ -86,7 +86,7 @@ def enter_baselines(
     """
     entered = {
         item.digest: item.submission_id
-        for item in store.list_submissions(config.name)
+        for item in store.list_submissions(config.versioned_name)
         if item.is_baseline and item.status is not Status.CANCELLED
     }
     found = {}

@@ -9,6 +9,25 @@ def test_list_names_every_reference_solver_with_its_parameters(cli):
     # The toy's settings, not RoBERTa-large's.
     assert found["bbtv2"]["params"]["intrinsic_dim"] == 50
     assert found["ajo"]["params"]["intrinsic_dim"] == 50
+    assert "intrinsic_dim = 50" in cli.run("baselines", "list").stdout
+
+
+def test_each_version_of_a_round_has_its_own_entries(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    first = cli.run("round", "baselines", "mini").stdout
+    assert first.count("is queued") == len(first.splitlines()) == 10
+    mini_round.write_text(mini_round.read_text().replace('"1.0"', '"1.1"'))
+    cli.run("round", "create", mini_round)
+    again = first.replace("is queued", "is in the round already")
+    assert cli.run("round", "baselines", "mini@1.0").stdout == again
+    assert cli.run("round", "baselines", "mini").stdout.count("is queued") == 10
+    assert cli.run("round", "baselines", "mini@1.0").stdout == again
+
+
+def test_run_of_a_solver_that_there_is_not_makes_no_arena(cli, mini_round):
+    done = cli.run("baselines", "run", "--round", mini_round, "--only", "nope", expect=2)
+    assert "there is no baseline 'nope'" in done.stderr
+    assert not cli.home.exists()
 
 
 def test_run_goes_through_the_queue_and_prints_method_by_task(cli, mini_round):
