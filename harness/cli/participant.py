@@ -35,9 +35,12 @@ def new(
         )
     if target.exists():
         raise UsageError(f"{target} exists already; choose another name")
-    shutil.copytree(template, target, ignore=shutil.ignore_patterns("__pycache__"))
-    manifest = target / "solver.toml"
-    manifest.write_text(manifest.read_text().replace('"template"', f'"{target.name}"'))
+    try:
+        shutil.copytree(template, target, ignore=shutil.ignore_patterns("__pycache__"))
+        manifest = target / "solver.toml"
+        manifest.write_text(manifest.read_text().replace('"template"', f'"{target.name}"'))
+    except OSError as error:
+        raise UsageError(f"{target} cannot be made: {error.strerror or error}") from error
     console.print(f"made {escape(str(target))}. Next:")
     console.print(
         f"  gradfree check {escape(name)}", f"  gradfree try {escape(name)} --round toy --task sst2", sep="\n"
@@ -60,9 +63,11 @@ def check(path: SubmissionPath, round_: RoundOption = "toy", as_json: Json = Fal
 
 
 def submit_(
-    path: SubmissionPath,
+    path: Annotated[str, typer.Argument(help="A submission's folder or zip.")],
     team: Annotated[str, typer.Option("--team", help="Who hands it in.")],
-    round_: RoundOption = "toy",
+    round_: Annotated[
+        str, typer.Option("--round", help="A round of the arena; NAME@VERSION for an older version.")
+    ] = "toy",
     token: Token = None,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.store import ArenaPaths, Entry, Event, PublicStore, RunLine, SealedStore, StoredRound
 
 __all__ = ["EXPORT_SCHEMA", "export_round"]
@@ -196,10 +197,13 @@ def _json(content: Any) -> bytes:
 
 def _write(target: Path, files: dict[str, bytes]) -> str:
     staging = target.with_name(f".{target.name}.partial")
-    with zipfile.ZipFile(staging, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            archive.writestr(zipfile.ZipInfo(path, _EPOCH), files[path], zipfile.ZIP_DEFLATED)
-    digest = hashlib.sha256(staging.read_bytes()).hexdigest()
-    staging.replace(target)
-    target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n")
+    try:
+        with zipfile.ZipFile(staging, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(files):
+                archive.writestr(zipfile.ZipInfo(path, _EPOCH), files[path], zipfile.ZIP_DEFLATED)
+        digest = hashlib.sha256(staging.read_bytes()).hexdigest()
+        staging.replace(target)
+        target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror or error}") from error
     return digest

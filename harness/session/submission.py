@@ -166,7 +166,9 @@ def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
             left -= len(files[relative])
             if left < 0 or len(files) > MAX_FILES:
                 raise InvalidSubmission(
-                    f"{root.name}: more than {max_bytes} bytes or {MAX_FILES} files; a submission is code, not weights"
+                    f"{root.resolve().name}: more than "
+                    + (f"{max_bytes} bytes" if left < 0 else f"{MAX_FILES} files")
+                    + "; a submission is code, not weights"
                 )
     return files
 

@@ -22,6 +22,7 @@ from harness.records import IntArray
 from harness.tasks.kshot import draw_kshot
 from harness.tasks.sources import expand
 from harness.tasks.split import stratified_rows
+from harness.toy.tasks import TASKS
 
 __all__ = ["TaskData", "load_task_data"]
 
@@ -79,6 +80,11 @@ def _load_split(task: TaskConfig, split: str) -> Split:
     if task.data == "toy":
         from harness.toy.grammar import task_rows  # noqa: PLC0415 (only toy rounds need it)
 
+        if task.name not in TASKS or split not in ("pool", "test"):
+            raise DataError(
+                f"task {task.name!r}, split {split!r}: the toy data has the tasks {', '.join(TASKS)}, each with "
+                "pool and test"
+            )
         rows: Iterable[Mapping[str, Any]] = task_rows(task.name, split)
         return _to_split(rows, task, f"toy data, split {split!r}")
     scheme, _, location = task.data.partition(":")

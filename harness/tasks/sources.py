@@ -1,9 +1,10 @@
-"""Whether the files that a round file names are there, without loading them."""
+"""Whether the data that a round file names are there, without loading them."""
 
 import re
 from pathlib import Path
 
 from harness.config import RoundConfig, TaskConfig, shared_folder
+from harness.toy.tasks import TASKS
 
 __all__ = ["expand", "missing_sources"]
 
@@ -14,12 +15,16 @@ def expand(location: str) -> Path:
 
 
 def missing_sources(config: RoundConfig) -> list[str]:
-    """Return one line per local file or folder that is not there; what the hub holds is not asked."""
+    """Return one line per local file, folder or toy task that is not there; what the hub holds is not asked."""
     problems = []
     scheme, _, location = config.model.source.partition(":")
     if scheme == "path" and not expand(location).is_dir():
         problems.append(f"model.source: no folder {expand(location)}{_hint(location)}")
     for number, task in enumerate(config.task):
+        if task.data == "toy" and task.name not in TASKS:
+            problems.append(
+                f"task[{number}].name: the toy data has no task {task.name!r}; it has {', '.join(TASKS)}"
+            )
         problems += [
             f"task[{number}].{key}: no file {path}{_hint(location)}"
             for key, location, path in _files(task)

@@ -75,6 +75,7 @@ def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_r
         (("try", "manual", "--task", "sst3"), "has no task 'sst3'; it has sst2, dbpedia, snli, qqp, qnli"),
         (("try", "manual", "--task", "sst2", "--seed", "5"), "no k-shot seed 5"),
         (("try", "nowhere"), "no such folder or zip"),
+        (("new", "/proc/nowhere/mine"), "/proc/nowhere/mine cannot be made: "),
         (("try", "manual", "--round", "tpy"), "packaged round"),
         (("round", "show", "toy"), "arena"),
         (("status", "1"), "arena"),
@@ -96,6 +97,20 @@ def test_a_malformed_round_file_reports_every_error_and_stores_nothing(cli, mini
     for part in ("3 problem(s)", "round.name", "budget_calls", "odd"):
         assert part in done.stderr
     assert not cli.home.exists()
+
+
+def test_a_toy_task_that_there_is_not_is_refused_before_the_round_is_bound(cli, mini_round):
+    mini_round.write_text(mini_round.read_text().replace('name = "sst2"', 'name = "senti"'))
+    done = cli.run("round", "create", mini_round, expect=2)
+    assert "task[0].name: the toy data has no task 'senti'; it has sst2, dbpedia" in done.stderr
+    done = cli.run("try", "manual", "--round", mini_round, expect=2)
+    assert "task 'senti', split 'test': the toy data has the tasks sst2, dbpedia" in done.stderr
+
+
+def test_an_export_that_cannot_be_written_says_so(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    done = cli.run("round", "export", "mini", "--to", "/proc/nowhere/mini.zip", expect=2)
+    assert "/proc/nowhere/mini.zip cannot be written: " in done.stderr
 
 
 def test_other_rules_under_the_same_version_are_refused(cli, mini_round):
