@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Any of these serves the browser tests.
+BROWSERS := chromium,chromium-browser,google-chrome
 # The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
@@ -33,7 +35,7 @@ board: install  ## serve the demo's leaderboard at http://127.0.0.1:8501
 	$(BIN)/gradfree board --home .gradfree/demo
 
 test: install  ## the whole suite, browser included (about 15 minutes on 2 cores)
-	@.ci/apt-install chromium=chromium
+	@.ci/apt-install chromium=$(BROWSERS)
 	$(TEST_ENV) $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 
 test-slow: install  ## tests that take minutes each: rebuilds, real language
@@ -58,7 +60,7 @@ attack: install  ## hostile solvers against the sandbox, each with a positive co
 	$(TEST_ENV) $(BIN)/pytest -q --tb=short tests/attack
 
 browser: install  ## the leaderboard in a real Chromium
-	@.ci/apt-install chromium=chromium
+	@.ci/apt-install chromium=$(BROWSERS)
 	$(TEST_ENV) $(BIN)/pytest -q -m browser
 
 bench: install  ## speed of the forward engine as a ratio to plain transformers
@@ -68,11 +70,11 @@ bench-sandbox: install  ## what the sandbox adds to a solver's start, beside pla
 	$(BIN)/python tests/bench/bench_sandbox.py
 
 bench-board: install  ## speed of the board over 10,000 submissions and 250,000 runs
-	@.ci/apt-install chromium=chromium
+	@.ci/apt-install chromium=$(BROWSERS)
 	PYTHONPATH=tests/support $(BIN)/python tests/bench/bench_board.py
 
 screenshots: install  ## a picture of every page, light, dark and on a phone, and the two of the README
-	@.ci/apt-install chromium=chromium
+	@.ci/apt-install chromium=$(BROWSERS)
 	PYTHONPATH=tests/support $(BIN)/python tests/browser/screenshots.py build/screenshots --readme leaderboard/assets
 
 bench-queue: install  ## claim, heartbeat and finish with 10,000 submissions waiting

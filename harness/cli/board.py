@@ -23,7 +23,7 @@ def board(
     home: Home = DEFAULT_ARENA,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="TCP port.  [default: 8501, organizer 8502]")
+        int | None, typer.Option(min=1, max=65535, help="TCP port; default 8501, organizer 8502.")
     ] = None,
     static: Annotated[
         Path | None, typer.Option("--static", help="Write the plain board into this folder instead.")

@@ -13,9 +13,9 @@ from harness.config import load_round, packaged_rounds, shared_folder
 from harness.sandbox import Check, probe_control_groups, probe_host
 from harness.toy import WEIGHTS_DIR
 
-__all__ = ["doctor"]
+__all__ = ["BROWSERS", "doctor"]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def doctor(shared: Shared = None, as_json: Json = False) -> None:
@@ -97,7 +97,7 @@ def _shared_data() -> Check:
 
 
 def _browser() -> Check:
-    found = next((path for path in map(shutil.which, _BROWSERS) if path), None)
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
     return Check(
         "browser for the tests", found is not None, found or "no Chromium", "sudo apt-get install chromium"
     )

@@ -180,6 +180,8 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
             ]
         )
         return
+    if not found:
+        console.print("none yet: gradfree round create ROUND")
     for item in found:
         console.print(escape(f"{item.name} {item.version}: {item.phase.value}, {item.title}"))
         for what, at in (("opens", item.opens), ("closes", item.closes)):

@@ -47,6 +47,8 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
             ]
         )
         return
+    if not found:
+        console.print("none yet: one is made with its first submission, or by gradfree team add NAME")
     for item in found:
         token = "no token" if item.token_at is None else f"token of {moment(item.token_at)}"
         console.print(escape(f"{item.name}: {token}"))

@@ -80,7 +80,8 @@ class ReferenceMethod(_Frozen):
             spec.loader.exec_module(module)
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"reference {self.name!r} needs the package {error.name!r}: pip install 'gradfree-arena[references]'"
+                f"reference {self.name!r} needs the package {error.name!r}; `make install` brings it, "
+                "or install this project with its extra 'references'"
             ) from error
         reference: Reference = getattr(module, self.entry)(**(self.params | changes))
         return reference

@@ -1,5 +1,6 @@
 """A running board and a Chromium to look at it with: for browser tests, benches and pictures."""
 
+import shutil
 import socket
 import subprocess
 import time
@@ -10,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.cli.doctor import BROWSERS
 from leaderboard.launch import streamlit_command
 
 __all__ = ["CHROMIUM", "FLAGS", "serve_board", "settle", "whole_page"]
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
