@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.records import Status
 from harness.store.board import UNOFFICIAL, Board, BoardRound, Entry, Upload
 from leaderboard.cards import Card
 from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
-from leaderboard.wording import entry_note, entry_words, moment
+from leaderboard.wording import counted, entry_note, entry_words, moment
 
 __all__ = [
     "PhoneRow",
@@ -110,7 +111,8 @@ def board_cards(board: Board) -> list[Card]:
     competitors = [entry for entry in board.entries if not entry.is_baseline]
     ranked = [entry for entry in competitors if entry.rank is not None]
     baselines = [entry for entry in board.entries if entry.is_baseline and entry.score is not None]
-    waiting = sum(not entry.is_complete for entry in board.entries)
+    # A finished one is not complete where its scores are hidden.
+    waiting = sum(not entry.is_complete and entry.status is not Status.FINISHED for entry in board.entries)
     phase = board.round.phase
     closes = f"closes {moment(board.round.closes)}" if board.round.closes else "no closing time"
     return [
@@ -119,7 +121,7 @@ def board_cards(board: Board) -> list[Card]:
         Card(
             "Ranked",
             f"{len(ranked):,} {'team' if len(ranked) == 1 else 'teams'}",
-            f"{board.n_submissions:,} submissions"
+            counted(board.n_submissions, "submission")
             + (f", {waiting} in progress or failed" if waiting else ""),
         ),
         Card("Phase", str(phase).capitalize(), closes),
@@ -163,7 +165,7 @@ def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
             remark = "clearly ahead" if len(ranked) > 1 else "no other team yet"
         return Card("Tied at the top", f"{n_top} {'team' if n_top == 1 else 'teams'}", remark)
     if not baselines:
-        return Card("Best reference", "-", "none yet")
+        return Card("Best reference", "-", "no score shown yet")
     best = baselines[0]
     remark = f"score {best.score:.2f}, not ranked"
     return Card("Best reference", best.name, remark if best.is_official else f"{remark}, {UNOFFICIAL}")

@@ -12,7 +12,7 @@ from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
 from leaderboard.ranking import board_cards
-from leaderboard.wording import entry_note, entry_words, moment, note_meanings, round_caption
+from leaderboard.wording import entry_note, entry_words, hidden_scores, moment, note_meanings, round_caption
 
 __all__ = ["board_page", "write_static_board"]
 
@@ -37,6 +37,7 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
         has_tiers=any(entry.tier is not None for entry in complete),
         rows=[_row(entry, tasks) for entry in complete],
         notes=note_meanings(complete),
+        hidden_scores=hidden_scores(board.round),
         unfinished=[entry for entry in board.entries if not entry.is_complete],
         state_of=entry_words,
         baseline_mark=BASELINE_MARK,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from harness.records import Status, Verdict
 from harness.store.board import STALE, UNOFFICIAL, BoardRound, Entry, RunLine
+from harness.store.phases import Phase
 
 __all__ = [
     "CHECKPOINT_MARK",
@@ -16,6 +17,7 @@ __all__ = [
     "entry_note",
     "entry_state",
     "entry_words",
+    "hidden_scores",
     "literal",
     "metric_name",
     "moment",
@@ -160,7 +162,9 @@ def rank_of(entry: Entry) -> str:
         return f"not ranked, {UNOFFICIAL}"
     if entry.rank is not None:
         return f"rank {entry.rank}"
-    return "not ranked: another one counts" if entry.is_complete else "not ranked"
+    if entry.is_complete:
+        return "not ranked: another one counts"
+    return "not ranked" if entry.status in {Status.FAILED, Status.CANCELLED} else "not ranked yet"
 
 
 def round_caption(board_round: BoardRound) -> str:
@@ -185,6 +189,15 @@ def seconds(value: float) -> str:
 def seen_from(phase: str) -> str:
     """Return from when on something is seen that a round shows from a phase on."""
     return {"open": "at once", "closed": "once the round has closed"}.get(phase, "with publication")
+
+
+def hidden_scores(board_round: BoardRound) -> str:
+    """Return a sentence on when scores show in a round that hides them now; empty where it shows them."""
+    shown_from = Phase(board_round.rules.get("visibility", {}).get("scores", Phase.OPEN))
+    if board_round.phase.has_reached(shown_from):
+        return ""
+    is_draft = shown_from is Phase.OPEN
+    return f"Scores show {'once the round has opened' if is_draft else seen_from(shown_from)}."
 
 
 def time_limit(value: float) -> str:

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.store import Board, Entry, Upload
+from harness.store import Board, BoardRound, Entry, Phase, Upload
 from harness.store.board import STALE, UNOFFICIAL, UPLOAD_LABEL
+from leaderboard.wording import hidden_scores
 
-__all__ = ["board_json", "console", "errors", "moment", "print_board", "print_json"]
+__all__ = ["board_json", "console", "errors", "moment", "print_board", "print_json", "why_no_scores"]
 
 _WIDE_COLUMNS = 100
 
@@ -123,6 +124,8 @@ def print_board(board: Board) -> None:
         f"{'private' if board.round.is_final else 'public'} test rows; ◆ = reference method, not ranked; "
         "calls over all runs"
     )
+    if hidden := why_no_scores(board.round):
+        console.print(hidden)
     if board.round.is_practice:
         console.print("the test labels are public: these scores are practice, and prove little")
     for upload in board.uploads:
@@ -131,6 +134,21 @@ def print_board(board: Board) -> None:
             Text(f"{upload.name}: {upload.score:.1f} ({UPLOAD_LABEL}; not ranked): {tasks_text}"),
             soft_wrap=True,
         )
+
+
+def why_no_scores(board_round: BoardRound, number: int | None = None) -> str:
+    """Return when scores show in a round that hides them now, and how a team reads its own; else nothing.
+
+    Args:
+        board_round: the round.
+        number: of the submission asked for; None means any.
+    """
+    hidden = hidden_scores(board_round)
+    visibility = board_round.rules.get("visibility", {})
+    own_from = Phase(visibility.get("own_scores") or visibility.get("scores", Phase.OPEN))
+    if not hidden or not board_round.phase.has_reached(own_from):
+        return hidden
+    return f"{hidden} Your own now: gradfree status {'N' if number is None else number} --own"
 
 
 def _number(value: float | None) -> str:

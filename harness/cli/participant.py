@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, SubmissionPath, Token, stores
-from harness.cli.output import console, print_json
+from harness.cli.output import console, print_json, why_no_scores
 from harness.config import load_round
 from harness.errors import UsageError
 from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
@@ -158,6 +158,8 @@ def status(
                 f"score {score}, {run['calls']} of {run['budget_calls']} calls{note}"
             )
         )
+    if not is_own and (hidden := why_no_scores(page.round, None if entry.is_baseline else number)):
+        console.print(hidden)
     console.print(_where_logs_are(number, page.round))
 
 

@@ -16,7 +16,7 @@ from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import entry_words, moment, note_meanings, round_caption
+from leaderboard.wording import entry_words, hidden_scores, moment, note_meanings, round_caption
 
 _ROWS_PER_PAGE = 50
 _PAGES_WIDTH = 380
@@ -83,7 +83,7 @@ def show_ranking(board: Board) -> None:
         with_baselines = st.toggle("References", value=True, key="baselines", on_change=first_page)
     entries = filter_entries(complete, text or "", with_baselines=with_baselines)
     if not complete:
-        st.info("No submission is complete yet. The first complete one leads.")
+        st.info(hidden_scores(board.round) or "No submission is complete yet. The first complete one leads.")
     elif not entries:
         st.info("No entry matches; change the search or show the references.")
     else:
@@ -127,7 +127,8 @@ def show_unfinished(board: Board) -> None:
     """Show what is not complete, apart from the ranking."""
     unfinished = [entry for entry in board.entries if not entry.is_complete]
     if unfinished:
-        section("In progress or not complete")
+        is_hidden = bool(hidden_scores(board.round))
+        section("Submissions" if is_hidden else "In progress or not complete")
         columns = [
             Column("Team", is_heading=True),
             Column("Solver"),
@@ -147,7 +148,8 @@ def show_unfinished(board: Board) -> None:
             ]
             for entry in unfinished
         ]
-        st.html(text_table("Submissions that are not complete", columns, rows))
+        caption = "Submissions" if is_hidden else "Submissions that are not complete"
+        st.html(text_table(caption, columns, rows))
 
 
 def show_uploads(board: Board) -> None:

@@ -18,6 +18,7 @@ from leaderboard.theme import palette_now
 from leaderboard.wording import (
     CONFUSION_CAPTION,
     entry_state,
+    hidden_scores,
     literal,
     moment,
     rank_of,
@@ -47,6 +48,9 @@ def show_state(page: SubmissionPage) -> None:
         st.error(f"Not ranked, since a run has no score. {verdict_text(entry.verdict)}.")
     elif entry.verdict is not None and entry.verdict is not Verdict.OK:
         st.warning(f"Scored on a checkpoint. {verdict_text(entry.verdict)}.")
+    hidden = hidden_scores(page.round)
+    if hidden and entry.status not in {Status.CANCELLED, Status.FAILED}:
+        st.info(hidden)
     if not entry.is_official:
         st.warning(
             f"{UNOFFICIAL.capitalize()}. Without isolation nothing bound the solver; it is not ranked."

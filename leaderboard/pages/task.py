@@ -17,7 +17,7 @@ from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import CONFUSION_CAPTION, entry_note, metric_name
+from leaderboard.wording import CONFUSION_CAPTION, entry_note, hidden_scores, metric_name
 
 _MAX_SHOWN = 20
 
@@ -123,7 +123,10 @@ def main() -> None:
     show_facts(board.round, task)
     order = ranked_on(board.entries, task.name)
     if not order:
-        st.info("No submission is complete yet, so there is nothing to compare on this task.")
+        st.info(
+            hidden_scores(board.round)
+            or "No submission is complete yet, so there is nothing to compare on this task."
+        )
         return
     shown = order[:_MAX_SHOWN]
     palette = palette_now()

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from sample_arena import SAMPLE_TASKS
 
+from harness.store import Phase
 from leaderboard.ranking import (
     board_cards,
     board_frame,
@@ -18,6 +19,7 @@ from leaderboard.wording import (
     change_text,
     entry_note,
     entry_state,
+    hidden_scores,
     literal,
     note_meanings,
     rank_of,
@@ -228,3 +230,18 @@ def test_literal_escapes_every_mark_and_breaks_shortcodes():
 def test_button_text_is_never_empty_and_breaks_shortcodes():
     assert button_text("  ") == "-"
     assert ":material" not in button_text(":material/home: x")
+
+
+@pytest.mark.parametrize(
+    ("scores", "phase", "expected"),
+    [
+        ("open", Phase.DRAFT, "Scores show once the round has opened."),
+        ("open", Phase.OPEN, ""),
+        ("closed", Phase.FROZEN, "Scores show once the round has closed."),
+        ("published", Phase.CLOSED, "Scores show with publication."),
+        ("published", Phase.PUBLISHED, ""),
+    ],
+)
+def test_hidden_scores_say_from_when_on_they_show(sample_board, scores, phase, expected):
+    rules = {"visibility": {"scores": scores}}
+    assert hidden_scores(dataclasses.replace(sample_board.round, rules=rules, phase=phase)) == expected

@@ -12,9 +12,10 @@ import pytest
 from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_result, sample_round
 
 from harness.records import Status
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store import ArenaPaths, Phase, Publisher, SealedStore
 from leaderboard import source
 from leaderboard.launch import streamlit_command
+from leaderboard.static_board import write_static_board
 
 
 def text_of(app):
@@ -132,6 +133,51 @@ def test_store_without_a_round_gives_a_clear_page(open_app, tmp_path):
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         publisher.publish()
         assert "no round has been published yet" in text_of(open_app(paths.public_db))
+
+
+def blind_arena(paths, *, is_closed=False):
+    """Make a round that shows scores from its end on, with a finished submission; return its number."""
+    facts = sample_round(kshot_seeds=(8,))
+    rules = json.loads(facts.rules_json)
+    rules["visibility"]["scores"] = "closed"
+    facts = dataclasses.replace(facts, rules_json=json.dumps(rules), scores_from=Phase.CLOSED)
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        sealed.add_round(facts)
+        sealed.ensure_team("Lynx")
+        number = sealed.add_submission("sample", "Lynx", "done", "a" * 64, "x")
+        while claim := sealed.claim_run("w", 60):
+            sealed.finish_run(claim, sealed.start_attempt(claim), sample_result(claim, 60.0))
+        if is_closed:
+            sealed.set_phase("sample", Phase.CLOSED)
+        publisher.publish()
+    return number
+
+
+def test_round_that_hides_scores_says_so_and_not_that_nobody_has_finished(open_app, tmp_path):
+    paths = ArenaPaths(tmp_path / "arena")
+    number = blind_arena(paths)
+    hidden = "Scores show once the round has closed."
+    write_static_board(paths.public_db, tmp_path)
+    board_page = (tmp_path / "board.html").read_text()
+    board_app = open_app(paths.public_db)
+    assert [row[2] for row in tables(board_app)["Submissions"]] == ["OK"]
+    task_app = open_app(paths.public_db, "task")
+    for shown in (board_page, text_of(board_app), text_of(task_app)):
+        assert hidden in shown
+        assert "o submission is complete" not in shown
+        assert "not complete" not in shown
+        assert "in progress" not in shown
+    own = text_of(open_app(paths.public_db, "submission", id=str(number)))
+    assert hidden in own
+    assert "not ranked yet" in own
+
+
+def test_round_that_hides_scores_until_its_end_shows_them_then(open_app, tmp_path):
+    number = blind_arena(ArenaPaths(tmp_path), is_closed=True)
+    for page in ("board", "submission"):
+        shown = text_of(open_app(ArenaPaths(tmp_path).public_db, page, id=str(number)))
+        assert "Scores show" not in shown
+    assert "rank 1" in shown
 
 
 def test_new_results_appear_with_the_next_run(open_app, tmp_path):

@@ -68,6 +68,41 @@ def test_a_team_sees_its_own_score_while_the_board_hides_it(scored):
     assert "99.5" not in text
 
 
+def text_for_people(paths, *command):
+    result = CliRunner().invoke(app, [*command, "--home", str(paths.home)])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("visibility", "when", "is_own_shown"),
+    [
+        ('scores = "closed"', "once the round has closed", False),
+        ('scores = "published"\nown_scores = "closed"', "with publication", False),
+        ('scores = "published"\nown_scores = "open"', "with publication", True),
+    ],
+)
+def test_ranking_and_status_say_when_hidden_scores_show_and_how_a_team_reads_its_own(
+    scored, visibility, when, is_own_shown
+):
+    paths, number, token = scored(visibility)
+    hidden = f"Scores show {when}."
+    for of, text in (
+        ("N", text_for_people(paths, "round", "show", "blind")),
+        (number, text_for_people(paths, "status", str(number))),
+    ):
+        assert hidden in text
+        assert (f"Your own now: gradfree status {of} --own" in text) is is_own_shown
+    if is_own_shown:
+        assert hidden not in text_for_people(paths, "status", str(number), "--own", "--token", token)
+
+
+def test_ranking_and_status_of_a_round_that_shows_its_scores_say_nothing_of_it(scored):
+    paths, number, _ = scored('scores = "open"')
+    assert "Scores show" not in text_for_people(paths, "round", "show", "blind")
+    assert "Scores show" not in text_for_people(paths, "status", str(number))
+
+
 @pytest.mark.parametrize("token", ["", "somebody else's"])
 def test_nobody_else_sees_it(scored, token):
     paths, number, _ = scored('scores = "published"\nown_scores = "open"')
