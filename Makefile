@@ -87,4 +87,4 @@ toy-gates: install  ## measure what the embedded model knows, and what methods r
 	$(BIN)/python tests/bench/toy_gates.py
 
 clean:  ## remove the virtual environment and caches; arenas are kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info harness/engine/native/*.so

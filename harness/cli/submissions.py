@@ -95,11 +95,13 @@ def logs(
             ]
         )
         return
-    if not found:
+    if not found and (task is not None or seed is not None):
+        console.print("no run of that task and seed has ended; a log can be read once its run has")
+    elif not found and submission.finished_at is not None:
+        console.print("no run of it was started, so nothing was printed")
+    elif not found:
         console.print(
             f"nothing yet: a log can be read once its run has ended; how far they are: gradfree status {number}"
-            if task is None and seed is None
-            else "no run of that task and seed has ended; a log can be read once its run has"
         )
     for log in found:
         note = f": {log.message}" if log.message else ""

@@ -107,6 +107,14 @@ def test_a_toy_task_that_there_is_not_is_refused_before_the_round_is_bound(cli, 
     assert "task 'senti', split 'test': the toy data has the tasks sst2, dbpedia" in done.stderr
 
 
+def test_logs_of_a_submission_that_never_ran_say_so(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("submit", cli.solver("mine", "return Solution(zeros(model))"), "--team", "us", "--round", "mini")
+    assert "nothing yet" in cli.run("logs", "1").stdout
+    cli.run("cancel", "1")
+    assert "no run of it was started" in cli.run("logs", "1").stdout
+
+
 def test_an_export_that_cannot_be_written_says_so(cli, mini_round):
     cli.run("round", "create", mini_round)
     done = cli.run("round", "export", "mini", "--to", "/proc/nowhere/mini.zip", expect=2)
