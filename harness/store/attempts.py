@@ -150,7 +150,9 @@ def finish_run(
     run.is_official = result.is_official
     run.started_at = result.started_at
     run.ended_at = result.ended_at
-    if result.usage.calls > 0 or result.score_public is not None:
+    # A `predict` that fails on purpose has seen test rows too, and its reason code tells of them.
+    has_read_test_rows = result.usage.test_examples > 0 or result.score_public is not None
+    if attempt.metered_at is not None or result.usage.calls > 0 or has_read_test_rows:
         charge(session, run.submission, now)
     if result.usage.test_examples > 0:
         trace(

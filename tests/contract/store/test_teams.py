@@ -113,6 +113,19 @@ def test_what_ends_without_a_metered_call_or_a_score_costs_nothing(store):
     assert store.quota("toy", "Lynx").used == 1
 
 
+@pytest.mark.parametrize("test_examples", [0, 872])
+def test_a_run_that_fails_in_its_test_phase_counts_though_it_asked_nothing(store, test_examples):
+    add_round(store)
+    number = submit(store)
+    claim = store.claim_run("w", 60)
+    attempt = store.start_attempt(claim)
+    store.start_scoring(attempt)
+    usage = Usage(calls=0, test_examples=test_examples)
+    store.finish_run(claim, attempt, RunResult(Verdict.RUNTIME_ERROR, None, None, usage, 40, START, START))
+    assert store.quota("toy", "Lynx").used == 1
+    assert [event.kind for event in store.events(number)].count("quota charged") == 1
+
+
 def test_a_score_without_a_call_counts(store):
     add_round(store, max_submissions=1)
     submit(store)
