@@ -1,7 +1,8 @@
 """What a worker does about a database that is locked and a disk that is full: it waits for them.
 
 A result that took an hour to compute is not thrown away because the disk was full in the second in which
-it was to be written; and a run is not tried, and held after two tries, where nothing could be kept of it.
+it was to be written, nor because its lease ran out while it waited (unless another worker has claimed the
+run by then); and a run is not tried, and held after two tries, where nothing could be kept of it.
 """
 
 import shutil

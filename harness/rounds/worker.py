@@ -102,6 +102,7 @@ class Worker:
     _is_full: bool = field(default=False, repr=False)
     _owes_board: bool = field(default=False, repr=False)
     _published_at: float = field(default=-math.inf, repr=False)
+    _sweeps_from: float = field(default=-math.inf, repr=False)
     _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
     _scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
     _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
@@ -168,7 +169,8 @@ class Worker:
                     tidy_attempts(self.paths, run.run_id)
                 folder.mkdir()
                 artifact = self._execute(run, attempt, folder, lost)
-                self._patiently(lambda: self._keep(run, attempt, artifact), lost)
+                # Whether it comes too late is the store's to say, not the lease's.
+                self._patiently(lambda: self._keep(run, attempt, artifact), threading.Event())
             with contextlib.suppress(OSError):
                 # It is in the artifact now.
                 (folder / SOLVER_LOG).unlink()
@@ -253,13 +255,26 @@ class Worker:
         """Take the next run; None if there is none, or if the store or the disk is out of order for now."""
         try:
             if not self._has_room():
+                self._spare_others()
                 return None
             if self._owes_board or time.monotonic() - self._published_at > _PUBLISH_EVERY_S:
                 self._publish()
             take_in_uploads(self.store, self.publisher, self.paths)
-            return self.store.claim_run(self.name, self.lease_s, round_name, only_bundled=self._only_bundled)
+            return self.store.claim_run(
+                self.name,
+                self.lease_s,
+                round_name,
+                only_bundled=self._only_bundled,
+                at_work=list(self._at_work.values()),
+                is_sweeping=time.monotonic() >= self._sweeps_from,
+            )
         except STORE_FAULTS:
+            self._spare_others()
             return None
+
+    def _spare_others(self) -> None:
+        """Let other workers, that could not renew their leases now either, do so before they count as dead."""
+        self._sweeps_from = time.monotonic() + self.lease_s
 
     def _has_room(self) -> bool:
         """Say whether the disk has room for a run, and tell the operator when that changes."""

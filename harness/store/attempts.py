@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from harness.errors import InfrastructureError
 from harness.records import Status
-from harness.store.queue import WITH_CONTEXT, back_to_queue, claimed_run, hold, trace
+from harness.store.queue import LEASE_RAN_OUT, WITH_CONTEXT, back_to_queue, claimed_run, hold, trace
 from harness.store.run_result import RunResult
 from harness.store.sealed_schema import AttemptRow, PredictionRow, RunRow
 from harness.store.settling import settle_parent
@@ -116,6 +116,8 @@ def finish_run(
 ) -> None:
     """Store the result of a run; storing the same result of the same attempt again changes nothing.
 
+    The lease may have run out meanwhile, as long as nobody has claimed the run since.
+
     Raises:
         LeaseLost: the run has gone to another worker, or was cancelled.
         InfrastructureError: the attempt is not one of this run, or a score is missing.
@@ -125,8 +127,14 @@ def finish_run(
         raise InfrastructureError(f"attempt {attempt_id} is not one of run {claim.run_id}")
     if _is_stored(known, result):
         return
-    run = claimed_run(session, claim)
-    attempt, _ = _open_attempt(session, attempt_id)
+    if _is_taken_back(known, claim):
+        attempt, run = known, known.run
+        attempt.void_reason = None
+        run.is_held = False
+        run.hold_reason = ""
+    else:
+        run = claimed_run(session, claim)
+        attempt, _ = _open_attempt(session, attempt_id)
     _check_scores(run, result)
     attempt.ended_at = now
     run.status = Status.FAILED if result.score_public is None else Status.FINISHED
@@ -185,6 +193,16 @@ def finish_run(
         },
     )
     settle_parent(session, run.submission, now)
+
+
+def _is_taken_back(attempt: AttemptRow, claim: ClaimedRun) -> bool:
+    """Say whether an attempt's run waits again for its worker's silence alone, and nobody has claimed it."""
+    run = attempt.run
+    return (
+        run.status is Status.QUEUED
+        and run.claim_number == claim.claim_number == attempt.claim_number
+        and attempt.void_reason == LEASE_RAN_OUT
+    )
 
 
 def _open_attempt(session: Session, attempt_id: int) -> tuple[AttemptRow, RunRow]:

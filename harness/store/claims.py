@@ -4,6 +4,7 @@ Every worker does this at every turn, with the database's one write lock in its 
 and written by themselves, and no row is loaded whole.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -37,9 +38,12 @@ def claim_run(
     round_id: int | None = None,
     *,
     only_bundled: bool = False,
+    at_work: Collection[ClaimedRun] = (),
+    is_sweeping: bool = True,
 ) -> ClaimedRun | None:
     """Take the first waiting run, or None if nothing waits. Leases that ran out are swept first."""
-    sweep_expired(session, now)
+    if is_sweeping:
+        sweep_expired(session, now, at_work)
     first = select(RunRow.id).where(RunRow.status == Status.QUEUED, RunRow.is_held.is_(False))
     first = first.where(*_of_submissions(round_id, only_bundled=only_bundled))
     # SKIP LOCKED lets workers on PostgreSQL claim side by side; SQLite has one writer anyway.

@@ -7,7 +7,8 @@ renews. Each claim has a number, and whatever a worker writes must name the run'
 a worker that was thought dead cannot write over the one that took its place.
 
 An attempt (see `attempts`) ends in a result, or void. A void attempt leaves no charges, no score and no
-prediction: the run starts again from zero under the same seeds. Two internal errors in a row, or three
+prediction: the run starts again from zero under the same seeds. The result of a worker that could not
+renew its lease is taken all the same while nobody else has claimed the run. Two internal errors in a row, or three
 lost leases, hold the run for the organizer; a held run waits, so its submission has not ended.
 
 Whose run is next: every run gets a turn when it is queued, one more than the last one of its team, and
@@ -16,7 +17,7 @@ team that queues a hundred submissions has turns far ahead, and another team's f
 a team that was away gains nothing from it. Reference methods and rejudges wait behind everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 __all__ = [
     "CANCELLED",
     "HELD_BY_WORKER",
+    "LEASE_RAN_OUT",
     "MAX_LOST_LEASES",
     "PLAIN_REASONS",
     "WITH_CONTEXT",
@@ -133,14 +135,19 @@ def hold(run: RunRow, reason: str) -> None:
     run.hold_reason = f"{reason}; the organizer was told, and it counts against nobody's quota"
 
 
-def sweep_expired(session: Session, now: datetime) -> int:
-    """Take back every run whose lease ran out; return how many there were."""
+def sweep_expired(session: Session, now: datetime, at_work: Collection[ClaimedRun] = ()) -> int:
+    """Take back every run whose lease ran out, but those that the caller is at work on; return how many."""
     ran_out = or_(RunRow.lease_expires_at.is_(None), RunRow.lease_expires_at < now)
     is_expired = (RunRow.status.in_(HELD_BY_WORKER), ran_out)
     # Asked at every claim, and nearly always answered with no: so without the rows themselves.
     if session.scalar(select(RunRow.id).where(*is_expired).limit(1)) is None:
         return 0
-    expired = session.scalars(select(RunRow).where(*is_expired)).all()
+    alive = {(claim.run_id, claim.claim_number) for claim in at_work}
+    expired = [
+        run
+        for run in session.scalars(select(RunRow).where(*is_expired))
+        if (run.id, run.claim_number) not in alive
+    ]
     for run in expired:
         _void_open(run, LEASE_RAN_OUT, now)
         run.n_lost_leases += 1

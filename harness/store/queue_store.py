@@ -1,5 +1,7 @@
 """The queue of the sealed store, one transaction per method."""
 
+from collections.abc import Collection
+
 from harness.store import attempts, claims, queue, rounds
 from harness.store.run_result import RunResult
 from harness.store.transactions import Transactions
@@ -12,7 +14,14 @@ class QueueStore(Transactions):
     """Claims, leases, attempts and results."""
 
     def claim_run(
-        self, worker: str, lease_s: float, round_name: str | None = None, *, only_bundled: bool = False
+        self,
+        worker: str,
+        lease_s: float,
+        round_name: str | None = None,
+        *,
+        only_bundled: bool = False,
+        at_work: Collection[ClaimedRun] = (),
+        is_sweeping: bool = True,
     ) -> ClaimedRun | None:
         """Take the next run, participants before baselines; None if nothing waits.
 
@@ -21,6 +30,8 @@ class QueueStore(Transactions):
             lease_s: seconds until the run may be taken away; renew with `heartbeat`.
             round_name: only runs of this round.
             only_bundled: only runs of reference methods and packaged examples.
+            at_work: what this process has claimed and is at: alive, whatever the leases say.
+            is_sweeping: take back runs of others whose lease ran out.
 
         Raises:
             UsageError: no such round.
@@ -28,7 +39,14 @@ class QueueStore(Transactions):
         with self._transaction() as session:
             round_id = None if round_name is None else rounds.find_round(session, round_name).id
             return claims.claim_run(
-                session, worker, lease_s, self._clock(), round_id, only_bundled=only_bundled
+                session,
+                worker,
+                lease_s,
+                self._clock(),
+                round_id,
+                only_bundled=only_bundled,
+                at_work=at_work,
+                is_sweeping=is_sweeping,
             )
 
     def has_waiting_runs(self, round_name: str | None = None, *, only_bundled: bool = False) -> bool:
@@ -89,8 +107,11 @@ class QueueStore(Transactions):
     def finish_run(self, run: ClaimedRun, attempt_id: int, result: RunResult) -> None:
         """Store a result, and the submission's verdict with the last one. Safe to repeat after a crash.
 
+        A run whose lease ran out and that nobody has claimed since takes it too: a worker that could not
+        reach the store to renew it has not worked for nothing.
+
         Raises:
-            LeaseLost: the run is no longer this worker's; nothing was stored.
+            LeaseLost: another worker has claimed the run, or it was cancelled; nothing was stored.
             InfrastructureError: the attempt belongs to another run.
         """
         with self._transaction() as session:

@@ -204,6 +204,53 @@ def test_lease_that_ran_out_goes_to_another_worker_and_shuts_out_the_first(store
     assert store.get_submission(late.submission_id).runs[0].calls == 0
 
 
+def test_a_result_that_comes_after_the_lease_is_taken_while_nobody_has_claimed_the_run(store, clock):
+    number = submit(store)
+    claim = store.claim_run("a", 60)
+    for _ in range(3):
+        late, attempt = claim, store.start_attempt(claim)
+        store.note_metered(attempt)
+        clock.advance(61)
+        assert store.sweep_expired() == 1
+        claim = store.claim_run("a", 60)
+    store.release_run(claim)
+    assert claim.run_id != late.run_id, "three lost leases hold it"
+    for _ in range(2):
+        store.finish_run(late, attempt, result(artifact_sha256="e" * 64))
+    (run,) = [run for run in store.get_submission(number).runs if run.run_id == late.run_id]
+    assert (run.status, run.score_public, run.is_held, run.n_attempts) == (Status.FINISHED, 70.0, False, 3)
+    assert (kinds(store, number).count("run ended"), kinds(store, number).count("quota charged")) == (1, 1)
+    assert store.sweep() == 0
+
+
+def test_a_result_that_comes_after_the_lease_ends_no_cancelled_or_void_attempt(store, clock):
+    first, second = submit(store), submit(store)
+    late = store.claim_run("a", 60)
+    attempt = store.start_attempt(late)
+    clock.advance(61)
+    store.sweep_expired()
+    store.cancel_submission(first)
+    with pytest.raises(LeaseLost):
+        store.finish_run(late, attempt, result())
+    void = store.claim_run("a", 60)
+    attempt = store.start_attempt(void)
+    store.void_attempt(attempt, "device lost")
+    with pytest.raises(LeaseLost):
+        store.finish_run(void, attempt, result())
+    assert [run.score_public for run in store.get_submission(second).runs] == [None] * 4
+
+
+def test_a_claim_takes_back_neither_what_its_own_process_is_at_nor_anything_if_told_so(store, clock):
+    submit(store)
+    own, other = store.claim_run("a", 60), store.claim_run("b", 60)
+    clock.advance(61)
+    third = store.claim_run("a", 60, is_sweeping=False)
+    assert third.run_id not in {own.run_id, other.run_id}
+    assert store.claim_run("a", 60, at_work=[own, third]).run_id == other.run_id
+    assert store.heartbeat(own, 60)
+    assert not store.heartbeat(other, 60)
+
+
 def test_a_run_whose_worker_dies_while_it_is_scored_starts_again(store, clock):
     submit(store)
     late = store.claim_run("a", 60)

@@ -255,6 +255,42 @@ def test_a_lock_held_longer_than_anybody_waits_ends_no_run_and_no_worker(
         holder.close()
 
 
+@pytest.mark.parametrize(("n_workers", "slots"), [(1, 2), (2, 1)])
+def test_a_result_outlives_a_lock_held_longer_than_its_lease_though_others_look_for_work(
+    cli, tmp_path, mini_round, monkeypatch, n_workers, slots
+):
+    monkeypatch.setattr(database, "WRITER_BUSY_TIMEOUT_MS", 200)
+    paths, numbers = arena(tmp_path / "arena", mini_round, cli.solver("one", QUERIES))
+    locked = threading.Event()
+
+    def hold_the_lock():
+        other = sqlite3.connect(paths.sealed_db, isolation_level=None, timeout=10)
+        other.execute("BEGIN IMMEDIATE")
+        locked.set()
+        time.sleep(8.0)
+        other.execute("ROLLBACK")
+        other.close()
+
+    thread = threading.Thread(target=hold_the_lock)
+
+    def observe(each):
+        # With its last query the run has only its scoring before it.
+        if each.progress and each.progress.calls == 3 and not locked.is_set():
+            thread.start()
+            locked.wait()
+
+    workers = [
+        threading.Thread(target=working, args=(paths, observe), kwargs={"slots": slots})
+        for _ in range(n_workers)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    thread.join()
+    check(paths, numbers, n_attempts=1)
+
+
 def _runs(paths, number):
     with SealedStore.open(paths) as sealed:
         return sealed.get_submission(number).runs
