@@ -153,7 +153,7 @@ def apply_rejudge(session: Session, row: RejudgeRow, now: datetime) -> int:
     """Let the second results stand; return how many runs differ.
 
     Raises:
-        UsageError: a staged run has not ended.
+        UsageError: a staged run has not ended, or was cancelled.
     """
     waiting = session.scalar(
         select(func.count())
@@ -164,6 +164,17 @@ def apply_rejudge(session: Session, row: RejudgeRow, now: datetime) -> int:
     if waiting:
         raise UsageError(
             f"{waiting} staged runs have not ended; let a worker finish them, or cancel the rejudge"
+        )
+    # Cancelled is no result to put in the place of one.
+    cancelled = session.scalars(
+        select(SubmissionRow.id).where(
+            SubmissionRow.rejudge_id == row.id, SubmissionRow.status == Status.CANCELLED
+        )
+    ).all()
+    if cancelled:
+        raise UsageError(
+            f"staged submissions {', '.join(map(str, cancelled))} were cancelled and have no second result; "
+            "cancel the rejudge and stage it again"
         )
     n_different = len(differences(session, row))
     originals: dict[int, SubmissionRow] = {}

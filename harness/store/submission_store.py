@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from harness.errors import UsageError
 from harness.records import IntArray
 from harness.store import evidence, rounds, submissions, teams, uploads
 from harness.store.events import Event, append_event, read_events
@@ -146,10 +147,16 @@ class SubmissionStore(Transactions):
         """End a submission's runs that have not ended.
 
         Raises:
-            UsageError: there is none of that number, or it has ended.
+            UsageError: there is none of that number, it has ended, or it is a rejudge's staged copy.
         """
         with self._transaction() as session:
             row = submissions.find_submission(session, submission_id)
+            if row.rejudge_id is not None:
+                # Its result would take the place of the first one.
+                raise UsageError(
+                    f"submission {submission_id} is a staged copy, which ends with its rejudge alone: "
+                    f"gradfree rejudge cancel {row.round.name}"
+                )
             submissions.cancel_submission(session, row, reason, self._clock())
 
     def add_upload(

@@ -229,6 +229,28 @@ def test_a_staged_rejudge_changes_nothing_until_it_is_applied(arena):
     assert late.name == "late"
 
 
+def test_a_staged_copy_is_cancelled_by_nobody_and_one_that_was_is_never_applied(arena):
+    sealed, _, _ = arena
+    number = enter(sealed, "Lynx", 0.9)
+    before = sealed.get_submission(number)
+    sealed.stage_rejudge("toy")
+    (copy,) = [item for item in sealed.list_submissions(is_everything=True) if item.submission_id != number]
+    with pytest.raises(UsageError, match=r"staged copy.*gradfree rejudge cancel toy"):
+        sealed.cancel_submission(copy.submission_id)
+    with sealed.engine.begin() as connection:
+        # As an earlier version let a team do.
+        connection.exec_driver_sql(
+            f"UPDATE runs SET status = 'cancelled' WHERE submission_id = {copy.submission_id}"
+        )
+        connection.exec_driver_sql(
+            f"UPDATE submissions SET status = 'cancelled' WHERE id = {copy.submission_id}"
+        )
+    with pytest.raises(UsageError, match=f"staged submissions {copy.submission_id} were cancelled"):
+        sealed.apply_rejudge("toy")
+    assert sealed.get_submission(number) == before
+    sealed.cancel_rejudge("toy")
+
+
 def test_a_cancelled_rejudge_leaves_everything_as_it_was(arena):
     sealed, publisher, paths = arena
     enter(sealed, "Lynx", 0.9)
