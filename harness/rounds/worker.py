@@ -15,12 +15,12 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.engine import Scheduler
-from harness.errors import GradfreeError
+from harness.errors import GradfreeError, InfrastructureError
 from harness.rounds.admission import Admission, machine_bytes
 from harness.rounds.faults import STORE_FAULTS, has_room, patiently
 from harness.rounds.lease import leased
@@ -99,7 +99,6 @@ class Worker:
     lease_s: float = 30.0
     patience_s: float = 600.0
     min_free_bytes: int = 64 * 2**20
-    _is_full: bool = field(default=False, repr=False)
     _owes_board: bool = field(default=False, repr=False)
     _published_at: float = field(default=-math.inf, repr=False)
     _sweeps_from: float = field(default=-math.inf, repr=False)
@@ -108,6 +107,7 @@ class Worker:
     _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _faults: dict[str, str] = field(default_factory=dict, repr=False)
     _at_work: dict[int, ClaimedRun] = field(default_factory=dict, repr=False)
 
     @property
@@ -253,13 +253,16 @@ class Worker:
 
     def _claim(self, round_name: str | None) -> ClaimedRun | None:
         """Take the next run; None if there is none, or if the store or the disk is out of order for now."""
-        try:
-            if not self._has_room():
-                self._spare_others()
-                return None
+        with self._telling_faults("no run is started"):
+            if not has_room(self.paths.home, self.min_free_bytes):
+                raise InfrastructureError(
+                    f"the disk of {self.paths.home} has less than {self.min_free_bytes:,} bytes left"
+                )
             if self._owes_board or time.monotonic() - self._published_at > _PUBLISH_EVERY_S:
                 self._publish()
-            take_in_uploads(self.store, self.publisher, self.paths)
+            # What waits in the queue does not wait for a spool that cannot be read.
+            with self._telling_faults("uploads of the web page are not taken in"):
+                take_in_uploads(self.store, self.publisher, self.paths)
             return self.store.claim_run(
                 self.name,
                 self.lease_s,
@@ -268,27 +271,22 @@ class Worker:
                 at_work=list(self._at_work.values()),
                 is_sweeping=time.monotonic() >= self._sweeps_from,
             )
-        except STORE_FAULTS:
-            self._spare_others()
-            return None
-
-    def _spare_others(self) -> None:
-        """Let other workers, that could not renew their leases now either, do so before they count as dead."""
+        # Other workers could not renew their leases either: give them time before they count as dead.
         self._sweeps_from = time.monotonic() + self.lease_s
+        return None
 
-    def _has_room(self) -> bool:
-        """Say whether the disk has room for a run, and tell the operator when that changes."""
-        is_full = not has_room(self.paths.home, self.min_free_bytes)
-        if is_full and not self._is_full:
-            self._tell(
-                RunEvent(
-                    None,
-                    fault=f"the disk of {self.paths.home} has less than {self.min_free_bytes:,} bytes left; "
-                    "no run is started until there is room",
-                )
-            )
-        self._is_full = is_full
-        return not is_full
+    @contextlib.contextmanager
+    def _telling_faults(self, what: str) -> Iterator[None]:
+        """Go on after a fault of the store or the disk; tell the operator when one begins, or becomes another."""
+        try:
+            yield
+        except STORE_FAULTS as error:
+            fault = f"{what}: {error}"
+            if self._faults.get(what) != fault:
+                self._faults[what] = fault
+                self._tell(RunEvent(None, fault=f"{fault}; tried again until it is mended"))
+        else:
+            self._faults.pop(what, None)
 
     def _keep(self, run: ClaimedRun, attempt: int, artifact: Artifact) -> None:
         """Write the artifact, then the rows derived from it. Safe to repeat."""

@@ -18,6 +18,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -150,10 +151,13 @@ def _remove_older(paths: Iterable[Path], seconds: float) -> None:
 def _read_request(folder: Path) -> dict[str, Any] | None:
     """Return the request of an upload, or None if it is not one that `drop` wrote."""
     try:
-        descriptor = os.open(folder / "request.json", os.O_RDONLY | os.O_NOFOLLOW)
+        # Opening a pipe would wait for somebody to write into it.
+        descriptor = os.open(folder / "request.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
             request = json.loads(file.read(_MAX_REQUEST_BYTES))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     is_sound = (
         isinstance(request, dict)

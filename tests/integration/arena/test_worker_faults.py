@@ -160,6 +160,33 @@ def test_a_cancelled_run_is_stopped_and_the_worker_takes_the_next(cli, arena_wit
     assert [event.kind for event in sealed.events(number)].count("quota charged") == 1
 
 
+def test_a_spool_that_cannot_be_read_stops_no_run_and_is_told_once(cli, arena_with):
+    worker, sealed, number, events = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    # As where the web page runs as another user and made it; root may read that too, but no file as a folder.
+    worker.paths.spool.mkdir()
+    (worker.paths.spool / ".lock").mkdir()
+    assert worker.run_until_idle() == 1
+    assert sealed.get_submission(number).verdict is Verdict.OK
+    (told,) = [event.fault for event in events if event.run is None]
+    assert told.startswith("uploads of the web page are not taken in: [Errno 21]")
+
+
+def test_a_store_that_gives_no_run_is_told_once_and_tried_again(cli, arena_with, monkeypatch):
+    worker, sealed, number, events = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    claim_run, tries = sealed.claim_run, []
+
+    def third_works(*arguments, **options):
+        tries.append(arguments)
+        return locked() if len(tries) < 3 else claim_run(*arguments, **options)
+
+    monkeypatch.setattr(sealed, "claim_run", third_works)
+    assert worker.run_until_idle() == 1
+    assert sealed.get_submission(number).verdict is Verdict.OK
+    (told,) = [event.fault for event in events if event.run is None]
+    assert told.startswith("no run is started: ")
+    assert "database is locked" in told
+
+
 def test_a_retry_keeps_every_seed(cli, arena_with, monkeypatch):
     code = "return Solution(zeros(model), state={'none': np.zeros(1)})"
     predict = "return response.logits.mean(0).argmax(-1)"

@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import threading
 import time
 
 import pytest
@@ -56,7 +57,7 @@ def test_answer_to_an_unknown_number_is_none(spool, number):
     assert spool.answer_to(number) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"round": 1, "token": "x"}', "{"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"round": 1, "token": "x"}', "{", "[" * 4096])
 def test_what_is_no_upload_is_removed(spool, tmp_path, content):
     spool.create()
     folder = tmp_path / "spool" / "uploads" / ("a" * 32)
@@ -64,6 +65,19 @@ def test_what_is_no_upload_is_removed(spool, tmp_path, content):
     (folder / "request.json").write_text(content)
     (folder / "submission.zip").write_bytes(ZIP)
     assert list(spool.waiting()) == []
+    assert not folder.exists()
+
+
+def test_pipe_in_the_place_of_the_request_is_removed_and_waited_for_by_nobody(spool, tmp_path):
+    spool.create()
+    folder = tmp_path / "spool" / "uploads" / ("a" * 32)
+    folder.mkdir()
+    os.mkfifo(folder / "request.json")
+    (folder / "submission.zip").write_bytes(ZIP)
+    looking = threading.Thread(target=lambda: list(spool.waiting()), daemon=True)
+    looking.start()
+    looking.join(30)
+    assert not looking.is_alive()
     assert not folder.exists()
 
 
