@@ -122,13 +122,18 @@ def submit(
         InfrastructureError: the disk or the database is out of order; nothing was handed in.
     """
     submission = read_submission(path, config.limits.submission_bytes)
+    store.ensure_team(team, is_baseline_owner=is_baseline)
+    if not is_baseline:
+        # Else whoever is refused again and again fills the disk.
+        store.check_admission(
+            config.name, team, is_example=is_example, round_version=config.round.version, token=token
+        )
     try:
         kept = submission.write_to(paths.submissions)
     except OSError as error:
         raise InfrastructureError(
             f"the submission cannot be kept, and was not handed in: {error.strerror or error}"
         ) from error
-    store.ensure_team(team, is_baseline_owner=is_baseline)
     number = store.add_submission(
         config.name,
         team,

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+from sqlalchemy.orm import Session
+
 from harness.errors import UsageError
 from harness.records import IntArray
 from harness.store import evidence, rounds, submissions, teams, uploads
 from harness.store.events import Event, append_event, read_events
+from harness.store.sealed_schema import RoundRow, TeamRow
 from harness.store.transactions import Transactions
 from harness.store.values import StoredSubmission
 
@@ -14,6 +17,34 @@ __all__ = ["SubmissionStore"]
 
 class SubmissionStore(Transactions):
     """Submissions, uploaded predictions, and the audit of both."""
+
+    def check_admission(
+        self,
+        round_name: str,
+        team: str,
+        *,
+        is_example: bool = False,
+        round_version: str | None = None,
+        token: str | None = None,
+    ) -> None:
+        """Check whether a team may hand in now, so that files are kept of nobody who may not.
+
+        `add_submission` decides, by the same rules.
+
+        Raises:
+            UsageError: no such round or team, the token is not its own, the round is not open, or the quota
+                is used up.
+        """
+        with self.reading() as session:
+            round_row = rounds.find_round(session, round_name, round_version)
+            self._admit(session, round_row, teams.find_team(session, team), token, is_example=is_example)
+
+    def _admit(
+        self, session: Session, round_row: RoundRow, team_row: TeamRow, token: str | None, *, is_example: bool
+    ) -> None:
+        is_registered_only = round_row.is_registered_only and not is_example
+        teams.authenticate(team_row, token, is_registered_only=is_registered_only)
+        teams.admit(session, round_row, team_row, self._clock())
 
     def add_submission(
         self,
@@ -55,9 +86,7 @@ class SubmissionStore(Transactions):
             round_row = rounds.find_round(session, round_name, round_version)
             team_row = teams.find_team(session, team)
             if not (is_baseline or is_entered_by_organizer):
-                is_registered_only = round_row.is_registered_only and not is_example
-                teams.authenticate(team_row, token, is_registered_only=is_registered_only)
-                teams.admit(session, round_row, team_row, self._clock())
+                self._admit(session, round_row, team_row, token, is_example=is_example)
             row = submissions.add_submission(
                 session,
                 round_row,

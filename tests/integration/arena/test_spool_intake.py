@@ -17,6 +17,7 @@ from harness.rounds.spool_intake import intake_running, take_in_uploads
 from harness.store import ArenaPaths, Phase, Publisher, SealedStore
 from harness.store import spool as spool_module
 from harness.store.spool import Spool
+from harness.store.values import Quota
 
 
 @pytest.fixture
@@ -77,6 +78,22 @@ def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token
         assert answers[0].submission_id is not None
     else:
         assert "has used its quota" in answers[-1].message
+
+
+@pytest.mark.parametrize("why", ["the round is closed", "the quota is used up"])
+def test_of_a_refused_upload_nothing_stays_on_the_disk(arena, token, monkeypatch, why):
+    sealed, _, paths = arena
+    spool = Spool(paths.spool)
+    if why == "the round is closed":
+        sealed.set_phase("toy", Phase.CLOSED)
+    else:
+        monkeypatch.setattr("harness.store.teams.quota_of", lambda *_: Quota(1, 1, 0, 0, 1, 1))
+    number = spool.drop("toy", token, zip_of(GOOD_FILES))
+    assert take_in_uploads(*arena) == 0
+    assert ("not open" if why == "the round is closed" else "has used its quota") in spool.answer_to(
+        number
+    ).message
+    assert list(paths.submissions.iterdir()) == []
 
 
 def test_upload_that_breaks_a_parser_is_answered_and_the_next_one_taken_in(arena, token, monkeypatch):
