@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -64,12 +66,15 @@ def worker(
             return
         stop = threading.Event()
 
-        def stop_politely(number: int, _frame: object) -> None:
-            """Let the run in progress end; a second signal acts at once."""
-            stop.set()
-            signal.signal(number, signal.SIG_DFL)
+        def handle_both(handler: Callable[[int, FrameType | None], object]) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, handler)
 
-        signal.signal(signal.SIGINT, stop_politely)
-        signal.signal(signal.SIGTERM, stop_politely)
+        def stop_politely(_number: int, _frame: FrameType | None) -> None:
+            """Let the run in progress end; a second signal interrupts, so that the run is given back at once."""
+            stop.set()
+            handle_both(signal.default_int_handler)
+
+        handle_both(stop_politely)
         console.print("waiting for runs; stop with Ctrl-C")
         runner.run_forever(stop)

@@ -5,7 +5,10 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from arena_books import check_books
@@ -96,6 +99,39 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     # Both attempts that read test rows say so, also the one that left no result.
     n_reads = 1 + (moment == "predict")
     assert rows(cli.home, "SELECT count(*) FROM events WHERE kind = 'scoring started'") == [(n_reads,)]
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_worker_told_twice_to_stop_gives_its_run_back_and_nothing_counts_against_it(cli, mini_round, slots):
+    patient = re.sub(r"(?m)^(solver_s|cpu_s) = .*$", r"\1 = 300.0", mini_round.read_text())
+    mini_round.write_text(patient)
+    cli.run("round", "create", mini_round)
+    sleeper = cli.solver(
+        "sleeper", "model.query(zeros(model))\ntime.sleep(200)\nreturn Solution(zeros(model))"
+    )
+    cli.run("submit", sleeper, "--round", "mini", "--team", "us")
+    command = [
+        Path(sys.executable).with_name("gradfree"),
+        "worker",
+        "--slots",
+        str(slots),
+        "--home",
+        cli.home,
+    ]
+    worker = subprocess.Popen([*map(str, command)], start_new_session=True, stdout=subprocess.DEVNULL)
+    wait_for_queries(cli.home, 1, worker)
+    family = descendants(worker.pid)
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(2)
+    assert worker.poll() is None, "the first signal lets the run end"
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(timeout=60)
+    assert rows(cli.home, "SELECT status, worker, n_lost_leases FROM runs") == [("queued", None, 0)]
+    assert rows(cli.home, "SELECT void_reason FROM attempts") == [("released by the worker",)]
+    deadline = time.monotonic() + 10
+    while alive(family) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert alive(family) == []
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
