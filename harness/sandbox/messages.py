@@ -27,6 +27,7 @@ __all__ = [
 _Text = Annotated[str, Field(max_length=META_MAX_BYTES)]
 _Name = Annotated[str, Field(max_length=128)]
 _Int = Annotated[int, Field(ge=-(2**62), le=2**62)]
+_KEY_CHARS = 200
 _M = TypeVar("_M", bound=BaseModel)
 _Dimension = Annotated[int, Field(ge=0, le=PAYLOAD_MAX_BYTES)]
 
@@ -125,14 +126,16 @@ def read_message(model: type[_M], frame: Frame) -> _M:
 
     Raises:
         FrameError: an unknown or missing key, a wrong type, a value out of range, or text that
-            is not valid Unicode.
+            is not valid Unicode; its own text is short and printable, whatever was sent.
     """
     try:
         return model.model_validate(frame.meta)
     except ValidationError as error:
-        # The input is left out: it is hostile, and may be as long as a frame's meta.
+        # The input is left out, and of a key only what is short and plain: both are hostile, and may be as
+        # long as a frame's meta.
         first = error.errors(include_input=False, include_url=False)[0]
-        msg = f"{frame.type.name} frame: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        key = ascii(".".join(map(str, first["loc"]))[:_KEY_CHARS])
+        msg = f"{frame.type.name} frame: {key}: {first['msg']}"
         raise FrameError(msg) from None
 
 

@@ -24,7 +24,15 @@ from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.service import BlackBoxService
 from harness.sandbox.solution_check import BadSolutionError, build_solution
 
-__all__ = ["Answer", "Ended", "RequestServer", "ended_by_error", "response_arrays"]
+__all__ = [
+    "Answer",
+    "Ended",
+    "RequestServer",
+    "ended_by_error",
+    "for_people",
+    "printable",
+    "response_arrays",
+]
 
 _MESSAGE_CHARS = 4000
 
@@ -40,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The conversation is over."""
+    """The conversation is over; its message may quote the participant's process, see `for_people`."""
 
     verdict: Verdict
     message: str = ""
@@ -130,7 +138,7 @@ class RequestServer:
             if self.invalid_queries >= self._policy.max_invalid_queries:
                 return Ended(
                     Verdict.PROTOCOL_VIOLATION,
-                    f"{self.invalid_queries} invalid queries; the last: {str(error)[:_MESSAGE_CHARS]}",
+                    f"{self.invalid_queries} invalid queries; the last: {error}",
                 )
             return self._refuse(ErrorKind.INVALID, error)
         specs, payload = encode_arrays(arrays)
@@ -249,7 +257,12 @@ def ended_by_error(message: ErrorMessage) -> Ended:
         ErrorKind.SOLUTION: ("solve() returned no usable solution: ", Verdict.RUNTIME_ERROR),
         ErrorKind.LOAD: ("the submission cannot be loaded: ", Verdict.RUNTIME_ERROR),
     }.get(message.kind, ("", Verdict.RUNTIME_ERROR))
-    return Ended(verdict, prefix + printable(message.message[:_MESSAGE_CHARS]))
+    return Ended(verdict, prefix + message.message)
+
+
+def for_people(message: str) -> str:
+    """Return a message that may quote a participant's process, bounded and printable."""
+    return printable(message[:_MESSAGE_CHARS])
 
 
 def printable(text: str) -> str:

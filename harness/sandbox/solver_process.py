@@ -62,7 +62,7 @@ from harness.sandbox.messages import ErrorMessage, LoadedMessage, read_message
 from harness.sandbox.outcome import SolveOutcome, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.requests import Ended, RequestServer, ended_by_error
+from harness.sandbox.requests import Ended, RequestServer, ended_by_error, for_people
 from harness.sandbox.service import BlackBoxService
 from harness.sandbox.snapshot import read_submission
 from harness.sandbox.verdicts import verdict_of_death
@@ -157,7 +157,7 @@ class _Run:
         if process.watchdog.breach is not None:
             return verdict_of_death(process, self._policy)
         self.solution = ended.solution
-        return ended.verdict, ended.message
+        return ended.verdict, for_people(ended.message)
 
     def _send_task(self, submission: SubmissionSource, task: Task) -> None:
         document = {

@@ -265,6 +265,21 @@ def test_solve_unloadable_submission_is_runtime_error(sandbox, source, entry, me
     assert not result["has_predict"]
 
 
+def test_solve_hostile_key_reaches_people_short_and_printable(sandbox):
+    body = """
+import json, os, struct
+meta = {"layer": None, "base": None, "split": "train", "wording": 0, "outputs": [], "arrays": []}
+meta = json.dumps(meta | {"\\x1b]0;owned\\x07" * 2000: 1}).encode()
+os.write(3, struct.pack("<4sBBHIIQ", b"GFA1", 19, 0, 0, 1, len(meta), 0) + meta)
+time.sleep(60)
+"""
+    result = sandbox.solve(solver("import time" + body))
+    assert result["verdict"] == "PV"
+    assert "Extra inputs" in result["message"]
+    assert result["message"].isprintable()
+    assert len(result["message"]) < 1000
+
+
 def test_solve_failure_of_service_is_ours(sandbox):
     result = sandbox.solve(solver("model.query(GOOD)"), raises="engine on fire")
     assert result["error"] == "InfrastructureError"

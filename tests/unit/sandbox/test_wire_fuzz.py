@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.sandbox.arrays import decode_arrays
@@ -49,6 +49,17 @@ def test_messages_any_meta_gives_message_or_frame_error(meta):
     for model in (QueryMessage, SolutionMessage, WordingMessage):
         with contextlib.suppress(FrameError):
             read_message(model, Frame(FrameType.QUERY, 1, meta, bytearray()))
+
+
+@given(st.dictionaries(st.text(), JSON))
+@example({"\x1b]0;owned\x07\x00" * 4000: 1})
+def test_messages_any_further_key_gives_a_frame_error_that_people_may_read(further):
+    good = {"layer": None, "base": None, "split": "train", "wording": 0, "outputs": [], "arrays": []}
+    try:
+        read_message(QueryMessage, Frame(FrameType.QUERY, 1, further | good, bytearray()))
+    except FrameError as error:
+        assert str(error).isprintable()  # noqa: PT017 - no error is right as well
+        assert len(str(error)) < 1000  # noqa: PT017
 
 
 @given(
