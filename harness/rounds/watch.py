@@ -1,24 +1,29 @@
 """How an attempt goes, told to the store and the board while it runs."""
 
-import contextlib
 import math
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from harness.rounds.faults import STORE_FAULTS
+from harness.rounds.background import repeating
 from harness.session.blackbox import Progress
-from harness.store import ClaimedRun, Publisher, SealedStore, StoreUnavailable
+from harness.store import ClaimedRun, LeaseLost, Publisher, SealedStore
 
 __all__ = ["AttemptWatch"]
 
+_LOOK_EVERY_S = 0.05
 _REPORT_EVERY_S = 2.0
-"""Between two reports of a run's progress to the board."""
+"""Between two reports of a run's progress to the board, and between two tries at a store out of order."""
+_NOTE_S = 1.0
+"""The longest that an attempt waits for the note of its first metered query."""
 
 
 class AttemptWatch:
     """Notes the first metered query in the store, and the progress on the board now and then.
 
-    While either is out of order the run goes on: it must neither wait for them nor end by them.
+    A thread writes them: while either is out of order the run goes on, and it does not end by them. Only
+    its first query waits a moment for the note, so that who cancels a run on what it shows is charged.
     """
 
     def __init__(
@@ -28,6 +33,7 @@ class AttemptWatch:
         run: ClaimedRun,
         attempt: int,
         publish: Callable[[], None],
+        lost: threading.Event,
     ) -> None:
         """Watch an attempt.
 
@@ -37,32 +43,46 @@ class AttemptWatch:
             run: claimed.
             attempt: its open attempt.
             publish: brings the board up to date, and never fails.
+            lost: set if the run turns out to be no longer this worker's.
         """
         self._store = store
         self._publisher = publisher
         self._run = run
         self._attempt = attempt
         self._publish = publish
-        self._is_metered = False
-        self._reported_at = -math.inf
+        self._lost = lost
+        self._newest: Progress | None = None
+        self._written: Progress | None = None
+        self._is_noted = threading.Event()
+        self._tried_at = -math.inf
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Write from a thread until the block ends."""
+        return repeating("watch", _LOOK_EVERY_S, self._write)
 
     def on_query(self, progress: Progress) -> None:
-        """Take note of a query.
+        """Take note of a query."""
+        is_first = self._newest is None
+        self._newest = progress
+        if is_first:
+            self._is_noted.wait(_NOTE_S)
 
-        Raises:
-            LeaseLost: the run is no longer this worker's.
-        """
-        if not self._is_metered:
-            # A run cancelled from now on counts against the quota. While the store is out of order
-            # the next query notes it.
-            with contextlib.suppress(StoreUnavailable):
+    def _write(self) -> bool:
+        """Write what is new; what a store out of order refuses is tried again later."""
+        newest, now = self._newest, time.monotonic()
+        if newest is None or newest is self._written or now - self._tried_at < _REPORT_EVERY_S:
+            return True
+        self._tried_at = now
+        if not self._is_noted.is_set():
+            # A run cancelled from now on counts against the quota.
+            try:
                 self._store.note_metered(self._attempt)
-                self._is_metered = True
-        now = time.monotonic()
-        if now - self._reported_at < _REPORT_EVERY_S:
-            return
-        with contextlib.suppress(*STORE_FAULTS):
-            if self._reported_at == -math.inf:
-                self._publish()
-            self._publisher.report(self._run, progress.calls, progress.best_train_loss)
-        self._reported_at = now
+            except LeaseLost:
+                self._lost.set()
+                return False
+            self._is_noted.set()
+        if self._written is None:
+            self._publish()
+        self._publisher.report(self._run, newest.calls, newest.best_train_loss)
+        self._written = newest
+        return True

@@ -214,20 +214,20 @@ class Worker:
             ),
             lost,
         )
-        with self._admission.hold(attempt_bytes(arena, loaded)):
+        watch = AttemptWatch(self.store, self.publisher, run, attempt, self._publish, lost)
+        with self._admission.hold(attempt_bytes(arena, loaded)), watch.writing():
             return run_attempt(
                 arena,
                 spec,
                 folder,
                 self.mode,
-                self._on_query(run, attempt),
+                self._on_query(run, watch),
                 lost,
                 lambda: self._start_scoring(attempt, lost),
             )
 
-    def _on_query(self, run: ClaimedRun, attempt: int) -> Callable[[Progress], None]:
+    def _on_query(self, run: ClaimedRun, watch: AttemptWatch) -> Callable[[Progress], None]:
         """Return what is to be done after each query of an attempt."""
-        watch = AttemptWatch(self.store, self.publisher, run, attempt, self._publish)
 
         def on_query(progress: Progress) -> None:
             # What was metered counts from here on, whatever a watcher does then.

@@ -284,6 +284,11 @@ class Channel:
         self._read_all([memoryview(part) for part in (meta, payload) if part], deadline)
         return Frame(FrameType(kind), seq, self._decode(bytes(meta)), payload)
 
+    def has_input(self) -> bool:
+        """Say whether there is something to be read, the peer's end included, without waiting."""
+        self._poller.register(self.fd, select.POLLIN)
+        return bool(self._poller.poll(0))
+
     def _decode(self, data: bytes) -> dict[str, Any]:
         """Parse a frame's meta, or return the last one's if it has the same bytes: most queries repeat it."""
         if data != self._last_meta[0]:

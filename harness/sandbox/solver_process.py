@@ -34,7 +34,8 @@ The order of events:
    contract are loaded. A failure until here is ours: `SandboxUnavailable`.
 3. SOLVE goes in (the task; test data is never in it). LOADED says whether the class predicts.
 4. Requests are served one by one. The solver's clock runs except while the harness works on a
-   request. Results travel by the socket alone: no file is ever collected.
+   request, or while the next one waits for it to write down the last. Results travel by the
+   socket alone: no file is ever collected.
 5. SOLUTION or ERROR, a limit, or a broken frame ends the run; the process is killed by pidfd and
    reaped, whatever it was doing. The log is what it wrote until then.
 
@@ -207,15 +208,20 @@ class _Run:
 
     def _answer(self, server: RequestServer, frame: Frame) -> Ended | None:
         """Serve one request; return how it ended the conversation, if it did."""
+        process = self._process
         try:
             answer = server.answer(frame)
             if isinstance(answer, Ended):
                 return answer
-            self._process.clock.start()
-            self._process.channel.send(answer.type, frame.seq, answer.meta, answer.payload, frame_s=FRAME_S)
+            process.clock.start()
+            process.channel.send(answer.type, frame.seq, answer.meta, answer.payload, frame_s=FRAME_S)
         finally:
-            # The solver thinks already: what is left to write down costs it next to no time.
+            process.clock.stop()
+            sent_at = time.monotonic()
             self._service.answered()
+        # However long that took: if the next request waited for it, the time was ours. If none is here, the
+        # solver has been thinking all the while, and gains nothing.
+        process.clock.start(since=None if process.channel.has_input() else sent_at)
         return None
 
 

@@ -27,7 +27,7 @@ class Breach(StrEnum):
 
 
 class SolverClock:
-    """A stopwatch that runs only while the harness waits for the solver. Thread-safe."""
+    """A stopwatch of the solver's time, as far as the harness lets it run. Thread-safe."""
 
     def __init__(self) -> None:
         """Stopped at zero."""
@@ -35,11 +35,15 @@ class SolverClock:
         self._total_s = 0.0
         self._since: float | None = None
 
-    def start(self) -> None:
-        """Let it run; no effect while it runs."""
+    def start(self, since: float | None = None) -> None:
+        """Let it run; no effect while it runs.
+
+        Args:
+            since: the moment of `time.monotonic` from which it counts; None is now.
+        """
         with self._lock:
             if self._since is None:
-                self._since = time.monotonic()
+                self._since = time.monotonic() if since is None else since
 
     def stop(self) -> None:
         """Halt it; no effect while it stands."""

@@ -37,7 +37,7 @@ GOOD = np.zeros((1, 2, 3, 4), np.float32)
 class CountingService:
     """A linear model behind an exact budget, with the contract's refusals."""
 
-    def __init__(self, budget, raises=None, query_s=0.0):
+    def __init__(self, budget, raises=None, query_s=0.0, answered_s=0.0):
         self.info = dataclasses.replace(INFO, max_calls=budget)
         self.calls_left = budget
         self.placed = []
@@ -46,6 +46,7 @@ class CountingService:
         self.requests = []
         self.raises = raises
         self.query_s = query_s
+        self.answered_s = answered_s
         self.n_answered = 0
 
     def place(self, prompt):
@@ -55,6 +56,7 @@ class CountingService:
         return len(self.placed)
 
     def answered(self):
+        time.sleep(self.answered_s)
         self.n_answered += 1
 
     def query(self, request):
@@ -99,6 +101,7 @@ def solve(
     budget=100,
     raises=None,
     query_s=0.0,
+    answered_s=0.0,
     params=None,
     entry="solver:S",
     policy=None,
@@ -112,7 +115,7 @@ def solve(
     says), `n_tasks` another bound on its threads than the resource limits have.
     """
     folder = submission(source, extra)
-    service = CountingService(budget, raises, query_s)
+    service = CountingService(budget, raises, query_s, answered_s)
     limits = SandboxPolicy(**{**POLICY, **(policy or {})})
     try:
         with _delegated(control_group, n_tasks):

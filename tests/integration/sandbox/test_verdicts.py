@@ -128,6 +128,24 @@ def test_solve_waiting_for_service_is_not_charged_to_solver(sandbox):
     assert result["wall_s"] > 2 > result["solver_s"]
 
 
+def test_solve_waiting_for_what_is_written_down_is_not_charged_to_solver(sandbox):
+    result = sandbox.solve(
+        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"),
+        answered_s=0.6,
+        policy={"solver_s": 1.5},
+    )
+    assert result["verdict"] == "OK"
+    assert result["wall_s"] > 2.4 > 1.5 > result["solver_s"]
+
+
+def test_solve_thinking_while_it_is_written_down_is_charged_to_solver(sandbox):
+    body = (
+        "import time\nfor _ in range(3):\n    model.query(GOOD)\n    time.sleep(0.9)\nreturn Solution(GOOD)"
+    )
+    result = sandbox.solve(solver(body), answered_s=0.6, policy={"solver_s": 2.0})
+    assert result["verdict"] == "TLE"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -280,6 +280,9 @@ def test_clock_runs_only_between_start_and_stop():
     stood = clock.elapsed_s()
     clock.stop()
     assert clock.elapsed_s() == stood > 0
+    clock.start(since=time.monotonic() - 60)
+    clock.stop()
+    assert 60 <= clock.elapsed_s() - stood < 70
 
 
 def test_sample_process_of_dead_one_is_none_even_if_its_number_is_reused():
