@@ -1,6 +1,7 @@
 """Running a submission's `predict` in a fresh process that knows nothing but its arguments."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -43,6 +44,7 @@ def run_predict(
     state: Mapping[str, Array],
     policy: SandboxPolicy,
     mode: SandboxMode,
+    stop: threading.Event | None = None,
 ) -> PredictOutcome:
     """Call `predict(response, state)` once per batch, one batch at a time, in one fresh process.
 
@@ -55,19 +57,20 @@ def run_predict(
         state: the solution's.
         policy: the limits; `predict_s` is for the whole process.
         mode: from `require_mode()`.
+        stop: set by another thread when nobody wants the result any more.
 
     Returns:
         Predictions per batch, or the reason why not.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate the process, or a check failed.
-        InfrastructureError: another failure of ours.
+        InfrastructureError: another failure of ours, or `stop` was set; the process has been killed.
     """
     try:
         files = read_submission(submission.path)
     except InvalidSubmission:
         return PredictOutcome(Verdict.INVALID_SUBMISSION, None, PredictFailure.FILES)
-    with SolverProcess(files, policy, mode, wall_s=policy.predict_s) as process:
+    with SolverProcess(files, policy, mode, wall_s=policy.predict_s, stop=stop) as process:
         process.log.discard()
         run = _Run(process)
         try:

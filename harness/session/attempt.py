@@ -148,7 +148,14 @@ def run_attempt(
             outcome = run_solve(source, task, blackbox, arena.policy, mode, stop, folder / SOLVER_LOG)
             solve_s = time.perf_counter() - clock
             scorer = Scorer(
-                arena, loaded, blackbox, source, mode, predict_seed, has_predict=outcome.has_predict
+                arena,
+                loaded,
+                blackbox,
+                source,
+                mode,
+                predict_seed,
+                has_predict=outcome.has_predict,
+                stop=stop,
             )
             ending = _conclude(scorer, outcome, on_scoring)
         finally:

@@ -4,6 +4,8 @@ The solver is gone when this starts. `predict` runs in a fresh process per call 
 an order secret to the attempt, and a sample of rows once more, each alone: it must be row-wise.
 """
 
+import threading
+
 import numpy as np
 
 from harness.api import Response, Solution
@@ -102,6 +104,7 @@ def submitted_prediction(
     policy: SandboxPolicy,
     mode: SandboxMode,
     seed: int,
+    stop: threading.Event | None = None,
 ) -> IntArray:
     """Run the submission's `predict` on all test rows.
 
@@ -113,46 +116,41 @@ def submitted_prediction(
         policy: limits.
         mode: how the process is isolated.
         seed: draws the order of rows and the sample; secret until the attempt has ended.
+        stop: set by another thread when nobody wants the result any more.
 
     Returns:
         int64 (B,) in canonical order.
 
     Raises:
         PredictFailure: the process failed, predicted out of range, or was not row-wise.
+        InfrastructureError: a fault of ours, or `stop` was set.
     """
+
+    def predict(batches: list[IntArray]) -> IntArray:
+        responses = [_take(outputs, rows) for rows in batches]
+        outcome = run_predict(source, responses, solution.state, policy, mode, stop)
+        if outcome.predictions is None:
+            raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}")
+        return np.concatenate(outcome.predictions)
+
     n_rows = _n_rows(outputs)
     generator = np.random.default_rng(seed)
     order = generator.permutation(n_rows)
     batches = [order[start : start + BATCH_ROWS] for start in range(0, n_rows, BATCH_ROWS)]
     predictions = np.empty(n_rows, dtype=np.int64)
-    predictions[order] = _predict(source, outputs, batches, solution, policy, mode)
+    predictions[order] = predict(batches)
     if predictions.min() < 0 or predictions.max() >= n_classes:
         raise PredictFailure(
             Verdict.RUNTIME_ERROR, f"predict: out of range; expected class numbers 0..{n_classes - 1}"
         )
     sample = generator.permutation(n_rows)[:N_RECHECKED]
-    alone = _predict(source, outputs, [sample[i : i + 1] for i in range(len(sample))], solution, policy, mode)
+    alone = predict([sample[i : i + 1] for i in range(len(sample))])
     if not np.array_equal(alone, predictions[sample]):
         raise PredictFailure(
             Verdict.PROTOCOL_VIOLATION,
             "predict: not row-wise; a row predicted alone differs from the same row among others",
         )
     return predictions
-
-
-def _predict(
-    source: SubmissionSource,
-    outputs: Response,
-    batches: list[IntArray],
-    solution: Solution,
-    policy: SandboxPolicy,
-    mode: SandboxMode,
-) -> IntArray:
-    """Run `predict` on batches of rows in one fresh process."""
-    outcome = run_predict(source, [_take(outputs, rows) for rows in batches], solution.state, policy, mode)
-    if outcome.predictions is None:
-        raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}")
-    return np.concatenate(outcome.predictions)
 
 
 def _n_rows(outputs: Response) -> int:

@@ -1,5 +1,6 @@
 """Scoring solutions on the test rows: the one that counts, and the incumbents before it."""
 
+import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +38,7 @@ class Scorer:
         mode: how `predict` is isolated.
         predict_seed: of the order in which `predict` gets the rows.
         has_predict: whether the submission predicts by itself.
+        stop: set by another thread when nobody wants the result any more.
     """
 
     arena: Arena
@@ -46,6 +48,7 @@ class Scorer:
     mode: SandboxMode
     predict_seed: int
     has_predict: bool
+    stop: threading.Event | None = None
 
     def predictions(self, solution: Solution, *, share: float = 1.0) -> IntArray:
         """Return the class numbers of the test rows, int64 (B,), in canonical order.
@@ -73,6 +76,7 @@ class Scorer:
             replace(self.arena.policy, predict_s=share * self.arena.policy.predict_s),
             self.mode,
             self.predict_seed,
+            self.stop,
         )
 
     def scores(self, predictions: IntArray) -> Scores:

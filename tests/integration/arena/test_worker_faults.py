@@ -1,5 +1,8 @@
 """Faults of ours: a store out of order, two rounds in one worker, what a participant may send to cause them."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -185,6 +188,26 @@ def test_a_store_that_gives_no_run_is_told_once_and_tried_again(cli, arena_with,
     (told,) = [event.fault for event in events if event.run is None]
     assert told.startswith("no run is started: ")
     assert "database is locked" in told
+
+
+def test_a_run_cancelled_in_predict_is_stopped_there(cli, arena_with):
+    code = "return Solution(zeros(model), state={'none': np.zeros(1)})"
+    predict = "time.sleep(9)\nreturn response.logits.mean(0).argmax(-1)"
+    worker, sealed, number, events = arena_with(cli.solver("sleeper", code, predict=predict), lease_s=1.5)
+    start_scoring = sealed.start_scoring
+
+    def cancel_when_it_predicts(attempt):
+        start_scoring(attempt)
+        threading.Timer(1.0, sealed.cancel_submission, [number]).start()
+
+    sealed.start_scoring = cancel_when_it_predicts
+    started = time.monotonic()
+    assert worker.run_until_idle() == 0
+    assert time.monotonic() - started < 7, "it would have slept for 9 seconds"
+    assert sealed.get_submission(number).verdict is Verdict.ABORTED
+    assert not any(event.fault for event in events)
+    # Its test rows were read, so it counts.
+    assert sealed.quota("mini", "us").used == 1
 
 
 def test_a_retry_keeps_every_seed(cli, arena_with, monkeypatch):

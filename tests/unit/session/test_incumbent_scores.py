@@ -19,7 +19,7 @@ def solution(number):
 def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatch):
     granted = []
 
-    def run(_source, batches, _state, policy, _mode):
+    def run(_source, batches, _state, policy, _mode, _stop):
         granted.append(policy.predict_s)
         return PredictOutcome(Verdict.OK, [np.zeros(batch.logits.shape[1], np.int64) for batch in batches])
 
