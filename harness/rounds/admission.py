@@ -5,10 +5,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.errors import InfrastructureError
+
 __all__ = ["Admission", "machine_bytes"]
 
 _SHARE = 0.8
 """Of the machine's memory; the rest is for the model's activations and the system."""
+
+_LOOK_EVERY_S = 0.5
+"""Whether anybody still wants the run that waits."""
 
 
 def machine_bytes() -> int:
@@ -34,11 +39,21 @@ class Admission:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, n_bytes: int) -> Iterator[None]:
-        """Wait until a run that may use `n_bytes` fits, and keep its place while it runs."""
+    def hold(self, n_bytes: int, stop: threading.Event | None = None) -> Iterator[None]:
+        """Wait until a run that may use `n_bytes` fits, and keep its place while it runs.
+
+        Args:
+            n_bytes: what the run may use.
+            stop: set by another thread when nobody wants the run's result any more.
+
+        Raises:
+            InfrastructureError: `stop` was set before there was room.
+        """
         with self._changed:
             while self._held and sum(self._held) + n_bytes > self._total:
-                self._changed.wait()
+                if stop is not None and stop.is_set():
+                    raise InfrastructureError("the run was stopped while it waited for memory")
+                self._changed.wait(_LOOK_EVERY_S)
             self._held.append(n_bytes)
         try:
             yield

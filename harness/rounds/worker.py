@@ -215,7 +215,7 @@ class Worker:
             lost,
         )
         watch = AttemptWatch(self.store, self.publisher, run, attempt, self._publish, lost)
-        with self._admission.hold(attempt_bytes(arena, loaded)), watch.writing():
+        with self._admission.hold(attempt_bytes(arena, loaded), lost), watch.writing():
             return run_attempt(
                 arena,
                 spec,

@@ -7,6 +7,7 @@ import pytest
 
 from harness.cli.options import stores
 from harness.config import load_round
+from harness.errors import InfrastructureError
 from harness.records import Verdict
 from harness.rounds.admission import Admission
 from harness.rounds.intake import submit
@@ -85,4 +86,14 @@ def test_admission_lets_in_what_fits_and_always_one():
     with pytest.raises(RuntimeError, match="inside"), admission.hold(25):
         raise RuntimeError("inside")
     with admission.hold(10):
+        pass
+
+
+def test_a_run_that_nobody_wants_any_more_does_not_wait_for_memory():
+    admission, stop = Admission(10), threading.Event()
+    with admission.hold(10):
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(InfrastructureError, match="stopped"), admission.hold(4, stop):
+            pytest.fail("there is no room")
+    with admission.hold(10, stop):
         pass
