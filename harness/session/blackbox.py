@@ -167,7 +167,10 @@ class MeteredBlackBox:
         asked = request_digest(done.request, done.handle_digests)
         self.trace.append(TraceEntry(self._meter.calls, asked, response_digest(done.response)))
         if done.is_finite:
-            self._watch(done)
+            self._note_loss(done)
+        if self._observer is not None:
+            # An overflowing query too: its calls are charged.
+            self._observer(Progress(self._meter.calls, self._info.max_calls, self._best_loss))
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
         """Return prompts (..., D), checked before, in the model's basis.
@@ -258,7 +261,7 @@ class MeteredBlackBox:
                 f"{', '.join(self._arena.config.outputs.allowed)}"
             )
 
-    def _watch(self, done: _Computed) -> None:
+    def _note_loss(self, done: _Computed) -> None:
         """Keep the train-loss curve: what the progress bar and the public curve show."""
         logits, rows = done.response.logits, done.query.rows
         if logits is not None and done.request.split == "train" and len(rows) == len(self._splits["train"]):
@@ -266,8 +269,6 @@ class MeteredBlackBox:
             if self._best_loss is None or loss < self._best_loss:
                 self._best_loss = loss
                 self.train_losses.append((self._meter.calls, loss))
-        if self._observer is not None:
-            self._observer(Progress(self._meter.calls, self._info.max_calls, self._best_loss))
 
 
 def _is_finite(response: Response) -> bool:

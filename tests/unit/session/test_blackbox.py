@@ -10,7 +10,7 @@ from harness.errors import BudgetExhausted, InfrastructureError, InvalidQuery
 from harness.metering import Journal, Meter
 from harness.records import QueryRequest, WordingRequest
 from harness.session.arena import Arena
-from harness.session.blackbox import MeteredBlackBox
+from harness.session.blackbox import MeteredBlackBox, Progress
 
 
 @pytest.fixture
@@ -20,8 +20,11 @@ def box(toy_arena, tmp_path):
     with Journal(tmp_path / "journal.jsonl") as journal:
         meter = Meter(20, len(train), journal)
         stop = threading.Event()
-        blackbox = MeteredBlackBox(toy_arena, task, {"train": train, "dev": dev}, meter, stop=stop)
-        blackbox.meter, blackbox.stop = meter, stop
+        told = []
+        blackbox = MeteredBlackBox(
+            toy_arena, task, {"train": train, "dev": dev}, meter, told.append, stop=stop
+        )
+        blackbox.meter, blackbox.stop, blackbox.told = meter, stop, told
         yield blackbox
 
 
@@ -52,6 +55,8 @@ def test_outputs_that_are_not_finite_are_refused_charged_and_traced_but_no_loss(
     with pytest.raises(InvalidQuery, match="its 1 calls stay charged"):
         ask(box, QueryRequest(zeros))
     assert (box.calls_left, len(box.trace), box.train_losses) == (19, 1, [])
+    # Who notes what is charged hears of it.
+    assert box.told == [Progress(1, box.info.max_calls, None)]
 
 
 def test_a_stopped_attempt_computes_and_charges_nothing_more(box, zeros):
