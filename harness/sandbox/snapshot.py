@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import InvalidSubmission
 
-__all__ = ["MAX_BYTES", "MAX_FILES", "read_regular", "read_submission"]
+__all__ = ["MAX_BYTES", "MAX_FILES", "read_regular", "read_submission", "refuse_links"]
 
 MAX_FILES = 200
 MAX_BYTES = 16 << 20
@@ -33,10 +34,7 @@ def read_submission(folder: Path) -> dict[str, bytes]:
     # By descriptors: what is a folder now may be a link by the time its files are opened.
     for parent, folders, names, parent_fd in os.fwalk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        for name in folders:
-            if stat.S_ISLNK(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode):
-                msg = f"{Path(parent, name).relative_to(folder)}: links are not accepted, copy the file"
-                raise InvalidSubmission(msg)
+        refuse_links(folders, folder_fd=parent_fd)
         for name in sorted(names):
             data = read_regular(name, at_most=left, folder_fd=parent_fd)
             left -= len(data)
@@ -45,6 +43,22 @@ def read_submission(folder: Path) -> dict[str, bytes]:
                 msg = f"{folder.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes"
                 raise InvalidSubmission(msg)
     return files
+
+
+def refuse_links(folders: Iterable[str], *, folder_fd: int) -> None:
+    """Refuse folders that are links: a walk would leave them out in silence.
+
+    Args:
+        folders: their names, within one folder.
+        folder_fd: that folder, opened.
+
+    Raises:
+        InvalidSubmission: one is a link.
+    """
+    for name in folders:
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode):
+            msg = f"{name}: links are not accepted, copy the folder"
+            raise InvalidSubmission(msg)
 
 
 def read_regular(name: str, *, at_most: int, folder_fd: int) -> bytes:

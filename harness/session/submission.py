@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from harness.api import API_VERSION
 from harness.errors import InvalidSubmission, UsageError
-from harness.sandbox.snapshot import read_regular
+from harness.sandbox.snapshot import read_regular, refuse_links
 from harness.session.archive import read_zip, without_wrapper
 
 __all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
@@ -158,6 +158,7 @@ def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
     left = max_bytes
     for folder, folders, names, folder_fd in os.fwalk(root):
         folders[:] = sorted(filter(_is_kept, folders))
+        refuse_links(folders, folder_fd=folder_fd)
         for name in sorted(names):
             relative = (Path(folder) / name).relative_to(root).as_posix()
             if not _is_kept(relative):

@@ -96,6 +96,10 @@ def test_links_are_refused_in_folder_and_zip(tmp_path):
     (folder / "passwd").symlink_to("/etc/passwd")
     with pytest.raises(InvalidSubmission, match="links"):
         read_submission(folder, LIMIT)
+    linked = make_folder(tmp_path / "b")
+    (linked / "inner").symlink_to(tmp_path / "a")
+    with pytest.raises(InvalidSubmission, match="inner: links"):
+        read_submission(linked, LIMIT)
     archive = make_zip(tmp_path / "a.zip")
     with zipfile.ZipFile(archive, "a") as handle:
         info = zipfile.ZipInfo("passwd")
