@@ -16,7 +16,7 @@ from harness.sandbox.outcome import PredictFailure, PredictOutcome, SubmissionSo
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
 from harness.sandbox.requests import response_arrays
-from harness.sandbox.snapshot import read_submission
+from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
 
 __all__ = ["run_predict"]
@@ -67,7 +67,7 @@ def run_predict(
         InfrastructureError: another failure of ours, or `stop` was set; the process has been killed.
     """
     try:
-        files = read_submission(submission.path)
+        files = read_files(submission.path)
     except InvalidSubmission:
         return PredictOutcome(Verdict.INVALID_SUBMISSION, None, PredictFailure.FILES)
     with SolverProcess(files, policy, mode, wall_s=policy.predict_s, stop=stop) as process:

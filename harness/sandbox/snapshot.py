@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import InvalidSubmission
 
-__all__ = ["MAX_BYTES", "MAX_FILES", "read_regular", "read_submission", "refuse_links"]
+__all__ = ["MAX_BYTES", "MAX_FILES", "read_files", "read_regular", "refuse_links"]
 
 MAX_FILES = 200
 MAX_BYTES = 16 << 20
@@ -17,7 +17,7 @@ MAX_BYTES = 16 << 20
 _SKIPPED = frozenset({"__pycache__", ".git"})
 
 
-def read_submission(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     """Return relative path -> contents of every file below `folder`.
 
     A copy cannot change under the run, carries no ownership or mode, and makes no link to the

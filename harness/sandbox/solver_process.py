@@ -65,7 +65,7 @@ from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
 from harness.sandbox.requests import Ended, RequestServer, ended_by_error, for_people
 from harness.sandbox.service import BlackBoxService
-from harness.sandbox.snapshot import read_submission
+from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
 
 __all__ = ["run_solve"]
@@ -104,7 +104,7 @@ def run_solve(
     """
     started = time.monotonic()
     try:
-        files = read_submission(submission.path)
+        files = read_files(submission.path)
     except InvalidSubmission as error:
         return SolveOutcome(Verdict.INVALID_SUBMISSION, None, str(error))
     with SolverProcess(files, policy, mode, wall_s=policy.solver_s, stop=stop, log_path=log_path) as process:

@@ -21,10 +21,10 @@ from harness.sandbox.environment import solver_environment
 from harness.sandbox.frames import Frame, FrameError, FrameType
 from harness.sandbox.log import LogDrain
 from harness.sandbox.messages import QueryMessage, SolutionMessage, arrays_of, read_message
-from harness.sandbox.snapshot import MAX_FILES, read_submission
+from harness.sandbox.snapshot import MAX_FILES, read_files
 from harness.sandbox.solution_check import BadSolutionError, build_solution
 from harness.sandbox.watchdog import SolverClock, sample_process
-from harness.session import submission as session_submission
+from harness.session.submission import read_submission
 
 HARNESS = Path(__file__).resolve().parents[3] / "harness"
 
@@ -41,7 +41,7 @@ def test_snapshot_regular_files_are_read(tmp_path):
     (tmp_path / "__pycache__" / "x.pyc").write_bytes(b"x")
     (tmp_path / "solver.py").write_text("a")
     (tmp_path / "sub" / "b.py").write_text("b")
-    assert read_submission(tmp_path) == {"solver.py": b"a", "sub/b.py": b"b"}
+    assert read_files(tmp_path) == {"solver.py": b"a", "sub/b.py": b"b"}
 
 
 def _link(path):
@@ -70,12 +70,10 @@ def _large(path):
 def test_snapshot_anything_else_is_refused(tmp_path, make):
     make(tmp_path)
     with pytest.raises(InvalidSubmission):
-        read_submission(tmp_path)
+        read_files(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "read", [read_submission, lambda path: session_submission.read_submission(path, 9999)]
-)
+@pytest.mark.parametrize("read", [read_files, lambda path: read_submission(path, 9999)])
 def test_folder_swapped_for_a_link_while_it_is_read_leads_nowhere(tmp_path, monkeypatch, read):
     """The owner of a folder changes it under the reader: between listing a folder and opening its files."""
     secret, folder = tmp_path / "secret", tmp_path / "folder"
@@ -99,7 +97,7 @@ def test_folder_swapped_for_a_link_while_it_is_read_leads_nowhere(tmp_path, monk
 
 def test_snapshot_missing_folder_is_refused(tmp_path):
     with pytest.raises(InvalidSubmission, match="expected a folder"):
-        read_submission(tmp_path / "nothing")
+        read_files(tmp_path / "nothing")
 
 
 def test_environment_binds_no_more_than_listed():
