@@ -154,6 +154,8 @@ class SolverProcess:
 
     def _start(self) -> None:
         _check_mode(self._mode)
+        # Before anything is opened: it may find that this machine cannot run solvers.
+        environment = solver_environment()
         deadline = time.monotonic() + self._policy.startup_s
         self._host_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._resources.callback(self._host_end.close)
@@ -163,7 +165,6 @@ class SolverProcess:
         self.channel = Channel(self._host_end.fileno(), inbound_bytes=self._policy.inbound_bytes)
         log_read, log_write = os.pipe()
         self.log = LogDrain(log_read, self._policy.log_bytes, self._log_path)
-        environment = solver_environment()
         nonce = secrets.token_hex(16)
         with contextlib.ExitStack() as childs:
             childs.callback(child_end.close)

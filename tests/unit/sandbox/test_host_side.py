@@ -14,7 +14,7 @@ import pytest
 
 from harness.api.types import ModelInfo
 from harness.errors import InvalidSubmission, SandboxUnavailable, UsageError
-from harness.sandbox import SandboxMode, SandboxPolicy, require_mode, watchdog
+from harness.sandbox import SandboxMode, SandboxPolicy, process, require_mode, watchdog
 from harness.sandbox.bwrap import HARNESS_FILES, Layout
 from harness.sandbox.elf import needed_libraries
 from harness.sandbox.environment import solver_environment
@@ -119,6 +119,20 @@ def test_environment_binds_no_more_than_listed():
     for tree in environment.trees:
         for name in ("site-packages", "dist-packages"):
             assert not (tree / name).is_dir() or tree / name in environment.hidden
+
+
+def test_machine_without_an_environment_for_solvers_loses_no_descriptor(monkeypatch):
+    def broken():
+        raise SandboxUnavailable("no libraries")
+
+    monkeypatch.setattr(process, "solver_environment", broken)
+    before = set(Path("/proc/self/fd").iterdir())
+    with (
+        pytest.raises(SandboxUnavailable, match="no libraries"),
+        process.SolverProcess({}, SandboxPolicy(), SandboxMode.UNSAFE, wall_s=1.0),
+    ):
+        pytest.fail("it cannot start")
+    assert set(Path("/proc/self/fd").iterdir()) <= before
 
 
 def test_elf_needed_libraries_agree_with_the_loader():
