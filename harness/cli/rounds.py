@@ -122,7 +122,7 @@ def _move(home: Path, name: str, phase: Phase) -> None:
 
 @rounds.command("stale")
 def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """List the scores that were made with other data, model, code or packages than the newest ones."""
+    """List the scores that were made with other data, model, code, packages or numeric profile than the newest."""
     with stores(home) as (_, sealed, _):
         found = sealed.stale_submissions(name)
     if as_json:

@@ -69,7 +69,7 @@ class Artifact(_Frozen):
     rotation_seed: int | None = None
     """Of the secret basis; None where the round has none."""
     hashes: dict[str, str]
-    """SHA-256 (hex) of submission, round, data, model, tokenizer, code and packages."""
+    """SHA-256 (hex) of submission, round, data, model, tokenizer, code, packages and numeric profile."""
     test_digest: str
     """SHA-256 (hex) of the test rows with their labels: sealed, unlike `hashes`."""
     packages: dict[str, str]

@@ -179,6 +179,7 @@ def run_attempt(
             "tokenizer": arena.backbone.tokenizer_digest,
             "code": code_digest(),
             "packages": packages_digest(),
+            "profile": arena.profile.digest,
         },
         test_digest=loaded.data.test_digest,
         packages=package_versions(),

@@ -9,13 +9,16 @@ from importlib.resources.abc import Traversable
 
 __all__ = ["code_digest", "package_versions", "packages_digest"]
 
+_SOURCES = (".py", ".cpp", ".h")
+"""What is code: the engine's kernels too."""
+
 _PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose version can change a score."""
 
 
 @cache
 def code_digest() -> str:
-    """Return the SHA-256 (hex) over the harness's own Python files, by path."""
+    """Return the SHA-256 (hex) over the harness's own sources, by path."""
     digest = hashlib.sha256()
 
     def walk(folder: Traversable, prefix: str) -> None:
@@ -23,7 +26,7 @@ def code_digest() -> str:
             name = f"{prefix}/{entry.name}"
             if entry.is_dir() and entry.name != "__pycache__":
                 walk(entry, name)
-            elif entry.name.endswith(".py"):
+            elif entry.name.endswith(_SOURCES):
                 content = entry.read_bytes()
                 digest.update(f"{name}\0{len(content)}\0".encode() + content)
 

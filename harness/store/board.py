@@ -34,7 +34,7 @@ NORMAL_95 = 1.959964
 UNOFFICIAL = "unofficial: no sandbox"
 """How a result of a run without isolation is marked, wherever it shows."""
 
-STALE = "stale: other data, model or code than the newest score"
+STALE = "stale: other data, model, code or machine than the newest score"
 """How a score is marked that cannot be compared with the newest one, wherever it shows."""
 
 UPLOAD_LABEL = "predictions only, calls not metered"
@@ -133,7 +133,7 @@ class Entry:
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
         change: places won since a week before the last change; None if it was not ranked then.
-        is_stale: made with other data, model, code or packages than the newest complete submission.
+        is_stale: made with other data, model, code, packages or numeric profile than the newest complete submission.
     """
 
     submission_id: int

@@ -107,7 +107,7 @@ def elect(public: Session, sealed: Session, round_row: RoundRow, view: View, ear
 
 
 def _mark_stale(public: Session, round_row: RoundRow) -> None:
-    """Mark the complete submissions that were made with other data, model or code than the newest one."""
+    """Mark the complete submissions that were made with other data, model, code or machine than the newest one."""
     complete = (PublicEntry.round_id == round_row.id, PublicEntry.is_complete)
     newest = public.scalar(
         select(PublicEntry.made_with)

@@ -29,8 +29,8 @@ __all__ = [
     "void_attempts_of",
 ]
 
-OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages")
-"""Hashes of a run that the submission itself has no part in."""
+OF_THE_PLATFORM = ("data", "model", "tokenizer", "code", "packages", "profile")
+"""Hashes of a run that the submission itself has no part in. Older runs do not say all of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +98,8 @@ def predictions_of(session: Session, submission_id: int) -> dict[int, IntArray]:
 def stale_submissions(session: Session, round_row: RoundRow) -> dict[int, tuple[str, ...]]:
     """Return submission -> what its scores were made with that the newest scores were not made with.
 
-    Compared are data, model, tokenizer, scoring code and packages with the run of the same task that
-    ended last; submissions that agree in all of them are left out.
+    Compared are data, model, tokenizer, scoring code, packages and numeric profile with the run of the
+    same task that ended last, as far as both say them; submissions that agree in all are left out.
     """
     runs = session.execute(
         select(RunRow.submission_id, RunRow.task_id, RunRow.hashes)
@@ -116,7 +116,12 @@ def stale_submissions(session: Session, round_row: RoundRow) -> dict[int, tuple[
     newest = {task: hashes for _, task, hashes in runs}
     found: dict[int, set[str]] = {}
     for submission_id, task, hashes in runs:
-        differing = {name for name in OF_THE_PLATFORM if hashes.get(name) != newest[task].get(name)}
+        last = newest[task]
+        differing = {
+            name
+            for name in OF_THE_PLATFORM
+            if name in hashes and last.get(name, hashes[name]) != hashes[name]
+        }
         if differing:
             found.setdefault(submission_id, set()).update(differing)
     return {

@@ -128,10 +128,11 @@ def public_entry(row: SubmissionRow, round_row: RoundRow, view: View) -> PublicE
 def _made_with(row: SubmissionRow) -> str:
     """Return the SHA-256 (hex) over what the scores of a submission were made with; "" without any score."""
     parts = {
-        f"{run.task.name} {name} {(run.hashes or {}).get(name)}"
+        f"{run.task.name} {name} {run.hashes[name]}"
         for run in row.runs
-        if run.score_public is not None
+        if run.score_public is not None and run.hashes is not None
         for name in OF_THE_PLATFORM
+        if name in run.hashes
     }
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest() if parts else ""
 

@@ -36,7 +36,7 @@ class RunResult:
             shows logs, since an exception's text is the solver's own.
         artifact_path: of the attempt's JSON document, relative to the artifact folder.
         artifact_sha256: of that document, hexadecimal.
-        hashes: submission, round, data, model, code, packages.
+        hashes: submission, round, data, model, tokenizer, code, packages, profile.
         train_loss_curve: (calls charged, train loss) in the order of the calls.
         test_curve: (calls charged, public score, private score or None) of each incumbent.
         predictions: int64 (B,) class numbers in canonical order, or None.

@@ -44,7 +44,8 @@ def test_the_database_holds_verdict_score_calls_and_hashes_of_every_run(cli, min
     assert 0 <= run["score_public"] <= 100
     assert run["calls"] == 0
     hashes = json.loads(run["hashes"])
-    assert set(hashes) == {"submission", "round", "data", "model", "tokenizer", "code", "packages"}
+    of_platform = {"data", "model", "tokenizer", "code", "packages", "profile"}
+    assert set(hashes) == {"submission", "round", *of_platform}
     assert all(len(value) == 64 for value in hashes.values())
     artifact = json.loads((cli.home / "sealed" / "artifacts" / run["artifact_path"]).read_text())
     assert artifact["hashes"] == hashes

@@ -380,7 +380,7 @@ def test_stale_score_is_marked_on_the_board_and_on_its_page(open_app, sample_db,
         connection.execute("UPDATE entries SET is_stale = 1 WHERE submission_id = ?", (entry.submission_id,))
     app = open_app(copy)
     assert app.dataframe[0].value.set_index("Solver").loc["NES v2", "Note"] == "stale"
-    assert "stale: other data, model or code than the newest score" in text_of(app)
+    assert "stale: other data, model, code or machine than the newest score" in text_of(app)
     assert "Stale: other data" in text_of(open_app(copy, "submission", id=str(entry.submission_id)))
 
 

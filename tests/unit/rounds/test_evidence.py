@@ -65,6 +65,7 @@ def result(claim, share, salt=0):
     return RunResult(
         Verdict.OK, public, private, Usage(calls=int(100 * share), test_examples=200), 400, NOW, NOW,
         predictions=predictions, test_curve=((10, public, private),), artifact_path="x.json", artifact_sha256="e" * 64,
+        hashes={"code": "old", "model": "same"},
     )  # fmt: skip
 
 
@@ -287,8 +288,7 @@ def test_scores_made_with_other_code_than_the_newest_are_named_and_marked(arena)
     while claim := sealed.claim_run("w", 60):
         changed = replace(result(claim, 0.7, 0), hashes={"code": "new", "model": "same"}, ended_at=utc_now())
         sealed.finish_run(claim, sealed.start_attempt(claim), changed)
-    assert set(sealed.stale_submissions("toy")) == {old}
-    assert "code" in sealed.stale_submissions("toy")[old]
+    assert sealed.stale_submissions("toy") == {old: ("code",)}
 
     def marked():
         publisher.publish()
@@ -302,6 +302,26 @@ def test_scores_made_with_other_code_than_the_newest_are_named_and_marked(arena)
         sealed.finish_run(claim, sealed.start_attempt(claim), again)
     sealed.apply_rejudge("toy")
     assert marked() == set()
+
+
+def test_a_score_that_does_not_say_its_profile_is_not_stale_for_that_and_another_profile_is(arena):
+    sealed, publisher, paths = arena
+    made_with = ({"code": "same"}, {"code": "same", "profile": "amx"}, {"code": "same", "profile": "avx2"})
+    numbers = []
+    for number, hashes in enumerate(made_with):
+        sealed.ensure_team(f"team {number}")
+        numbers.append(sealed.add_submission("toy", f"team {number}", "x", "b" * 64, "x"))
+        while claim := sealed.claim_run("w", 60):
+            ended = replace(result(claim, 0.7, 0), hashes=hashes, ended_at=utc_now())
+            sealed.finish_run(claim, sealed.start_attempt(claim), ended)
+        if number == 1:
+            assert sealed.stale_submissions("toy") == {}
+    assert sealed.stale_submissions("toy") == {numbers[1]: ("profile",)}
+    publisher.publish()
+    with PublicStore.open(paths.public_db) as public:
+        marked = {entry.submission_id for entry in public.board("toy").entries if entry.is_stale}
+    assert numbers[1] in marked
+    assert numbers[2] not in marked
 
 
 def public_dump(paths):
