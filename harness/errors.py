@@ -8,7 +8,7 @@
     │   └── DataError              a data file or data set
     ├── SubmissionError            the participant's fault: a verdict      exit 1
     │   ├── BudgetExhausted        seen by a solver: nothing was charged
-    │   ├── InvalidQuery           seen by a solver: nothing was charged
+    │   ├── InvalidQuery           seen by a solver: charged only where prompts overflow the model
     │   ├── InvalidSubmission      the folder or zip itself (verdict IS)
     │   └── ProtocolViolation      the solver process broke the protocol (verdict PV)
     └── InfrastructureError        ours: never becomes a score, retried    exit 3
@@ -82,8 +82,9 @@ class BudgetExhausted(SubmissionError):
 
 
 class InvalidQuery(SubmissionError):
-    """The query is malformed; the message says what and why. Nothing was charged.
+    """The query is malformed, and nothing was charged; the message says what and why.
 
+    One kind is found by computing alone, and stays charged: prompts that overflow the model's arithmetic.
     Raised inside the solver, which may correct the query. The 1,000th ends the attempt.
     """
 

@@ -148,7 +148,7 @@ class Usage:
         tokens: real tokens (no padding) over candidate-example pairs.
         engine_s: seconds of forward computation.
         solver_s: seconds from a response sent to the next request.
-        invalid_queries: refused as malformed, charged nothing.
+        invalid_queries: refused as malformed, charged nothing; or charged, where prompts overflow the model.
         refused_queries: refused for the budget, charged nothing.
         test_examples: member-example pairs of the test phase, recorded and not charged.
     """

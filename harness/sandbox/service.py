@@ -14,8 +14,9 @@ class BlackBoxService(Protocol):
     The sandbox has checked types, ranks and exact byte counts. Everything that depends on the
     model, the task or the meter is the service's: shapes, rows, handles, finite and bounded
     values, the budget. It says no by raising `BudgetExhausted` or `InvalidQuery`, both relayed
-    to the solver, nothing charged. `ProtocolViolation` ends the attempt with that verdict. Any
-    other exception is the harness's fault and voids the attempt.
+    to the solver; only prompts that overflow the model, found by computing, stay charged.
+    `ProtocolViolation` ends the attempt with that verdict. Any other exception is the harness's
+    fault and voids the attempt.
     """
 
     @property
@@ -41,12 +42,15 @@ class BlackBoxService(Protocol):
 
         Raises:
             BudgetExhausted: the query would pass the budget.
-            InvalidQuery: the query is malformed.
+            InvalidQuery: the query is malformed, or its outputs are not finite.
         """
         ...
 
     def answered(self) -> None:
-        """Do what the solver need not wait for: its last query's answer, or the refusal of it, has been sent."""
+        """Do what the solver need not wait for: its last query's answer, or the refusal of it, has been sent.
+
+        While this lasts no limit on the solver's time ends it, so it must be short and bounded by the query.
+        """
         ...
 
     def wording(self, request: WordingRequest) -> int:

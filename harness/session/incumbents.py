@@ -4,6 +4,7 @@ A checkpoint replaces the one before it within the same stretch of the grid, so 
 looks at the test set by naming more checkpoints; and the stretches are fixed by the budget alone, so it
 cannot choose where they are looked at. The newest checkpoint is always kept: it is what a limit that is
 hit leaves to be scored. Where states are large the earliest give way: the worker holds them all in memory.
+The solution that counts is one look more, so a test curve has up to 9 points.
 """
 
 import math
