@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from harness.errors import SandboxUnavailable
 from harness.sandbox.syscalls import SYSCALLS
 
-__all__ = ["AUDIT_ARCH_X86_64", "Instruction", "disassemble", "stage_1", "stage_2"]
+__all__ = ["AUDIT_ARCH_X86_64", "stage_1", "stage_2"]
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 X32_BIT = 0x4000_0000
@@ -316,8 +316,3 @@ def stage_2() -> bytes:
     """
     require_x86_64()
     return _assemble(_SIMPLE, _rules(runner=False))
-
-
-def disassemble(program: bytes) -> list[Instruction]:
-    """Return the instructions of an assembled program, for inspection and tests."""
-    return [Instruction(*fields) for fields in struct.iter_unpack("<HBBI", program)]
