@@ -190,9 +190,10 @@ def test_a_store_that_gives_no_run_is_told_once_and_tried_again(cli, arena_with,
     assert "database is locked" in told
 
 
-def test_a_run_cancelled_in_predict_is_stopped_there(cli, arena_with):
+def test_a_run_cancelled_in_predict_is_stopped_there(cli, mini_round, arena_with):
+    mini_round.write_text(mini_round.read_text().replace("predict_s = 10.0", "predict_s = 90.0"))
     code = "return Solution(zeros(model), state={'none': np.zeros(1)})"
-    predict = "time.sleep(9)\nreturn response.logits.mean(0).argmax(-1)"
+    predict = "time.sleep(60)\nreturn response.logits.mean(0).argmax(-1)"
     worker, sealed, number, events = arena_with(cli.solver("sleeper", code, predict=predict), lease_s=1.5)
     start_scoring = sealed.start_scoring
 
@@ -203,7 +204,7 @@ def test_a_run_cancelled_in_predict_is_stopped_there(cli, arena_with):
     sealed.start_scoring = cancel_when_it_predicts
     started = time.monotonic()
     assert worker.run_until_idle() == 0
-    assert time.monotonic() - started < 7, "it would have slept for 9 seconds"
+    assert time.monotonic() - started < 50, "it would have slept for a minute"
     assert sealed.get_submission(number).verdict is Verdict.ABORTED
     assert not any(event.fault for event in events)
     # Its test rows were read, so it counts.
