@@ -30,7 +30,8 @@ def chosen() -> list[SubmissionPage]:
             f"{counted(len(numbers), 'submission')} to compare; tick {_MIN} to {_MAX} rows of the leaderboard"
         )
     pages = [source.submission(number) for number in numbers]
-    rounds = {page.round.name for page in pages}
+    # Scores of one version are comparable: another one may have other tasks, or others of the same names.
+    rounds = {f"{page.round.name} {page.round.version}" for page in pages}
     if len(rounds) > 1:
         raise UsageError(f"submissions of different rounds ({', '.join(sorted(rounds))}) cannot be compared")
     return pages

@@ -310,6 +310,27 @@ def test_compare_page_pairs_with_the_first(open_app, sample_db, sample_board):
     assert len(tables(app)["Scores side by side"]) == 2
 
 
+@pytest.fixture
+def two_versions(tmp_path):
+    """An arena whose round has a second version with a task less; submission 1 is of the first, 2 of the second."""
+    paths = ArenaPaths(tmp_path / "versions")
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        facts = sample_round(kshot_seeds=(8,))
+        for version, tasks in (("1.0", facts.tasks), ("1.1", facts.tasks[1:])):
+            sealed.add_round(dataclasses.replace(facts, version=version, digest=version * 16, tasks=tasks))
+            sealed.ensure_team("Lynx")
+            sealed.add_submission("sample", "Lynx", f"of {version}", "a" * 64, "x")
+            while claim := sealed.claim_run("w", 60):
+                sealed.finish_run(claim, sealed.start_attempt(claim), sample_result(claim, 60.0))
+        publisher.publish()
+    return paths.public_db
+
+
+def test_compare_page_refuses_two_versions_of_a_round(open_app, two_versions):
+    shown = text_of(open_app(two_versions, "compare", ids="1,2")).replace("\\", "")
+    assert "submissions of different rounds (sample 1.0, sample 1.1) cannot be compared" in shown
+
+
 @pytest.mark.parametrize("ids", ["", "1", "1,1", "1,2,3,4,5", "1,x", "1,9999"])
 def test_compare_page_of_what_cannot_be_compared_gives_a_clear_page(open_app, sample_db, ids):
     assert "Nothing to show here" in text_of(open_app(sample_db, "compare", ids=ids))
