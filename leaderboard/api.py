@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from harness.errors import GradfreeError, UsageError
 from harness.store.board import Board, BoardRound
+from harness.store.phases import Phase
 from harness.store.queries import PublicStore
 from leaderboard.export import board_csv, board_json
 from leaderboard.static_board import board_page
@@ -33,7 +34,9 @@ _FORMS: dict[str, tuple[str, Callable[[Board, tuple[BoardRound, ...]], str]]] = 
 
 
 def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
-    """Return the routes; the store is asked for its version at every request, and read when it changed.
+    """Return the routes; the store is asked for its version and the rounds' phases at every request.
+
+    It is read when one of them has changed.
 
     Args:
         public_db: gives the file of the public store.
@@ -44,7 +47,9 @@ def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
         return PublicStore.open(path)
 
     @lru_cache(maxsize=32)
-    def rendered(path: Path, inode: int, _version: int, form: str, name: str) -> tuple[bytes, str]:
+    def rendered(
+        path: Path, inode: int, _version: int, _phases: tuple[Phase, ...], form: str, name: str
+    ) -> tuple[bytes, str]:
         store = opened(path, inode)
         rounds = store.rounds()
         content = _FORMS[form][1](store.board(name or _newest(rounds)), rounds).encode()
@@ -56,8 +61,10 @@ def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
         try:
             path = public_db()
             inode = path.stat().st_ino
-            version = opened(path, inode).version()
-            content, tag = rendered(path, inode, version, form, name)
+            store = opened(path, inode)
+            # The clock closes a round without a new version of the store.
+            phases = tuple(each.phase for each in store.rounds())
+            content, tag = rendered(path, inode, store.version(), phases, form, name)
         except (UsageError, OSError) as error:
             text = "there is no board yet" if isinstance(error, OSError) else str(error)
             return PlainTextResponse(f"{text}\n", status_code=404, headers=_HEADERS)

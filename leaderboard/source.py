@@ -1,4 +1,4 @@
-"""Where the pages get their values: the public store, cached by its version number."""
+"""Where the pages get their values: the public store, cached by its version and the phases of its rounds."""
 
 import os
 import sys
@@ -19,6 +19,7 @@ from harness.store.board import (
     SubmissionPage,
     TaskScores,
 )
+from harness.store.phases import Phase
 from harness.store.queries import PublicStore
 from harness.store.spool import Spool
 from leaderboard import charts
@@ -41,6 +42,9 @@ __all__ = [
     "task_scores",
     "version",
 ]
+
+Edition = tuple[int, tuple[Phase, ...]]
+"""The version of the store, and the phases of its rounds: the clock closes a round without a new version."""
 
 
 def public_db() -> Path:
@@ -78,7 +82,7 @@ def version() -> int:
 
 def rounds() -> tuple[BoardRound, ...]:
     """Return every round, newest first."""
-    return _rounds(_stamp(), version())
+    return _store().rounds()
 
 
 def round_of(name: str) -> BoardRound:
@@ -99,7 +103,7 @@ def board(name: str) -> Board:
     Raises:
         UsageError: there is no such round.
     """
-    return _board(_stamp(), version(), name)
+    return _board(_stamp(), _edition(), name)
 
 
 def submission(submission_id: int) -> SubmissionPage:
@@ -108,7 +112,7 @@ def submission(submission_id: int) -> SubmissionPage:
     Raises:
         UsageError: there is none of that number.
     """
-    return _submission(_stamp(), version(), submission_id)
+    return _submission(_stamp(), _edition(), submission_id)
 
 
 def submissions(name: str, status: Status | None, text: str, page: int, per_page: int) -> SubmissionList:
@@ -117,7 +121,7 @@ def submissions(name: str, status: Status | None, text: str, page: int, per_page
     Raises:
         UsageError: there is no such round.
     """
-    return _submissions(_stamp(), version(), name, status, text, page, per_page)
+    return _submissions(_stamp(), _edition(), name, status, text, page, per_page)
 
 
 def task_scores(name: str, task: str, submission_ids: tuple[int, ...]) -> tuple[TaskScores, ...]:
@@ -126,7 +130,7 @@ def task_scores(name: str, task: str, submission_ids: tuple[int, ...]) -> tuple[
     Raises:
         UsageError: there is no such round or task.
     """
-    return _task_scores(_stamp(), version(), name, task, submission_ids)
+    return _task_scores(_stamp(), _edition(), name, task, submission_ids)
 
 
 def progress(submission_id: int) -> tuple[Progress, ...]:
@@ -136,13 +140,13 @@ def progress(submission_id: int) -> tuple[Progress, ...]:
 
 def cost_chart(name: str, *, is_dark: bool) -> dict[str, Any]:
     """Return score against calls of a round, as a specification."""
-    return _cost_chart(_stamp(), version(), name, is_dark)
+    return _cost_chart(_stamp(), _edition(), name, is_dark)
 
 
 def targets_chart(entries: Sequence[Entry], *, is_dark: bool) -> dict[str, Any]:
     """Return the targets that some entries reached against calls, as a specification."""
     chosen = tuple(entry.submission_id for entry in entries)
-    return _targets_chart(_stamp(), version(), chosen, is_dark)
+    return _targets_chart(_stamp(), _edition(), chosen, is_dark)
 
 
 def _stamp() -> tuple[str, int]:
@@ -160,30 +164,29 @@ def _store() -> PublicStore:
     return _open(_stamp())
 
 
+def _edition() -> Edition:
+    return version(), tuple(each.phase for each in rounds())
+
+
 @st.cache_resource(max_entries=4)
 def _open(stamp: tuple[str, int]) -> PublicStore:
     return PublicStore.open(Path(stamp[0]))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _rounds(stamp: tuple[str, int], at_version: int) -> tuple[BoardRound, ...]:  # noqa: ARG001
-    return _open(stamp).rounds()
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
-def _board(stamp: tuple[str, int], at_version: int, name: str) -> Board:  # noqa: ARG001
+def _board(stamp: tuple[str, int], edition: Edition, name: str) -> Board:  # noqa: ARG001
     return _open(stamp).board(name)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _submission(stamp: tuple[str, int], at_version: int, submission_id: int) -> SubmissionPage:  # noqa: ARG001
+def _submission(stamp: tuple[str, int], edition: Edition, submission_id: int) -> SubmissionPage:  # noqa: ARG001
     return _open(stamp).submission(submission_id)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _submissions(
     stamp: tuple[str, int],
-    at_version: int,  # noqa: ARG001
+    edition: Edition,  # noqa: ARG001
     name: str,
     status: Status | None,
     text: str,
@@ -198,7 +201,7 @@ def _submissions(
 @st.cache_data(max_entries=64, show_spinner=False)
 def _task_scores(
     stamp: tuple[str, int],
-    at_version: int,  # noqa: ARG001
+    edition: Edition,  # noqa: ARG001
     name: str,
     task: str,
     submission_ids: tuple[int, ...],
@@ -207,17 +210,17 @@ def _task_scores(
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _cost_chart(stamp: tuple[str, int], at_version: int, name: str, is_dark: bool) -> dict[str, Any]:  # noqa: FBT001
-    return charts.score_against_calls(_board(stamp, at_version, name).entries, DARK if is_dark else LIGHT)
+def _cost_chart(stamp: tuple[str, int], edition: Edition, name: str, is_dark: bool) -> dict[str, Any]:  # noqa: FBT001
+    return charts.score_against_calls(_board(stamp, edition, name).entries, DARK if is_dark else LIGHT)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _targets_chart(
     stamp: tuple[str, int],
-    at_version: int,
+    edition: Edition,
     chosen: tuple[int, ...],
     is_dark: bool,  # noqa: FBT001
 ) -> dict[str, Any]:
-    pages = [_submission(stamp, at_version, number) for number in chosen]
+    pages = [_submission(stamp, edition, number) for number in chosen]
     curves = {series_name(page.entry): page.curves for page in pages}
     return charts.targets_reached(curves, DARK if is_dark else LIGHT)

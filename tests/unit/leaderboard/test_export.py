@@ -2,12 +2,17 @@ import csv
 import dataclasses
 import io
 import json
+from datetime import timedelta
 
 import pytest
+from sample_arena import sample_round
+from starlette.requests import Request
 from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import UsageError
+from harness.store import board_rows
+from leaderboard.api import routes
 from leaderboard.export import board_csv, board_document
 from leaderboard.static_board import board_page, write_static_board
 
@@ -73,3 +78,27 @@ def test_static_board_of_an_unknown_round_or_place_is_refused(sample_db, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
         write_static_board(sample_db, tmp_path / "file")
+
+
+@pytest.fixture
+def served(sample_db):
+    """Give what the server answers to a path and its round."""
+    endpoints = {route.path: route.endpoint for route in routes(lambda: sample_db)}
+
+    def answer(path, name=""):
+        scope = {"type": "http", "path": path, "headers": [], "query_string": f"round={name}".encode()}
+        return endpoints[path](Request(scope))
+
+    return answer
+
+
+def test_served_phase_follows_the_clock_while_the_store_stays_as_it_is(served, monkeypatch):
+    first = served("/api/leaderboard.json")
+    assert json.loads(first.body)["round"]["phase"] == "open"
+    assert served("/api/leaderboard.json").headers["ETag"] == first.headers["ETag"]
+    later = sample_round().closes + timedelta(seconds=1)
+    monkeypatch.setattr(board_rows, "utc_now", lambda: later)
+    second = served("/api/leaderboard.json")
+    assert json.loads(second.body)["round"]["phase"] == "closed"
+    assert second.headers["ETag"] != first.headers["ETag"]
+    assert b"phase closed" in served("/board.html").body

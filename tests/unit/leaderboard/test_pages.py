@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,7 @@ import pytest
 from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_result, sample_round
 
 from harness.records import Status
-from harness.store import ArenaPaths, Phase, Publisher, SealedStore
+from harness.store import ArenaPaths, Phase, Publisher, SealedStore, board_rows
 from leaderboard import source
 from leaderboard.launch import streamlit_command
 from leaderboard.static_board import write_static_board
@@ -356,6 +357,19 @@ def test_submission_page_tells_the_team_how_to_read_its_log(open_app, sample_db,
     assert f"Its team reads it at once with `gradfree logs {number}`" in shown
     of_reference = text_of(open_app(sample_db, "submission", id=number_of(sample_board, "BBTv2")))
     assert "gradfree logs" not in of_reference
+
+
+def test_phase_follows_the_clock_while_the_store_stays_as_it_is(open_app, tmp_path, monkeypatch):
+    # A store of its own: the pages' cache outlives a test.
+    paths = ArenaPaths(tmp_path)
+    number = blind_arena(paths)
+    before = open_app(paths.public_db)
+    assert '<dd class="ga-value">Open</dd>' in text_of(before)
+    later = sample_round().closes + timedelta(seconds=1)
+    monkeypatch.setattr(board_rows, "utc_now", lambda: later)
+    assert '<dd class="ga-value">Closed</dd>' in text_of(open_app(paths.public_db))
+    assert "· closed ·" in text_of(open_app(paths.public_db, "rules"))
+    assert "Scores show" not in text_of(open_app(paths.public_db, "submission", id=str(number)))
 
 
 @pytest.mark.parametrize("page", [None, "task", "submissions", "submit", "rules"])
