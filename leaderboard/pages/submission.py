@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from harness.config import packaged_rounds
 from harness.records import Status, Verdict
 from harness.store.board import STALE, UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
@@ -139,9 +140,10 @@ def show_reproduction(page: SubmissionPage) -> None:
             "The organizer replays a run from its artifact. With the submission's files, anyone repeats one on "
             "their own machine; the same numeric profile gives the same bits."
         )
-        task = page.round.tasks[0].name
+        name, task = page.round.name, page.round.tasks[0].name
+        of = name if name in packaged_rounds() else "<file of the round>"
         st.code(
-            f"gradfree try <folder of the submission> --round {page.round.name} --task {task}",
+            f"gradfree try <folder of the submission> --round {of} --task {task}",
             language="shell",
         )
         st.html(text_table("Hashes of the runs", columns, rows))

@@ -351,6 +351,19 @@ def test_submissions_page_lists_all_newest_first_and_filters(open_app, sample_db
     assert "No submission matches" in text_of(app)
 
 
+def test_reproduction_names_a_packaged_round_and_asks_for_the_file_of_another(
+    open_app, sample_db, tmp_path, sample_board
+):
+    number = number_of(sample_board, "NES v2")
+    (command,) = [each.value for each in open_app(sample_db, "submission", id=number).code]
+    assert "--round <file of the round> --task SST-2" in command
+    copy = shutil.copy(sample_db, tmp_path / "public.db")
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE rounds SET name = 'official'")
+    (command,) = [each.value for each in open_app(copy, "submission", id=number).code]
+    assert "--round official --task SST-2" in command
+
+
 def test_submission_page_tells_the_team_how_to_read_its_log(open_app, sample_db, sample_board):
     number = number_of(sample_board, "NES v2")
     shown = text_of(open_app(sample_db, "submission", id=number))
