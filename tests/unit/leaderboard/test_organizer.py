@@ -85,6 +85,7 @@ def test_submission_page_shows_both_scores_attempts_and_its_events(get, arena, s
     assert page.count("the device was lost") >= 2
     assert "attempt void" in page
     assert "submission added" in page
+    assert f"gradfree logs {held.submission_id} --organizer" in page
 
 
 def test_detail_names_digests_by_their_beginning():
