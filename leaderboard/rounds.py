@@ -4,9 +4,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from harness.errors import UsageError
+from harness.store.board import BoardRound
 from leaderboard import source
+from leaderboard.wording import round_address
 
-__all__ = ["choose_round", "head_with_round"]
+__all__ = ["choose_round", "head_with_round", "short_address"]
 
 _REMEMBERED = "round-seen"
 
@@ -23,20 +25,24 @@ def head_with_round() -> tuple[DeltaGenerator, str]:
 
 
 def choose_round() -> str:
-    """Return the name of the round to show; offer the others if there are any.
+    """Return the short address of the round to show; offer the others if there are any.
+
+    Offered is the newest version of each; an older one shows when the address names it.
 
     Raises:
         UsageError: there is no round, or none of the name in the address.
     """
-    names = list(dict.fromkeys(each.name for each in source.rounds()))
-    if not names:
+    short = _short_addresses()
+    if not short:
         raise UsageError("no round has been published yet; the organizer creates one first")
+    known = list(dict.fromkeys(short.values()))
     wanted = st.query_params.get("round")
-    if wanted is not None and wanted not in names:
-        raise UsageError(f"no round {wanted} on this board; rounds: {', '.join(names)}")
-    seen = st.session_state.get(_REMEMBERED)
-    chosen = wanted or (seen if seen in names else names[0])
+    if wanted is not None and wanted not in short:
+        raise UsageError(f"no round {wanted} on this board; rounds: {', '.join(known)}")
+    seen = st.session_state.get(_REMEMBERED, known[0])
+    chosen = short[wanted] if wanted else short.get(seen, known[0])
     st.session_state[_REMEMBERED] = chosen
+    names = [name for name in known if "@" not in name or name == chosen]
     if len(names) == 1:
         return chosen
 
@@ -54,3 +60,18 @@ def choose_round() -> str:
             label_visibility="collapsed",
         )
     )
+
+
+def short_address(board_round: BoardRound) -> str:
+    """Return the name of a round, with its version unless that is the newest."""
+    return _short_addresses()[round_address(board_round)]
+
+
+def _short_addresses() -> dict[str, str]:
+    """Return every way to name a round in an address -> the short one: a name alone means the newest version."""
+    short: dict[str, str] = {}
+    for each in source.rounds():
+        full = round_address(each)
+        name = full if each.name in short else each.name
+        short |= {full: name, name: name}
+    return short

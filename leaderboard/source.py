@@ -26,6 +26,7 @@ from leaderboard import charts
 from leaderboard.charts.style import series_name
 from leaderboard.launch import PUBLIC_DB_VARIABLE
 from leaderboard.palette import DARK, LIGHT
+from leaderboard.wording import round_address
 
 __all__ = [
     "board",
@@ -86,12 +87,12 @@ def rounds() -> tuple[BoardRound, ...]:
 
 
 def round_of(name: str) -> BoardRound:
-    """Return a round without its entries.
+    """Return a round without its entries; a name alone means its newest version.
 
     Raises:
         UsageError: there is no such round.
     """
-    found = next((each for each in rounds() if each.name == name), None)
+    found = next((each for each in rounds() if name in {each.name, round_address(each)}), None)
     if found is None:
         raise UsageError(f"no round {name} on this board")
     return found

@@ -12,7 +12,15 @@ from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
 from leaderboard.ranking import board_cards
-from leaderboard.wording import entry_note, entry_words, hidden_scores, moment, note_meanings, round_caption
+from leaderboard.wording import (
+    entry_note,
+    entry_words,
+    hidden_scores,
+    moment,
+    note_meanings,
+    round_address,
+    round_caption,
+)
 
 __all__ = ["board_page", "write_static_board"]
 
@@ -22,11 +30,12 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
 
     Args:
         board: what to show.
-        rounds: all there are, for the links between them.
+        rounds: all there are, newest first, for the links between them.
         is_file: the page lies in a folder beside its exports; otherwise it is served.
     """
-    query = "" if is_file else f"?round={board.round.name}"
+    query = "" if is_file else f"?round={round_address(board.round)}"
     tasks = [task.name for task in board.round.tasks]
+    newest = {each.name: each for each in reversed(rounds)}
     complete = [entry for entry in board.entries if entry.is_complete]
     return render(
         "board.html",
@@ -44,7 +53,9 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
         uploads=board.uploads,
         upload_label=UPLOAD_LABEL,
         rows_name="private" if board.round.is_final else "public",
-        others=[] if is_file else [each.name for each in rounds if each.name != board.round.name],
+        others=[]
+        if is_file
+        else [name for name, each in newest.items() if each.round_id != board.round.round_id],
         json_link=f"api/leaderboard.json{query}",
         csv_link=f"api/leaderboard.csv{query}",
         app_link="" if is_file else f"./{query}",

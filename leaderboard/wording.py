@@ -23,6 +23,7 @@ __all__ = [
     "moment",
     "note_meanings",
     "rank_of",
+    "round_address",
     "round_caption",
     "run_state",
     "seconds",
@@ -165,6 +166,11 @@ def rank_of(entry: Entry) -> str:
     if entry.is_complete:
         return "not ranked: another one counts"
     return "not ranked" if entry.status in {Status.FAILED, Status.CANCELLED} else "not ranked yet"
+
+
+def round_address(board_round: BoardRound) -> str:
+    """Return a round as an address names it, so that it stays the same one when another version is added."""
+    return f"{board_round.name}@{board_round.version}"
 
 
 def round_caption(board_round: BoardRound) -> str:

@@ -16,7 +16,14 @@ from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.theme import palette_now
-from leaderboard.wording import entry_words, hidden_scores, moment, note_meanings, round_caption
+from leaderboard.wording import (
+    entry_words,
+    hidden_scores,
+    moment,
+    note_meanings,
+    round_address,
+    round_caption,
+)
 
 _ROWS_PER_PAGE = 50
 _PAGES_WIDTH = 380
@@ -98,7 +105,7 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
         # Beside buttons the numbers would be measured as if there were no room for them.
         at = st.pagination(n_pages, key="page", bind="query-params", width=_PAGES_WIDTH) if n_pages > 1 else 1
         compare = st.container(width="content", key="compare")
-        query = f"?round={board.round.name}"
+        query = f"?round={round_address(board.round)}"
         st.link_button("CSV", f"api/leaderboard.csv{query}")
         st.link_button("JSON", f"api/leaderboard.json{query}")
         st.link_button("Plain page", f"board.html{query}")
@@ -204,7 +211,7 @@ def show_plots(board: Board) -> None:
             "spaced between the worst first and the best last loss of the entries shown."
         )
     else:
-        spec = source.cost_chart(board.round.name, is_dark=palette.is_dark)
+        spec = source.cost_chart(round_address(board.round), is_dark=palette.is_dark)
         caption = (
             "Dashed: nobody scores higher with fewer calls. Labels: that frontier and the reference methods."
         )

@@ -11,6 +11,7 @@ from leaderboard.comparison import Difference, SeedScores, paired_differences
 from leaderboard.headings import section, title
 from leaderboard.key import show_key
 from leaderboard.markup import Cell, Column, text_table
+from leaderboard.rounds import short_address
 from leaderboard.theme import palette_now
 from leaderboard.wording import counted, literal
 
@@ -157,7 +158,7 @@ def main() -> None:
     names = names_of(pages)
     palette = palette_now()
     board_round = pages[0].round
-    st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": board_round.name})
+    st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": short_address(board_round)})
     title("Compare", f"Round {board_round.name} {board_round.version}")
     show_key([(name, page.entry.submission_id) for name, page in zip(names, pages, strict=True)], palette)
     show_scores(pages, names)

@@ -14,6 +14,7 @@ from leaderboard.confusion import confusion_table
 from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh, show_progress
 from leaderboard.markup import text_table
+from leaderboard.rounds import short_address
 from leaderboard.runs import hash_table, run_table, score_table
 from leaderboard.theme import palette_now
 from leaderboard.wording import (
@@ -153,7 +154,7 @@ def main() -> None:
     """Show the page."""
     page = source.submission(number_in("id", "a submission; open one from the leaderboard"))
     entry = page.entry
-    st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": page.round.name})
+    st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": short_address(page.round)})
     kind = "reference method" if entry.is_baseline else f"team {entry.team}"
     title(
         entry.name,

@@ -131,7 +131,7 @@ def main() -> None:
     shown = order[:_MAX_SHOWN]
     palette = palette_now()
     section("Scores of every few-shot seed", f"One mark per few-shot seed; bar: their mean. {KINDS_CAPTION}")
-    scores = source.task_scores(board.round.name, task.name, tuple(entry.submission_id for entry in shown))
+    scores = source.task_scores(name, task.name, tuple(entry.submission_id for entry in shown))
     st.vega_lite_chart(
         charts.seed_strips(scores, palette),
         width="stretch",

@@ -13,10 +13,10 @@ import pytest
 from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_result, sample_round
 
 from harness.records import Status
-from harness.store import ArenaPaths, Phase, Publisher, SealedStore, board_rows
+from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore, board_rows
 from leaderboard import source
 from leaderboard.launch import streamlit_command
-from leaderboard.static_board import write_static_board
+from leaderboard.static_board import board_page, write_static_board
 
 
 def text_of(app):
@@ -159,11 +159,11 @@ def test_round_that_hides_scores_says_so_and_not_that_nobody_has_finished(open_a
     number = blind_arena(paths)
     hidden = "Scores show once the round has closed."
     write_static_board(paths.public_db, tmp_path)
-    board_page = (tmp_path / "board.html").read_text()
+    plain_page = (tmp_path / "board.html").read_text()
     board_app = open_app(paths.public_db)
     assert [row[2] for row in tables(board_app)["Submissions"]] == ["OK"]
     task_app = open_app(paths.public_db, "task")
-    for shown in (board_page, text_of(board_app), text_of(task_app)):
+    for shown in (plain_page, text_of(board_app), text_of(task_app)):
         assert hidden in shown
         assert "o submission is complete" not in shown
         assert "not complete" not in shown
@@ -330,6 +330,46 @@ def two_versions(tmp_path):
 def test_compare_page_refuses_two_versions_of_a_round(open_app, two_versions):
     shown = text_of(open_app(two_versions, "compare", ids="1,2")).replace("\\", "")
     assert "submissions of different rounds (sample 1.0, sample 1.1) cannot be compared" in shown
+
+
+def test_older_version_of_a_round_keeps_to_itself_wherever_its_pages_lead(open_app, two_versions):
+    app = open_app(two_versions, round="sample@1.0")
+    assert "Round sample 1.0" in text_of(app)
+    assert app.selectbox[0].options == ["sample", "sample@1.0"]
+    assert [each.proto.url for each in app.get("link_button")] == [
+        f"{path}?round=sample@1.0" for path in ("api/leaderboard.csv", "api/leaderboard.json", "board.html")
+    ]
+    assert b"of 1.0" in app.get("vega_lite_chart")[0].proto.SerializeToString()
+    page = open_app(two_versions, "submission", id="1")
+    assert "task?task=SST-2&amp;round=sample@1.0" in text_of(page)
+    assert page.get("page_link")[0].proto.query_string == "round=sample%401.0"
+    task = open_app(two_versions, "task", task="SST-2", round="sample@1.0")
+    assert [row[2] for row in tables(task)["Order on SST-2"]] == ["of 1.0"]
+    assert "task?task=SST-2&amp;round=sample@1.0" in text_of(
+        open_app(two_versions, "rules", round="sample@1.0")
+    )
+
+
+def test_newest_version_of_a_round_is_what_its_name_means(open_app, two_versions):
+    for name in ("sample", "sample@1.1"):
+        app = open_app(two_versions, round=name)
+        assert "Round sample 1.1" in text_of(app)
+        assert not app.selectbox or app.selectbox[0].label != "Round"
+    page = open_app(two_versions, "submission", id="2")
+    assert page.get("page_link")[0].proto.query_string == "round=sample"
+    unknown = open_app(two_versions, round="sample@9.9")
+    assert "sample, sample@1.0" in text_of(unknown).replace("\\", "")
+
+
+def test_plain_page_of_an_older_version_links_its_own_data_and_the_newest(two_versions):
+    with PublicStore.open(two_versions) as store:
+        old = board_page(store.board("sample@1.0"), store.rounds())
+        new = board_page(store.board("sample"), store.rounds())
+    for link in ("api/leaderboard.csv", "api/leaderboard.json", "./"):
+        assert f'href="{link}?round=sample@1.0"' in old
+        assert f'href="{link}?round=sample@1.1"' in new
+    assert 'href="board.html?round=sample"' in old
+    assert "board.html?round" not in new
 
 
 @pytest.mark.parametrize("ids", ["", "1", "1,1", "1,2,3,4,5", "1,x", "1,9999"])
