@@ -160,9 +160,9 @@ def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
         # Reference methods have tiers too: the best of them may stand above every team.
         n_top = known.count(min(known))
         if n_top > 1:
-            remark = "nobody is significantly better"
+            remark = "no team is significantly better"
         else:
-            remark = "clearly ahead" if len(ranked) > 1 else "no other team yet"
+            remark = "ahead of every other team" if len(ranked) > 1 else "no other team yet"
         return Card("Tied at the top", f"{n_top} {'team' if n_top == 1 else 'teams'}", remark)
     if not baselines:
         return Card("Best reference", "-", "no score shown yet")

@@ -96,9 +96,9 @@ def test_cards_of_an_empty_board_show_dashes(sample_board):
 @pytest.mark.parametrize(
     ("tiers", "value", "remark"),
     [
-        ((1, 1, 3), "2 teams", "nobody is significantly better"),
-        ((2, 2, 3), "2 teams", "nobody is significantly better"),  # a reference method leads tier 1
-        ((2, 3, 3), "1 team", "clearly ahead"),
+        ((1, 1, 3), "2 teams", "no team is significantly better"),
+        ((2, 2, 3), "2 teams", "no team is significantly better"),  # a reference method leads tier 1
+        ((2, 3, 3), "1 team", "ahead of every other team"),
         ((1,), "1 team", "no other team yet"),
     ],
 )
