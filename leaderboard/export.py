@@ -47,7 +47,7 @@ _FIELDS: dict[str, Callable[[Entry], Any]] = {
     "status": lambda entry: entry.status.value,
     "verdict": lambda entry: None if entry.verdict is None else entry.verdict.value,
     "is_checkpoint": lambda entry: entry.is_flagged,
-    "is_ranked": lambda entry: not entry.is_baseline and entry.is_official,
+    "is_ranked": lambda entry: entry.rank is not None,
     "is_baseline": lambda entry: entry.is_baseline,
     "is_official": lambda entry: entry.is_official,
     "submitted_at": lambda entry: _iso(entry.submitted_at),

@@ -40,6 +40,12 @@ def test_document_is_json_and_holds_incomplete_entries_too(sample_board):
     assert document["uploads"][0]["label"] == "predictions only, calls not metered"
 
 
+def test_document_calls_ranked_who_has_a_rank(sample_board):
+    entries = board_document(sample_board)["entries"]
+    assert [each["is_ranked"] for each in entries] == [each["rank"] is not None for each in entries]
+    assert {each["is_ranked"] for each in entries if each["status"] == "cancelled"} == {False}
+
+
 def test_page_escapes_what_people_wrote_and_needs_nothing_from_outside(sample_board):
     hostile = dataclasses.replace(
         sample_board.entries[0], team="<script>alert(1)</script>", name='"><img src=x>'
