@@ -158,5 +158,6 @@ def _number(value: float | None) -> str:
 def _verdict(entry: Entry) -> str:
     mark = ("" if entry.is_official else f", {UNOFFICIAL}") + (f", {STALE}" if entry.is_stale else "")
     if entry.verdict is None:
-        return f"{entry.status.value} {entry.n_runs_done}/{entry.n_runs}{mark}"
+        state = "held" if entry.n_runs_held else entry.status.value
+        return f"{state} {entry.n_runs_done}/{entry.n_runs}{mark}"
     return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}{mark}"

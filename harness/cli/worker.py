@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
@@ -55,13 +56,16 @@ def worker(
         runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
-            held = sum(
-                run.is_held for entry in sealed.list_submissions(is_everything=True) for run in entry.runs
+            held = Counter(
+                f"{entry.round_name}@{entry.round_version}"
+                for entry in sealed.list_submissions(is_everything=True)
+                for run in entry.runs
+                if run.is_held
             )
             if held:
-                console.print(
-                    f"{held} runs are on hold after faults of ours; mend the cause, then: gradfree round release"
-                )
+                console.print(f"{held.total()} runs are on hold after faults of ours; mend the cause, then:")
+                for name in held:
+                    console.print(f"  gradfree round release {name}")
                 raise typer.Exit(3)
             return
         stop = threading.Event()

@@ -202,6 +202,7 @@ def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):
         done = CliRunner().invoke(app, ["worker", "--until-idle", "--unsafe-no-sandbox", "--home", str(home)])
         assert done.exit_code == 3
         assert "1 runs are on hold" in done.output
+        assert "gradfree round release mini@1.0" in done.output
         assert "1 runs released" in run("round", "release", "mini", "--home", home)
         finish_all(sealed)
         sealed.apply_rejudge("mini")
