@@ -242,12 +242,16 @@ class Worker:
         self._publish()
 
     def _arena(self, run: ClaimedRun) -> Arena:
-        """Return the loaded round; model and data stay in memory between runs."""
+        """Return the loaded round; the models of rounds at work, and of one more, stay in memory between runs."""
         with self._lock:
-            if run.round_digest not in self._arenas:
+            arena = self._arenas.pop(run.round_digest, None)
+            if arena is None:
                 stored = self.store.get_round(run.round_name, run.round_version)
-                self._arenas[run.round_digest] = Arena(stored_config(stored), self._scheduler)
-            arena = self._arenas[run.round_digest]
+                arena = Arena(stored_config(stored), self._scheduler)
+            used = {claim.round_digest for claim in self._at_work.values()}
+            for digest in [digest for digest in self._arenas if digest not in used][:-1]:
+                del self._arenas[digest]
+            self._arenas[run.round_digest] = arena  # the one used last stands last
         arena.load()
         return arena
 

@@ -38,6 +38,19 @@ def arena_with(tmp_path, mini_round):
         context.__exit__(None, None, None)
 
 
+def test_a_worker_keeps_the_models_of_few_rounds(cli, mini_round, arena_with):
+    worker, sealed, number, _ = arena_with(cli.solver("good", "return Solution(zeros(model))"))
+    numbers = [number]
+    for version in ("1.1", "1.2", "1.3"):
+        mini_round.write_text(mini_round.read_text().replace('version = "1', f'version = "{version}" # "1', 1))
+        config = load_round(str(mini_round))
+        create_round(sealed, worker.publisher, config)
+        numbers.append(submit(sealed, worker.publisher, worker.paths, config, cli.folder / "good", "us"))
+    assert worker.run_until_idle() == 4
+    assert all(sealed.get_submission(number).verdict is Verdict.OK for number in numbers)
+    assert len(worker._arenas) == 2
+
+
 def locked(*_arguments, **_options):
     raise OperationalError("UPDATE", {}, Exception("database is locked"))
 
