@@ -1,8 +1,10 @@
 """The noise floor of a round, from repeats of a reference method: functions of an open session."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,7 +17,7 @@ from harness.store.events import append_event
 from harness.store.sealed_schema import RoundRow, SubmissionRow
 from harness.store.submissions import add_submission
 
-__all__ = ["add_repeats", "fill_noise", "has_repeats"]
+__all__ = ["add_repeats", "keep_noise", "missing_noise"]
 
 
 def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int, now: datetime) -> int:
@@ -63,20 +65,14 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
     return max(0, n_repeats - (have or 0))
 
 
-def has_repeats(session: Session) -> bool:
-    """Say whether any repeat has finished."""
-    return _finished(session, limit=1) != []
+def missing_noise(session: Session) -> dict[int, dict[str, Any]]:
+    """Return the noise floors that are not stored yet: round id -> reference method -> floor.
 
-
-def _finished(session: Session, limit: int | None = None) -> list[SubmissionRow]:
-    query = select(SubmissionRow).where(SubmissionRow.repeat > 0, SubmissionRow.status == Status.FINISHED)
-    return list(session.scalars(query.limit(limit)))
-
-
-def fill_noise(session: Session, now: datetime) -> None:
-    """Store the noise floor of every reference method whose finished repeats are two or more."""
+    A method has one when its finished repeats are two or more.
+    """
     totals: dict[RoundRow, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in _finished(session):
+    finished = select(SubmissionRow).where(SubmissionRow.repeat > 0, SubmissionRow.status == Status.FINISHED)
+    for row in session.scalars(finished):
         # On public rows: the floor is read while the round is open.
         scores = {
             task.name: mean_of_seeds([run.score_public for run in row.runs if run.task_id == task.id])
@@ -85,9 +81,17 @@ def fill_noise(session: Session, now: datetime) -> None:
         total = total_score(scores)
         if total is not None:
             totals[row.round][row.name].append(total)
-    for round_row, by_name in totals.items():
-        noise = {name: asdict(noise_floor(own)) for name, own in by_name.items() if len(own) >= 2}
-        if noise and noise != round_row.noise:
-            round_row.noise = noise
-            round_row.revision += 1
-            append_event(session, now, "noise floor measured", round_id=round_row.id, detail=noise)
+    floors = {
+        round_row: {name: asdict(noise_floor(own)) for name, own in by_name.items() if len(own) >= 2}
+        for round_row, by_name in totals.items()
+    }
+    return {row.id: noise for row, noise in floors.items() if noise and noise != row.noise}
+
+
+def keep_noise(session: Session, found: Mapping[int, dict[str, Any]], now: datetime) -> None:
+    """Store noise floors, as `missing_noise` returned them."""
+    for round_id, noise in found.items():
+        round_row = session.get_one(RoundRow, round_id)
+        round_row.noise = noise
+        round_row.revision += 1
+        append_event(session, now, "noise floor measured", round_id=round_id, detail=noise)

@@ -92,11 +92,11 @@ class RoundStore(Transactions):
         """Compute what finished submissions allow and nobody has computed yet: bootstrap totals, noise floors."""
         with self.reading() as session:
             computed = replicates.missing_replicates(session)
-            has_repeats = noise.has_repeats(session)
-        if computed or has_repeats:
+            floors = noise.missing_noise(session)
+        if computed or floors:
             with self._transaction() as session:
                 replicates.keep_replicates(session, computed)
-                noise.fill_noise(session, self._clock())
+                noise.keep_noise(session, floors, self._clock())
 
     def test_sets(self, name: str, version: str | None = None) -> dict[str, evidence.TestSet]:
         """Return task -> test labels, for the tasks that were scored. Sealed.
