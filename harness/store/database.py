@@ -4,6 +4,7 @@ Every transaction of a writer starts with BEGIN IMMEDIATE: SQLite has one writer
 transaction that first reads and then wants to write would otherwise fail instead of waiting.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,9 +130,7 @@ def open_read_only(schema: Schema, path: Path) -> Engine:
         raise UsageError(
             f"no {schema.name} store at {path}: the file is missing; create a round first (`gradfree round create toy`)"
         )
-    engine = create_engine(
-        f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&uri=true", poolclass=NullPool
-    )
+    engine = create_engine(sqlite_url(path), poolclass=NullPool, creator=lambda: _connect_to_read(path))
     event.listen(engine, "connect", _reader_settings)
     try:
         with engine.connect() as connection:
@@ -144,6 +143,19 @@ def open_read_only(schema: Schema, path: Path) -> Engine:
             f"{schema.head}; publish the round again with this version"
         )
     return engine
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Connect to a file that nothing may be written through, also as a user who may write nothing beside it.
+
+    SQLite makes the write-ahead log in order to read, where it is missing. Who may not make it opens the
+    file as one that does not change: without a log nobody writes at the moment.
+    """
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    mode = "ro" if has_log or os.access(path.parent, os.W_OK) else "ro&immutable=1"
+    return sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, check_same_thread=False
+    )
 
 
 def _file_of(url: str) -> Path | None:

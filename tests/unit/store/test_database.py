@@ -1,7 +1,10 @@
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,7 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from harness.errors import InfrastructureError, UsageError
-from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
+from harness.store import ArenaPaths, PublicStore, Publisher, RoundFacts, SealedStore, TaskFacts
 from harness.store.database import PUBLIC, SEALED, open_database, open_read_only, sqlite_url, upgrade
 from harness.store.seeds import solver_seed
 
@@ -107,6 +110,53 @@ def test_public_store_open_for_reading_cannot_be_written(tmp_path):
     with engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
         connection.exec_driver_sql("UPDATE meta SET version = 99")
     assert PublicStore.open(paths.public_db).version() == 1
+
+
+def test_public_store_is_read_by_a_user_who_may_write_nothing_whether_or_not_somebody_writes():
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    # Not below a folder of the tests: only their owner may enter those.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        paths = ArenaPaths(Path(folder))
+        with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+            publisher.publish()
+        assert list(paths.home.glob("public.db-*")) == []
+        asked, asking = os.pipe()
+        answered, answering = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(asking)
+            os.close(answered)
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            try:
+                with PublicStore.open(paths.public_db) as public:
+                    while os.read(asked, 1) == b"?":
+                        os.write(answering, b"%d" % len(public.rounds()))
+            finally:
+                os._exit(0)
+        os.close(asked)
+        os.close(answering)
+
+        def n_rounds():
+            os.write(asking, b"?")
+            return os.read(answered, 1)
+
+        try:
+            assert n_rounds() == b"0"
+            with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+                sealed.add_round(
+                    RoundFacts("toy", "1.0", "a" * 64, "{}", (TaskFacts("sst2", "accuracy", 3, (8,)),))
+                )
+                publisher.publish()
+                assert paths.public_db.with_name("public.db-wal").exists()
+                assert n_rounds() == b"1"
+            assert n_rounds() == b"1"
+        finally:
+            os.close(asking)
+            os.waitpid(pid, 0)
 
 
 def test_what_is_sealed_can_be_read_by_its_owner_alone(tmp_path):
