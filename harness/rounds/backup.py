@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -73,8 +74,11 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
     if paths.home.exists() and any(paths.home.iterdir()):
         raise UsageError(f"{paths.home} is not empty; restore into a new folder: --home FOLDER")
     paths.home.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{paths.home.name}-", dir=paths.home.parent))
+    private = Path(tempfile.mkdtemp(prefix=f".{paths.home.name}-", dir=paths.home.parent))
+    # Made as an arena's folder always is: who serves the board may be another user.
+    staging = private / paths.home.name
     try:
+        staging.mkdir()
         with tarfile.open(archive) as content:
             content.extractall(staging, filter="data")
         if not (staging / _SEALED_DB).is_file():
@@ -87,7 +91,7 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
         if paths.home.exists():
             paths.home.rmdir()
         staging.replace(paths.home)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise UsageError(f"{archive} cannot be restored: {error}") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)

@@ -47,6 +47,7 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
 
     again = ArenaPaths(tmp_path / "restored")
     restore(target, again)
+    assert stat.S_IMODE(again.home.stat().st_mode) == stat.S_IMODE(paths.home.stat().st_mode)
     assert sorted(path.name for path in again.artifacts.iterdir()) == ["1-1.json"]
     assert (again.submissions / ("b" * 64) / "solver.py").read_text() == "x = 1\n"
     (log,) = [path for path in again.attempts.rglob("*") if path.is_file()]
@@ -91,6 +92,18 @@ def test_backups_and_restores_never_write_over_anything(arena, tmp_path):
     (tmp_path / "text.tar.gz").write_text("no archive")
     with pytest.raises(UsageError, match="cannot be restored"):
         restore(tmp_path / "text.tar.gz", ArenaPaths(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+    assert not list(tmp_path.glob(".new-*"))
+
+
+def test_a_backup_that_was_cut_off_is_refused_in_words(arena, tmp_path):
+    paths, _ = arena
+    target = tmp_path / "arena.tar.gz"
+    backup(paths, target)
+    whole = target.read_bytes()
+    target.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match="cannot be restored"):
+        restore(target, ArenaPaths(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
     assert not list(tmp_path.glob(".new-*"))
 
