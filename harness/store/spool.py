@@ -85,12 +85,17 @@ class Spool:
         """Leave an upload for the intake; return its number.
 
         Raises:
-            UsageError: it is not a zip, too large, or too many wait already.
+            UsageError: it is not a zip, too large, the token is longer than any, or too many wait already.
         """
         if not archive.startswith(_ZIP_STARTS):
             raise UsageError("this file is not a zip; pack solver.toml and the Python files into one")
         if len(archive) > MAX_UPLOAD_BYTES:
             raise UsageError(f"the zip has {len(archive):,} bytes; at most {MAX_UPLOAD_BYTES:,} are taken")
+        request = json.dumps({"round": round_name, "token": token})
+        if len(request) > _MAX_REQUEST_BYTES:
+            raise UsageError(
+                f"a token of {len(token):,} characters is nobody's; copy it from the organizer again"
+            )
         try:
             self.create()
             if sum(1 for _ in self._uploads.iterdir()) >= _MAX_WAITING:
@@ -99,7 +104,6 @@ class Spool:
             partial = self._uploads / f".{number}"
             partial.mkdir(mode=0o700)
             (partial / "submission.zip").write_bytes(archive)
-            request = json.dumps({"round": round_name, "token": token})
             (partial / "request.json").write_text(request, encoding="utf-8")
             partial.rename(self._uploads / number)
         except OSError as error:

@@ -11,6 +11,7 @@ from leaderboard.wording import literal, moment, size
 
 _POLL_S = 2
 _FORM_WIDTH = 720
+_MAX_TOKEN = 200
 _WAITING = "upload-waiting"
 _OPEN_PHASES = ("open", "frozen")
 
@@ -52,7 +53,11 @@ def main() -> None:
     unpacked = "" if limit is None else f", {size(limit)} unpacked"
     with st.form("upload", border=True, width=_FORM_WIDTH):
         token = st.text_input(
-            "Team token", type="password", autocomplete="off", help="The organizer gave it to your team."
+            "Team token",
+            type="password",
+            max_chars=_MAX_TOKEN,
+            autocomplete="off",
+            help="The organizer gave it to your team.",
         )
         file = st.file_uploader(
             f"Submission: a zip with solver.toml and Python files (at most {size(MAX_UPLOAD_BYTES)}{unpacked})",

@@ -51,6 +51,13 @@ def test_what_is_no_zip_or_too_large_is_refused_at_once(spool, archive, reason):
     assert list(spool.waiting()) == []
 
 
+def test_token_longer_than_the_intake_reads_is_refused_at_once(spool):
+    with pytest.raises(UsageError, match=r"a token of 5,000 characters is nobody's"):
+        spool.drop("toy", "x" * 5000, ZIP)
+    number = spool.drop("toy", "x" * 4000, ZIP)
+    assert [upload.number for upload in spool.waiting()] == [number]
+
+
 @pytest.mark.parametrize("number", ["", "x", "../../sealed", "0" * 31, "G" * 32, "0" * 32])
 def test_answer_to_an_unknown_number_is_none(spool, number):
     spool.create()
