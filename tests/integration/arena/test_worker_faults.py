@@ -42,7 +42,9 @@ def test_a_worker_keeps_the_models_of_few_rounds(cli, mini_round, arena_with):
     worker, sealed, number, _ = arena_with(cli.solver("good", "return Solution(zeros(model))"))
     numbers = [number]
     for version in ("1.1", "1.2", "1.3"):
-        mini_round.write_text(mini_round.read_text().replace('version = "1', f'version = "{version}" # "1', 1))
+        mini_round.write_text(
+            mini_round.read_text().replace('version = "1', f'version = "{version}" # "1', 1)
+        )
         config = load_round(str(mini_round))
         create_round(sealed, worker.publisher, config)
         numbers.append(submit(sealed, worker.publisher, worker.paths, config, cli.folder / "good", "us"))
@@ -201,6 +203,26 @@ def test_a_store_that_gives_no_run_is_told_once_and_tried_again(cli, arena_with,
     (told,) = [event.fault for event in events if event.run is None]
     assert told.startswith("no run is started: ")
     assert "database is locked" in told
+
+
+def test_a_slow_store_is_not_the_solvers_time(cli, arena_with, monkeypatch):
+    code = "for _ in range(5):\n    model.query(zeros(model))\nreturn Solution(zeros(model))"
+    worker, sealed, number, events = arena_with(cli.solver("quick", code))
+
+    def slow(act):
+        def acting(*arguments):
+            time.sleep(5)
+            act(*arguments)
+
+        return acting
+
+    monkeypatch.setattr(sealed, "note_metered", slow(sealed.note_metered))
+    monkeypatch.setattr(worker.publisher, "report", slow(worker.publisher.report))
+    assert worker.run_until_idle() == 1
+    (run,) = sealed.get_submission(number).runs
+    # Together they take longer than the 8 seconds that the round gives a solver.
+    assert (run.verdict, run.calls) == (Verdict.OK, 5)
+    assert not any(event.fault for event in events)
 
 
 def test_a_run_cancelled_in_predict_is_stopped_there(cli, mini_round, arena_with):
