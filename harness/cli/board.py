@@ -39,6 +39,15 @@ def board(
     """Serve the leaderboard of an arena; it reads the public store and drops uploads into the spool."""
     paths = ArenaPaths(home)
     public_db = paths.public_db
+    if static is None and round_ is not None:
+        raise UsageError(
+            f"--round {round_}: it chooses what --static writes; a served board shows every round, this one at "
+            f"/?round={round_}"
+        )
+    if static is not None and is_organizer:
+        raise UsageError(
+            "--organizer with --static: private scores are only served, never written; leave out one"
+        )
     if static is not None:
         from leaderboard.static_board import write_static_board
 

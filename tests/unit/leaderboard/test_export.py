@@ -78,6 +78,27 @@ def test_command_writes_three_files(sample_db, tmp_path):
     assert "Ivory Moths" in page
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--round", "sample"], "it chooses what --static writes"),
+        (["--organizer", "--round", "sample"], "it chooses what --static writes"),
+        (["--organizer", "--static", "out"], "private scores are only served"),
+    ],
+)
+def test_command_refuses_options_that_it_would_ignore(sample_db, tmp_path, monkeypatch, options, expected):
+    def serve(*_):
+        pytest.fail("a server was started")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.cli.board.os.execve", serve)
+    monkeypatch.setattr("harness.cli.board._serve_organizer", serve)
+    done = CliRunner().invoke(app, ["board", "--home", str(sample_db.parent), *options])
+    assert isinstance(done.exception, UsageError)
+    assert expected in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_static_board_of_an_unknown_round_or_place_is_refused(sample_db, tmp_path):
     with pytest.raises(UsageError, match="no round x"):
         write_static_board(sample_db, tmp_path, "x")
