@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from harness.errors import UsageError
 from harness.store import board_rows
 from leaderboard.api import routes
 from leaderboard.export import board_csv, board_document
+from leaderboard.markup import Column, text_table
 from leaderboard.static_board import board_page, write_static_board
 
 
@@ -57,6 +59,18 @@ def test_page_escapes_what_people_wrote_and_needs_nothing_from_outside(sample_bo
     assert "&lt;script&gt;" in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_keyboard_reaches_every_table_that_may_scroll(sample_board):
+    page = board_page(sample_board, [sample_board.round])
+    table = text_table("What it <holds>", [Column("x", is_heading=True)], [["1"]])
+    for html, frame, names in (
+        (page, "frame", re.findall("<caption>(.*?)</caption>", page)),
+        (table, "ga-scroll", ["What it &lt;holds&gt;"]),
+    ):
+        reached = re.findall(f'<div class="{frame}" tabindex="0" role="region" aria-label="(.*?)">', html)
+        assert reached == names
+    assert page.count("<table>") == len(re.findall("<caption>", page)) == 3
 
 
 def test_page_of_an_empty_board_says_so(sample_board):
