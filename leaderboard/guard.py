@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from harness.errors import GradfreeError, UsageError
+from leaderboard.headings import title
 from leaderboard.wording import literal
 
 __all__ = ["show"]
@@ -15,9 +16,9 @@ def show(page: Callable[[], None]) -> None:
     try:
         page()
     except UsageError as error:
-        st.subheader("Nothing to show here")
+        title("Nothing to show here")
         st.info(literal(str(error)))
         st.page_link("pages/board.py", label="To the leaderboard")
     except GradfreeError as error:
-        st.subheader("The board cannot be read at the moment")
+        title("The board cannot be read at the moment")
         st.error(literal(str(error)))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,14 +14,22 @@ import pytest
 from sample_arena import SAMPLE_TASKS, build_sample_arena, publish_sample_arena, sample_result, sample_round
 
 from harness.records import Status
-from harness.store import ArenaPaths, Phase, PublicStore, Publisher, SealedStore, board_rows
+from harness.store import (
+    ArenaPaths,
+    Phase,
+    PublicStore,
+    Publisher,
+    SealedStore,
+    StoreUnavailable,
+    board_rows,
+)
 from leaderboard import source
 from leaderboard.launch import streamlit_command
 from leaderboard.static_board import board_page, write_static_board
 
 
 def text_of(app):
-    kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.text, app.subheader)
+    kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.text)
     shown = [str(element.value) for elements in kinds for element in elements]
     return "\n".join([*shown, *pieces(app)])
 
@@ -40,6 +49,11 @@ def tables(app):
             rows = [["".join(cell.itertext()) for cell in row] for row in table.find("tbody")]
             found[table.findtext("caption")] = rows
     return found
+
+
+def headings(app):
+    """Return the texts of the h1 of a page."""
+    return [text for body in pieces(app) for text in re.findall("<h1.*?>(.*?)</h1>", body)]
 
 
 def number_of(board, name):
@@ -117,7 +131,7 @@ def test_unknown_round_gives_a_clear_page_with_the_name_made_harmless(open_app, 
 @pytest.mark.parametrize("number", ["", "9999", "-1", "1e3", "²", "9" * 40, "<script>"])
 def test_unknown_submission_gives_a_clear_page(open_app, sample_db, number):
     app = open_app(sample_db, "submission", id=number)
-    assert "Nothing to show here" in text_of(app)
+    assert headings(app) == ["Nothing to show here"]
 
 
 def test_missing_store_gives_a_clear_page(open_app, tmp_path):
@@ -127,6 +141,16 @@ def test_missing_store_gives_a_clear_page(open_app, tmp_path):
 def test_file_that_is_no_store_gives_a_clear_page(open_app, tmp_path):
     (tmp_path / "public.db").write_text("not a database " * 50)
     assert "cannot be read as a public store" in text_of(open_app(tmp_path / "public.db"))
+
+
+def test_store_that_cannot_be_read_gives_a_clear_page(open_app, sample_db, monkeypatch):
+    def locked():
+        raise StoreUnavailable("the store is locked")
+
+    monkeypatch.setattr(source, "rounds", locked)
+    app = open_app(sample_db)
+    assert headings(app) == ["The board cannot be read at the moment"]
+    assert "the store is locked" in text_of(app)
 
 
 def test_store_without_a_round_gives_a_clear_page(open_app, tmp_path):
