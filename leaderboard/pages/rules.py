@@ -21,7 +21,7 @@ _WHICH_COUNTS = {
 
 _SIGHTS = {
     "scores": "Scores on public test rows",
-    "own_scores": "The same of a team's own submissions, for the team (`gradfree status N --own`)",
+    "own_scores": "The same of a team's own submissions, for the team (gradfree status N --own)",
     "curves": "Test scores along a run, efficiency, and which class is taken for which",
     "logs": "What a solver printed, for its team; the text of its error, for everybody",
 }

@@ -160,11 +160,11 @@ def test_store_without_a_round_gives_a_clear_page(open_app, tmp_path):
         assert "no round has been published yet" in text_of(open_app(paths.public_db))
 
 
-def blind_arena(paths, *, is_closed=False):
+def blind_arena(paths, *, is_closed=False, **visibility):
     """Make a round that shows scores from its end on, with a finished submission; return its number."""
     facts = sample_round(kshot_seeds=(8,))
     rules = json.loads(facts.rules_json)
-    rules["visibility"]["scores"] = "closed"
+    rules["visibility"] |= {"scores": "closed", **visibility}
     facts = dataclasses.replace(facts, rules_json=json.dumps(rules), scores_from=Phase.CLOSED)
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         sealed.add_round(facts)
@@ -273,6 +273,15 @@ def test_rules_page_says_what_is_seen_when(open_app, sample_db):
         seen["Test scores along a run, efficiency, and which class is taken for which"] == "with publication"
     )
     assert seen["Scores on private test rows, and anything of them"] == "with publication"
+
+
+def test_rules_page_shows_no_marks_of_markdown_in_its_tables(open_app, tmp_path):
+    paths = ArenaPaths(tmp_path)
+    blind_arena(paths, own_scores="open")
+    shown = tables(open_app(paths.public_db, "rules"))
+    seen = dict(shown["What is seen when"])
+    assert seen["The same of a team's own submissions, for the team (gradfree status N --own)"] == "at once"
+    assert not any("`" in cell for rows in shown.values() for row in rows for cell in row)
 
 
 def test_rules_page_tells_a_secret_rotation_registered_teams_and_the_noise_floor(open_app, tmp_path):
