@@ -187,7 +187,6 @@ def show_plots(board: Board) -> None:
         plots,
         default=plots[0],
         required=True,
-        format_func=lambda name: name,
         key="plot",
         bind="query-params",
         label_visibility="collapsed",

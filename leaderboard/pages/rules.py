@@ -138,9 +138,8 @@ def main() -> None:
     if settings:
         section("Model and queries")
         st.html(text_table("Model and queries", both, settings))
-    if limits:
-        section("Limits")
-        st.html(text_table("Limits of a run", both, limits))
+    section("Limits")
+    st.html(text_table("Limits of a run", both, limits))
     if board_round.noise:
         section(
             "How much is luck",
