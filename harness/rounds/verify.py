@@ -20,6 +20,9 @@ __all__ = ["VerifyReport", "verify_export"]
 _TOLERANCE = 1e-9
 """Scores are compared to this many points: libraries of another version may round the last bit otherwise."""
 
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+"""What content raises that is JSON, and not of the expected form."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -53,12 +56,13 @@ def verify_export(path: Path) -> VerifyReport:
     problems += [f"{name}: unreadable ({why})" for name, why in damaged.items()]
     try:
         manifest = json.loads(files["manifest.json"])
-        expected: dict[str, str] = manifest["files"]
+        expected = dict(manifest["files"])
+        round_name, is_final, round_digest = manifest["round"], manifest["is_final"], manifest["digest"]
         if manifest["schema_version"] != EXPORT_SCHEMA:
             raise UsageError(
                 f"{path}: export schema {manifest['schema_version']!r}, expected {EXPORT_SCHEMA!r}"
             )
-    except (KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise UsageError(
             f"{path}: manifest.json is missing or damaged: {'; '.join(problems) or error}"
         ) from error
@@ -70,8 +74,8 @@ def verify_export(path: Path) -> VerifyReport:
     problems += [f"{name}: not in the manifest" for name in files if name not in {*expected, "manifest.json"}]
     # Before publication the rules are not in it: the seed draws which test rows are private.
     rules = files.get("round.json", b"")
-    is_other = hashlib.sha256(rules).hexdigest() != manifest["digest"]
-    if manifest["is_final"] and is_other and "round.json" not in damaged:
+    is_other = hashlib.sha256(rules).hexdigest() != round_digest
+    if is_final and is_other and "round.json" not in damaged:
         problems.append("round.json: its digest is not the round's")
     n_scores = 0
     places: tuple[tuple[int | None, int], ...] = ()
@@ -81,11 +85,9 @@ def verify_export(path: Path) -> VerifyReport:
             n_scores, wrong = _scores(manifest, submissions, files)
             places, moved = _ranking(manifest, submissions, json.loads(files["ranking.json"]))
             problems += wrong + moved
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             problems.append(f"submissions.json or ranking.json: cannot be read: {error!r}")
-    return VerifyReport(
-        manifest["round"], manifest["is_final"], len(expected), n_scores, places, tuple(problems)
-    )
+    return VerifyReport(round_name, is_final, len(expected), n_scores, places, tuple(problems))
 
 
 def _whole_file(path: Path) -> list[str]:

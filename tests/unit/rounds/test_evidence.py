@@ -192,6 +192,50 @@ def test_a_forged_score_with_a_mended_digest_is_found_by_computing(arena, tmp_pa
     assert any("ranking.json: submission 1" in problem for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("predictions/1.json", lambda rows: rows[:-1]),
+        ("labels/sst2.json", lambda labels: labels | {"is_public": labels["is_public"][1:]}),
+        ("submissions.json", lambda _: [None]),
+        ("ranking.json", lambda _: ["x"]),
+    ],
+)
+def test_content_of_another_form_is_a_problem_that_is_told(arena, tmp_path, name, change):
+    files = _exported_files(arena, tmp_path)
+    files[name] = json.dumps(change(json.loads(files[name]))).encode()
+    _write_zip(tmp_path / "forged.zip", files)
+    problems = verify_export(tmp_path / "forged.zip").problems
+    assert any(f"{name}: its bytes are not" in problem for problem in problems)
+    assert any("cannot be read" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("field", ["round", "is_final", "digest", "files"])
+def test_a_manifest_without_a_field_is_refused(arena, tmp_path, field):
+    files = _exported_files(arena, tmp_path)
+    manifest = json.loads(files["manifest.json"])
+    del manifest[field]
+    files["manifest.json"] = json.dumps(manifest).encode()
+    _write_zip(tmp_path / "forged.zip", files)
+    with pytest.raises(UsageError, match=r"manifest\.json is missing or damaged"):
+        verify_export(tmp_path / "forged.zip")
+
+
+def _exported_files(arena, tmp_path):
+    sealed, publisher, paths = arena
+    enter(sealed, "Lynx", 0.8)
+    finish_round(sealed, publisher)
+    export_round(sealed, paths, "toy", tmp_path / "toy.zip")
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _write_zip(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
 def test_a_staged_rejudge_changes_nothing_until_it_is_applied(arena):
     sealed, publisher, paths = arena
     first, second = enter(sealed, "Lynx", 0.9), enter(sealed, "Moths", 0.7)
