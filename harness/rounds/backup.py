@@ -46,7 +46,7 @@ def backup(paths: ArenaPaths, target: Path) -> None:
         with tarfile.open(packed, "w:gz") as archive:
             archive.add(copy, _SEALED_DB)
             for part in (paths.submissions, paths.artifacts):
-                archive.add(part, f"sealed/{part.name}", filter=_finished)
+                _add_finished(archive, part)
             # What a void attempt printed is nowhere else; the oldest may go while one looks.
             for log in sorted(paths.attempts.glob(f"*/{SOLVER_LOG}")):
                 with suppress(FileNotFoundError):
@@ -58,9 +58,15 @@ def backup(paths: ArenaPaths, target: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _finished(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Leave out what is being written at the moment: its name starts with a dot."""
-    return None if Path(member.name).name.startswith(".") else member
+def _add_finished(archive: tarfile.TarFile, part: Path) -> None:
+    """Add a folder without what is being written at the moment: its name starts with a dot.
+
+    Such a file is not even looked at, since it gets another name at any moment.
+    """
+    archive.add(part, f"sealed/{part.name}", recursive=False)
+    for path in sorted(part.iterdir()):
+        if not path.name.startswith("."):
+            archive.add(path, f"sealed/{part.name}/{path.name}")
 
 
 def restore(archive: Path, paths: ArenaPaths) -> None:

@@ -67,6 +67,21 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
         assert public.submission(1).entry.n_runs_done == 1
 
 
+def test_an_artifact_that_gets_its_name_during_a_backup_does_not_end_it(arena, tmp_path, monkeypatch):
+    paths, _ = arena
+    look = tarfile.TarFile.gettarinfo
+
+    def moved_meanwhile(archive, name=None, *rest):
+        if str(name).endswith(".2-1.json.77"):
+            (paths.artifacts / ".2-1.json.77").rename(paths.artifacts / "2-1.json")
+        return look(archive, name, *rest)
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", moved_meanwhile)
+    backup(paths, tmp_path / "arena.tar.gz")
+    with tarfile.open(tmp_path / "arena.tar.gz") as archive:
+        assert "sealed/artifacts/1-1.json" in archive.getnames()
+
+
 def test_what_a_killed_backup_left_is_removed_by_the_next(arena, tmp_path):
     paths, _ = arena
     left = tmp_path / ".arena.tar.gz.partial"
