@@ -120,7 +120,8 @@ def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry])
             {
                 "event": event.event_id,
                 "at": event.at.isoformat(),
-                "actor": event.actor,
+                # Of `user@machine:process` the user.
+                "actor": event.actor.partition("@")[0],
                 "kind": event.kind,
                 "submission": event.submission_id,
                 "run": event.run_id,
@@ -138,9 +139,12 @@ def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry])
 
 
 def _public_detail(event: Event) -> dict[str, Any]:
-    """Leave out the words of a fault of ours: they may quote data, or name places on this machine."""
-    is_fault = event.kind == "attempt void"
-    return {key: value for key, value in event.detail.items() if not (is_fault and key == "reason")}
+    """Leave out what was not written for everybody.
+
+    A reason is the organizer's own words, or those of a fault of ours, which may quote data or name places
+    on this machine; a worker's name is the machine's.
+    """
+    return {key: value for key, value in event.detail.items() if key not in {"reason", "worker"}}
 
 
 def _submission(entry: Entry) -> dict[str, Any]:

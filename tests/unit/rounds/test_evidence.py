@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import sqlite3
 import zipfile
 from dataclasses import replace
@@ -465,11 +466,14 @@ def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(are
     sealed.add_round(other)
     sealed.ensure_team("Otters")
     hidden = sealed.add_submission("other", "Otters", "secret weapon", "f" * 64, "x")
-    claim = sealed.claim_run("w", 60, "other")
+    claim = sealed.claim_run("worker 7", 60, "other")
     sealed.void_attempt(sealed.start_attempt(claim), "no such file: /srv/somewhere")
     ours = sealed.add_submission("toy", "Lynx", "again", "b" * 64, "x")
-    sealed.void_attempt(sealed.start_attempt(sealed.claim_run("w", 60, "toy")), "row 7: the text of a row")
-    sealed.cancel_submission(ours)
+    sealed.void_attempt(
+        sealed.start_attempt(sealed.claim_run("worker 7", 60, "toy")), "row 7: the text of a row"
+    )
+    sealed.cancel_submission(ours, "they told me something in private")
+    sealed.add_grant("toy", "Lynx", 2, "illness in the family")
     finish_round(sealed, publisher)
     export_round(sealed, paths, "toy", tmp_path / "toy.zip")
     with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
@@ -479,7 +483,9 @@ def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(are
         event["kind"] for event in events
     }
     assert hidden not in {event["submission"] for event in events}
-    for secret in ("Otters", "secret weapon", "/srv/somewhere", "the text of a row"):
+    assert {"grant added", "submission cancelled", "run claimed"} <= {event["kind"] for event in events}
+    machine = [socket.gethostname(), "worker 7", "in private", "illness"]
+    for secret in ("Otters", "secret weapon", "/srv/somewhere", "the text of a row", *machine):
         assert secret not in lines
     assert any("row 7" in str(event.detail) for event in sealed.events(ours)), "the organizer can read it"
 
