@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from harness.errors import SandboxUnavailable
 from harness.sandbox.syscalls import SYSCALLS
 
-__all__ = ["AUDIT_ARCH_X86_64", "stage_1", "stage_2"]
+__all__ = ["AUDIT_ARCH_X86_64", "Instruction", "stage_1", "stage_2"]
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 X32_BIT = 0x4000_0000
