@@ -40,7 +40,7 @@ class RunResult:
         train_loss_curve: (calls charged, train loss) in the order of the calls.
         test_curve: (calls charged, public score, private score or None) of each incumbent.
         predictions: int64 (B,) class numbers in canonical order, or None.
-        wall_s: seconds from start to end.
+        wall_s: seconds from the attempt's start to the end of `solve`; its scoring is not in them.
         is_official: False if the solver was not isolated; such a run is marked wherever it shows.
         started_at: aware.
         ended_at: aware.
