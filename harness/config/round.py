@@ -78,10 +78,6 @@ class RoundInfo(_Frozen):
             raise ValueError(f"closes ({value.isoformat()}) must be later than opens ({opens.isoformat()})")
         return value
 
-    def is_open(self, now: datetime) -> bool:
-        """Return whether submissions are accepted at `now` (aware)."""
-        return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
-
 
 _PHASES = ("open", "closed", "published")
 
