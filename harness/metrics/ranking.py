@@ -18,6 +18,7 @@ __all__ = [
     "ScoringRule",
     "choose",
     "mean_of_seeds",
+    "owner_of",
     "rank",
     "total_score",
 ]
@@ -57,6 +58,11 @@ class Contender:
     submitted_at: datetime
     is_ranked: bool = True
     is_official: bool = True
+
+
+def owner_of(team: str, name: str, *, is_bundled: bool) -> tuple[str, str]:
+    """Return whose submission it is, and of several reference methods or examples of one owner which one."""
+    return team, name if is_bundled else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics.official import score
-from harness.metrics.ranking import Contender, ScoringRule, choose, mean_of_seeds, rank, total_score
+from harness.metrics.ranking import Contender, ScoringRule, choose, mean_of_seeds, owner_of, rank, total_score
 from harness.rounds.export import EXPORT_SCHEMA
 
 __all__ = ["VerifyReport", "verify_export"]
@@ -186,7 +186,7 @@ def _contender(manifest: Any, submission: Any) -> Contender:
     is_bundled = submission["is_baseline"] or submission["is_example"]
     return Contender(
         submission_id=submission["submission"],
-        owner=(submission["team"], submission["name"] if is_bundled else ""),
+        owner=owner_of(submission["team"], submission["name"], is_bundled=is_bundled),
         total=total("score"),
         public_total=total("score_public"),
         calls=sum(run["calls"] for run in submission["runs"]),

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from harness.metrics.pareto import pareto_front
-from harness.metrics.ranking import Contender, choose, rank
+from harness.metrics.ranking import Contender, choose, owner_of, rank
 from harness.metrics.tiers import tiers
 from harness.store.public_schema import PublicEntry, PublicLeader
 from harness.store.replicates import load_replicates
@@ -45,8 +45,7 @@ def elect(public: Session, sealed: Session, round_row: RoundRow, view: View, ear
     contenders = [
         Contender(
             submission_id=row.submission_id,
-            # One owner enters several reference methods, or several examples: each has its own row.
-            owner=(row.team, row.name if row.is_baseline or row.is_example else ""),
+            owner=owner_of(row.team, row.name, is_bundled=row.is_baseline or row.is_example),
             total=row.score,
             public_total=row.public_score,
             calls=row.calls,

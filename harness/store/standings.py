@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from harness.metrics.ranking import Contender, choose, rank, total_score
+from harness.metrics.ranking import Contender, choose, owner_of, rank, total_score
 from harness.records import Status
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow
 
@@ -127,7 +127,7 @@ def _totals(session: Session, round_row: RoundRow) -> dict[int, _Totals]:
 def _contender(row: SubmissionRow, totals: _Totals) -> Contender:
     return Contender(
         submission_id=row.id,
-        owner=(row.team.name, row.name if row.is_baseline or row.is_example else ""),
+        owner=owner_of(row.team.name, row.name, is_bundled=row.is_baseline or row.is_example),
         total=totals.private,
         public_total=totals.public,
         calls=totals.calls,
