@@ -106,8 +106,7 @@ def stale_submissions(session: Session, round_row: RoundRow) -> dict[int, tuple[
         .join(SubmissionRow, SubmissionRow.id == RunRow.submission_id)
         .where(
             SubmissionRow.round_id == round_row.id,
-            SubmissionRow.rejudge_id.is_(None),
-            SubmissionRow.repeat == 0,
+            SubmissionRow.is_shown,
             RunRow.score_public.is_not(None),
             RunRow.hashes.is_not(None),
         )

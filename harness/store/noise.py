@@ -32,8 +32,7 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
             SubmissionRow.round_id == round_row.id,
             SubmissionRow.is_baseline,
             SubmissionRow.name == name,
-            SubmissionRow.repeat == 0,
-            SubmissionRow.rejudge_id.is_(None),
+            SubmissionRow.is_shown,
         )
         .order_by(SubmissionRow.id)
         .limit(1)

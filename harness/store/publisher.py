@@ -174,8 +174,7 @@ def _manual(sealed: Session, round_row: RoundRow) -> SubmissionRow | None:
             SubmissionRow.is_baseline,
             SubmissionRow.name == MANUAL_BASELINE,
             SubmissionRow.status == Status.FINISHED,
-            SubmissionRow.rejudge_id.is_(None),
-            SubmissionRow.repeat == 0,
+            SubmissionRow.is_shown,
         )
         .order_by(SubmissionRow.id)
         .limit(1)
@@ -194,8 +193,7 @@ def _publish_submissions(
     """Rewrite the submissions of a round that differ; True if there were any."""
     of_round = select(SubmissionRow.id, SubmissionRow.revision).where(
         SubmissionRow.round_id == round_row.id,
-        SubmissionRow.rejudge_id.is_(None),
-        SubmissionRow.repeat == 0,
+        SubmissionRow.is_shown,
     )
     shown = dict(
         public.execute(

@@ -77,8 +77,7 @@ def stage_rejudge(session: Session, round_row: RoundRow, reason: str, now: datet
         .where(
             SubmissionRow.round_id == round_row.id,
             SubmissionRow.status.in_((Status.FINISHED, Status.FAILED)),
-            SubmissionRow.rejudge_id.is_(None),
-            SubmissionRow.repeat == 0,
+            SubmissionRow.is_shown,
         )
         .order_by(SubmissionRow.id)
     ).all()

@@ -66,8 +66,7 @@ def missing_replicates(session: Session) -> dict[tuple[int, int], tuple[Array, A
         .outerjoin(ReplicatesRow, ReplicatesRow.submission_id == SubmissionRow.id)
         .where(
             SubmissionRow.status == Status.FINISHED,
-            SubmissionRow.rejudge_id.is_(None),
-            SubmissionRow.repeat == 0,
+            SubmissionRow.is_shown,
             ReplicatesRow.submission_id.is_(None),
         )
         .options(selectinload(SubmissionRow.runs))

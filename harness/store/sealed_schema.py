@@ -4,7 +4,18 @@ import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from harness.metrics.ranking import ScoringRule
@@ -139,10 +150,15 @@ class SubmissionRow(SealedBase):
     spool_number: Mapped[str | None] = mapped_column(String(32), unique=True, index=True)
     revision: Mapped[int] = mapped_column(default=1)
 
-    @property
+    @hybrid_property
     def is_shown(self) -> bool:
         """Whether it is a submission like any other: neither a staged copy nor a repeat."""
         return self.rejudge_id is None and self.repeat == 0
+
+    @is_shown.inplace.expression
+    @classmethod
+    def _is_shown_expression(cls) -> ColumnElement[bool]:
+        return and_(cls.rejudge_id.is_(None), cls.repeat == 0)
 
     round: Mapped[RoundRow] = relationship()
     team: Mapped[TeamRow] = relationship()

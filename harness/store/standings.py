@@ -55,8 +55,7 @@ def standings(session: Session, round_row: RoundRow) -> tuple[SealedEntry, ...]:
             .where(
                 SubmissionRow.round_id == round_row.id,
                 SubmissionRow.status == Status.FINISHED,
-                SubmissionRow.rejudge_id.is_(None),
-                SubmissionRow.repeat == 0,
+                SubmissionRow.is_shown,
             )
             .options(selectinload(SubmissionRow.team))
         )

@@ -135,7 +135,7 @@ def list_submissions(
     if round_row is not None:
         query = query.where(SubmissionRow.round_id == round_row.id)
     if not is_everything:
-        query = query.where(SubmissionRow.rejudge_id.is_(None), SubmissionRow.repeat == 0)
+        query = query.where(SubmissionRow.is_shown)
     if team is not None:
         query = query.where(SubmissionRow.team_id == team.id)
     return list(session.scalars(query))

@@ -154,8 +154,7 @@ def quota_of(session: Session, round_row: RoundRow, team: TeamRow, now: datetime
         .where(
             SubmissionRow.round_id == round_row.id,
             SubmissionRow.team_id == team.id,
-            SubmissionRow.repeat == 0,
-            SubmissionRow.rejudge_id.is_(None),
+            SubmissionRow.is_shown,
             or_(SubmissionRow.charged_at.is_not(None), SubmissionRow.status.not_in(TERMINAL)),
         )
     )
