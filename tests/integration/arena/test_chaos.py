@@ -176,13 +176,14 @@ def outcomes(home, numbers):
                     for run in submission.runs
                 ],
             )
-        quotas = {team: sealed.quota("chaos", team) for team, _, _ in SOLVERS.values()}
+        # In all, not today: a day may end between two rounds.
+        used = {team: sealed.quota("chaos", team).used for team, _, _ in SOLVERS.values()}
     with PublicStore.open(ArenaPaths(home).public_db) as public:
         board = [
             (entry.name, entry.team, entry.rank, entry.tier, entry.is_pareto, entry.score, entry.calls)
             for entry in public.board("chaos").entries
         ]
-    return found, quotas, board
+    return found, used, board
 
 
 def chaos(cli, *, seconds, n_kills):
