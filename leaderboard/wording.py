@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from harness.records import Status, Verdict
 from harness.store.board import STALE, UNOFFICIAL, BoardRound, Entry, RunLine
 from harness.store.phases import Phase
+from harness.store.round_names import with_version
 
 __all__ = [
     "CHECKPOINT_MARK",
@@ -170,7 +171,7 @@ def rank_of(entry: Entry) -> str:
 
 def round_address(board_round: BoardRound) -> str:
     """Return a round as an address names it, so that it stays the same one when another version is added."""
-    return f"{board_round.name}@{board_round.version}"
+    return with_version(board_round.name, board_round.version)
 
 
 def round_caption(board_round: BoardRound) -> str:

@@ -14,6 +14,7 @@ from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
 from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines
 from harness.rounds.lifecycle import create_round
+from harness.store.round_names import with_version
 
 if TYPE_CHECKING:  # it loads scikit-learn
     from harness.rounds.comparison import Comparison
@@ -156,7 +157,7 @@ def references(
                 publish_reference(
                     sealed,
                     publisher,
-                    config.versioned_name,
+                    with_version(config.name, config.round.version),
                     runs,
                     f"{name}, {steps} steps" if steps else name,
                 )

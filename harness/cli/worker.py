@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console
+from harness.store.round_names import with_version
 
 __all__ = ["worker"]
 
@@ -57,7 +58,7 @@ def worker(
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
             held = Counter(
-                f"{entry.round_name}@{entry.round_version}"
+                with_version(entry.round_name, entry.round_version)
                 for entry in sealed.list_submissions(is_everything=True)
                 for run in entry.runs
                 if run.is_held

@@ -267,11 +267,6 @@ class RoundConfig(_Frozen):
         return self
 
     @property
-    def versioned_name(self) -> str:
-        """NAME@VERSION: this version, where the name alone would mean the newest one."""
-        return f"{self.name}@{self.round.version}"
-
-    @property
     def name(self) -> str:
         """The round's name."""
         return self.round.name

@@ -16,6 +16,7 @@ from harness.config import RoundConfig
 from harness.metrics.official import score
 from harness.session.artifact import read_artifact
 from harness.store import ArenaPaths, SealedStore
+from harness.store.round_names import with_version
 from harness.tasks import load_task_data
 
 __all__ = ["Comparison", "MethodRow", "compare", "mean_interval"]
@@ -85,7 +86,11 @@ def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Compa
         DataError: an artifact or the round's data cannot be read.
     """
     labels = {task.name: load_task_data(task, seeds=()).test.labels for task in config.task}
-    newest = {item.name: item for item in store.list_submissions(config.versioned_name) if item.is_baseline}
+    newest = {
+        item.name: item
+        for item in store.list_submissions(with_version(config.name, config.round.version))
+        if item.is_baseline
+    }
     rows = []
     for item in newest.values():
         scores: dict[str, list[float]] = {task.name: [] for task in config.task}

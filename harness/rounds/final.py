@@ -12,6 +12,7 @@ from harness.config import RoundConfig, VisibilityConfig
 from harness.errors import UsageError
 from harness.rounds.lifecycle import create_round, stored_config
 from harness.store import Phase, Publisher, SealedStore, StoredRound
+from harness.store.round_names import with_version
 from harness.store.writer import utc_now
 
 __all__ = ["FINAL_SUFFIX", "draw_final"]
@@ -51,7 +52,10 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
         raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
     config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
     final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
-    entered = {(item.team, item.name, item.digest) for item in store.list_submissions(config.versioned_name)}
+    entered = {
+        (item.team, item.name, item.digest)
+        for item in store.list_submissions(with_version(config.name, config.round.version))
+    }
     # As they were handed in: in the order of the standings their new numbers would tell private ranks.
     standing = sorted(entry.submission_id for entry in store.standings(name))
     chosen = [store.get_submission(number) for number in standing]

@@ -9,6 +9,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.records import Status
 from harness.session.submission import Submission, read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.round_names import with_version
 
 __all__ = [
     "BASELINE_TEAM",
@@ -86,7 +87,7 @@ def enter_baselines(
     """
     entered = {
         item.digest: item.submission_id
-        for item in store.list_submissions(config.versioned_name)
+        for item in store.list_submissions(with_version(config.name, config.round.version))
         if item.is_baseline and item.status is not Status.CANCELLED
     }
     found = {}

@@ -19,12 +19,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.engine import Scheduler
 from harness.errors import GradfreeError, InfrastructureError
 from harness.rounds.admission import Admission, machine_bytes
+from harness.rounds.arenas import Arenas
 from harness.rounds.faults import STORE_FAULTS, has_room, patiently
 from harness.rounds.lease import leased
-from harness.rounds.lifecycle import stored_config
 from harness.rounds.logs import tidy_attempts
 from harness.rounds.results import result_of
 from harness.rounds.run_spec import spec_of
@@ -32,7 +31,6 @@ from harness.rounds.slots import in_slots
 from harness.rounds.spool_intake import take_in_uploads
 from harness.rounds.watch import AttemptWatch
 from harness.sandbox import SandboxMode
-from harness.session.arena import Arena
 from harness.session.artifact import SOLVER_LOG, Artifact, write_artifact
 from harness.session.attempt import run_attempt
 from harness.session.blackbox import Progress
@@ -102,13 +100,15 @@ class Worker:
     _owes_board: bool = field(default=False, repr=False)
     _published_at: float = field(default=-math.inf, repr=False)
     _sweeps_from: float = field(default=-math.inf, repr=False)
-    _arenas: dict[str, Arena] = field(default_factory=dict, repr=False)
-    _scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
+    _arenas: Arenas = field(init=False, repr=False)
     _admission: Admission = field(default_factory=lambda: Admission(machine_bytes()), repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _faults: dict[str, str] = field(default_factory=dict, repr=False)
     _at_work: dict[int, ClaimedRun] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no round in memory."""
+        self._arenas = Arenas(self.store)
 
     @property
     def _only_bundled(self) -> bool:
@@ -198,7 +198,7 @@ class Worker:
         return True
 
     def _execute(self, run: ClaimedRun, attempt: int, folder: Path, lost: threading.Event) -> Artifact:
-        arena = self._arena(run)
+        arena = self._arenas.of(run, list(self._at_work.values()))
         spec = spec_of(self.store, self.paths, arena.config, run)
         loaded = arena.task(run.task)
         # Before a score exists: of two machines with different test rows, the later one scores nothing.
@@ -240,20 +240,6 @@ class Worker:
         """Leave in the audit that test rows are read, before they are."""
         self._patiently(lambda: self.store.start_scoring(attempt), lost)
         self._publish()
-
-    def _arena(self, run: ClaimedRun) -> Arena:
-        """Return the loaded round; the models of rounds at work, and of one more, stay in memory between runs."""
-        with self._lock:
-            arena = self._arenas.pop(run.round_digest, None)
-            if arena is None:
-                stored = self.store.get_round(run.round_name, run.round_version)
-                arena = Arena(stored_config(stored), self._scheduler)
-            used = {claim.round_digest for claim in self._at_work.values()}
-            for digest in [digest for digest in self._arenas if digest not in used][:-1]:
-                del self._arenas[digest]
-            self._arenas[run.round_digest] = arena  # the one used last stands last
-        arena.load()
-        return arena
 
     def _claim(self, round_name: str | None) -> ClaimedRun | None:
         """Take the next run; None if there is none, or if the store or the disk is out of order for now."""

@@ -127,7 +127,7 @@ def run_arena(runner, attack, given, limits, toy_arena, folder):
         loaded = Arena(stored_config(stored))
         loaded.__dict__["backbone"] = toy_arena.backbone
         loaded.__dict__["engine"] = toy_arena.engine
-        worker._arenas[stored.facts.digest] = loaded
+        worker._arenas.loaded[stored.facts.digest] = loaded
         assert worker.run_until_idle() == 1
         (run,) = store.get_submission(number).runs
         seen = read_by_others(store, paths, config.name, number, folder / "seen")

@@ -50,7 +50,7 @@ def test_a_worker_keeps_the_models_of_few_rounds(cli, mini_round, arena_with):
         numbers.append(submit(sealed, worker.publisher, worker.paths, config, cli.folder / "good", "us"))
     assert worker.run_until_idle() == 4
     assert all(sealed.get_submission(number).verdict is Verdict.OK for number in numbers)
-    assert len(worker._arenas) == 2
+    assert len(worker._arenas.loaded) == 2
 
 
 def locked(*_arguments, **_options):
