@@ -103,6 +103,7 @@ def run_reference(
             method.training,
             lambda rows: batch_of(splits[0], rows, start, pad),
             labels[0],
+            splits[0].lengths,
             lambda tuned: float((predict(tuned, splits[1]) == labels[1]).mean()),
             class_ids,
             seed,

@@ -15,6 +15,10 @@ from harness.references.method import Training
 
 __all__ = ["Trained", "class_logits", "computing_in", "train"]
 
+_GROUP_ROWS = 8
+"""Rows of a batch that are computed together. Of 32 rows of the official few-shot sets more than half of the
+tokens would be padding; in groups of 8 of similar length a fifth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -53,6 +57,7 @@ def train(
     settings: Training,
     make_batch: Callable[[IntArray], Batch],
     labels: IntArray,
+    lengths: IntArray,
     dev_accuracy: Callable[[Adapted], float],
     class_ids: tuple[tuple[int, ...], ...],
     seed: int,
@@ -60,11 +65,14 @@ def train(
 ) -> Trained:
     """Minimise the cross-entropy over the label words, and leave the parameters that dev selected.
 
+    A step's gradient is that of the mean over its batch, gathered from groups of rows of similar length.
+
     Args:
         adapted: what is tuned: its parameters that require gradients.
         settings: of the method.
         make_batch: train rows to a batch.
         labels: of train, int64 (B,).
+        lengths: tokens of the train rows, int64 (B,).
         dev_accuracy: evaluates `adapted` as it is.
         class_ids: token ids of each class's words.
         seed: of batches and dropout.
@@ -84,11 +92,13 @@ def train(
     for step in range(1, settings.steps + 1):
         rows = generator.permutation(len(labels))[: settings.batch_size]
         adapted.train()
-        with computing_in(dtype):
-            logits = class_logits(adapted(make_batch(rows)), class_ids)
-        loss = functional.cross_entropy(logits, torch.from_numpy(labels[rows]))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch lacks the type
+        by_length = rows[np.argsort(lengths[rows], kind="stable")]
+        for group in np.split(by_length, range(_GROUP_ROWS, len(rows), _GROUP_ROWS)):
+            with computing_in(dtype):
+                logits = class_logits(adapted(make_batch(group)), class_ids)
+            losses = functional.cross_entropy(logits, torch.from_numpy(labels[group]), reduction="sum")
+            (losses / len(rows)).backward()  # type: ignore[no-untyped-call]  # torch lacks the type
         optimizer.step()
         schedule.step()
         if step % settings.eval_every == 0 or step == settings.steps:

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from harness.errors import ConfigError, UsageError
 from harness.references import load_reference, packaged_references, run_reference
 from harness.references.masked_lm import MaskedLM, batch_of
-from harness.references.training import computing_in
+from harness.references.training import class_logits, computing_in, train
 
 pytest.importorskip("peft", reason="the extra 'references' is not installed")
 
@@ -144,6 +144,35 @@ def test_mixed_precision_reads_weights_that_have_been_updated(toy_arena):
         with torch.no_grad():
             adapted.model.base_model.encoder.layer[0].output.dense.weight.mul_(1.5)
     assert not torch.equal(*logits)
+
+
+@pytest.mark.parametrize("n_rows", [13, 16])
+def test_a_steps_gradient_is_that_of_its_whole_batch(toy_arena, n_rows):
+    task = toy_arena.task("snli")
+    split = task.data.kshot[8][0]
+    encoded = toy_arena.encode(task.wording, split)
+    pad, seen = toy_arena.backbone.specials.pad, []
+    adapted = adapted_to(toy_arena, "full", {})
+    for module in adapted.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+    def make_batch(rows):
+        seen.append(rows)
+        return batch_of(encoded, rows, 1, pad)
+
+    settings = short("full", steps=1, batch_size=n_rows, learning_rate=1e-12).training
+    ids = task.wording.class_ids
+    train(adapted, settings, make_batch, split.labels, encoded.lengths, lambda _: 0.0, ids, seed=3)
+    rows = np.concatenate(seen)
+    assert len(rows) == len(set(rows)) == n_rows
+    assert (np.diff(encoded.lengths[rows]) >= 0).all()  # little padding within a group
+    gathered = {name: values.grad.clone() for name, values in adapted.named_parameters()}
+    adapted.zero_grad()
+    logits = class_logits(adapted(batch_of(encoded, rows, 1, pad)), ids)
+    torch.nn.functional.cross_entropy(logits, torch.from_numpy(split.labels[rows])).backward()
+    for name, values in adapted.named_parameters():
+        torch.testing.assert_close(gathered[name], values.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_shorter_training_asks_dev_as_often():
