@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch.nn import functional
 
+from harness.engine.families.linear import must_widen
 from harness.engine.native import amx_kernels
 from harness.engine.packing import Packing, Run
 
@@ -39,7 +40,9 @@ def attend(
         return kernels.attend(qkv, packing.begins, packing.lengths, n_heads, is_causal=is_causal)
     size = qkv.shape[1] // 3
     attended = qkv.new_empty((len(qkv), size))
-    is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and not is_causal and bias is None
+    is_wide = must_widen(qkv)
+    is_plain = not is_causal and bias is None
+    is_aligned = qkv.dtype == torch.bfloat16 and qkv.device.type == "cpu" and is_plain and not is_wide
     for run in packing.runs:
         view = attended[run.tokens].view(run.n_inputs, run.length, n_heads, -1)
         n_aligned = _n_aligned(qkv, run) if is_aligned else 0
@@ -47,9 +50,10 @@ def attend(
             view[:n_aligned] = _attend_aligned(qkv, run, n_aligned, n_heads)
         if n_aligned < run.n_inputs:
             heads = qkv[run.tokens].view(run.n_inputs, run.length, 3, n_heads, -1)[n_aligned:]
-            query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, heads, T, D / heads)
+            heads = heads.permute(2, 0, 3, 1, 4)
+            query, key, value = heads.float() if is_wide else heads  # each (n, heads, T, D / heads)
             # With four dimensions, for only so the fused kernel of a CPU takes it.
-            added = None if bias is None else bias[None, :, : run.length, : run.length]
+            added = None if bias is None else bias[None, :, : run.length, : run.length].to(query.dtype)
             outcome = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=added, is_causal=is_causal and bias is None
             )

@@ -6,7 +6,7 @@ import torch
 
 from harness.engine.native import AmxKernels, amx_kernels
 
-__all__ = ["Linear", "lay_out"]
+__all__ = ["Linear", "lay_out", "must_widen"]
 
 _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)  # absent where torch has no oneDNN
 _PACK_ROWS = 2048
@@ -38,9 +38,21 @@ def lay_out(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
     kernels = amx_kernels()
     if kernels is not None and kernels.can_map(weight):
         return _TileLinear(kernels, kernels.pack(weight), bias.float())
+    if must_widen(weight):
+        return _WideLinear(_PlainLinear(weight.float().t().contiguous(), bias.float()))
     if _PACK is not None and weight.device.type == "cpu" and weight.dtype == torch.bfloat16:
         return _PackedLinear(_PACK(weight, _PACK_ROWS), bias)
     return _PlainLinear(weight.t().contiguous(), bias)
+
+
+def must_widen(values: torch.Tensor) -> bool:
+    """Say whether products of these values are computed in fp32 and rounded.
+
+    They are in bf16 on a CPU without AVX-512: there torch multiplies bf16 matrices at a seventh of its fp32 rate.
+    """
+    if values.dtype != torch.bfloat16 or values.device.type != "cpu":
+        return False
+    return not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 class _PlainLinear:
@@ -59,6 +71,22 @@ class _PlainLinear:
 
     def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         return self(states).add_(residual)
+
+
+class _WideLinear:
+    """In bf16 by the fp32 kernels: bias, GELU and residual are added before the one rounding."""
+
+    def __init__(self, wide: _PlainLinear) -> None:
+        self._wide = wide
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        return self._wide(states.float()).to(states.dtype)
+
+    def gelu(self, states: torch.Tensor) -> torch.Tensor:
+        return self._wide.gelu(states.float()).to(states.dtype)
+
+    def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        return self._wide.plus(states.float(), residual).to(states.dtype)
 
 
 class _TileLinear:
