@@ -8,6 +8,8 @@ from harness.config.load import (
     shared_folder,
 )
 from harness.config.round import (
+    FINAL_SUFFIX,
+    MAX_NAME_CHARS,
     LimitsConfig,
     ModelConfig,
     NumericConfig,
@@ -19,6 +21,8 @@ from harness.config.round import (
 )
 
 __all__ = [
+    "FINAL_SUFFIX",
+    "MAX_NAME_CHARS",
     "SHARED_VARIABLE",
     "LimitsConfig",
     "ModelConfig",

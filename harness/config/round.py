@@ -33,7 +33,13 @@ __all__ = [
     "VisibilityConfig",
 ]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+FINAL_SUFFIX = "-final"
+"""What the name of a round's final phase ends with."""
+
+MAX_NAME_CHARS = 40
+"""Longest name of a round or a task."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_NAME_CHARS)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -270,6 +276,11 @@ class RoundConfig(_Frozen):
     def name(self) -> str:
         """The round's name."""
         return self.round.name
+
+    @property
+    def base_name(self) -> str:
+        """The name of the round that this one is the final of; its own, if it is no final."""
+        return self.name.removesuffix(FINAL_SUFFIX)
 
     def task_named(self, name: str) -> TaskConfig | None:
         """Return the task of that name, or None."""

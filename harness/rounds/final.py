@@ -8,16 +8,16 @@ import secrets
 
 from pydantic import ValidationError
 
-from harness.config import RoundConfig, VisibilityConfig
+from harness.config import FINAL_SUFFIX, RoundConfig, VisibilityConfig
 from harness.errors import UsageError
+from harness.metrics.ranking import owner_of
 from harness.rounds.lifecycle import create_round, stored_config
-from harness.store import Phase, Publisher, SealedStore, StoredRound
+from harness.store import Phase, Publisher, SealedStore, StoredRound, StoredSubmission
 from harness.store.round_names import with_version
 from harness.store.writer import utc_now
 
-__all__ = ["FINAL_SUFFIX", "draw_final"]
+__all__ = ["draw_final"]
 
-FINAL_SUFFIX = "-final"
 _SEED_BITS = 31
 
 
@@ -27,15 +27,15 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
     Those are what stands by every result there is: a frozen or blind board hides none of them. The final
     itself is blind: scores, curves and logs show with its publication.
 
-    Again, it draws nothing anew and queues what is not in it yet: nothing, unless the first call died in
-    its middle.
+    Again, it draws nothing anew and queues whoever is not in it yet: nobody, unless the first call died in
+    its middle. Everybody has one entry, whatever stands by now.
 
     Returns:
         The final round, and how many submissions were queued in it by this call.
 
     Raises:
-        UsageError: the round is not closed, a submission has not ended, or its k-shot sets come from
-            ready files, so that no fresh ones can be drawn.
+        UsageError: the round is not closed, a submission has not ended, a rejudge is staged, or its k-shot
+            sets come from ready files, so that no fresh ones can be drawn.
     """
     stored = store.get_round(name)
     final_name = stored.facts.name + FINAL_SUFFIX
@@ -50,16 +50,16 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
     waiting = [item.submission_id for item in store.list_submissions(name) if item.finished_at is None]
     if waiting:
         raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
+    store.refuse_staged_rejudge(name)
     config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
     final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
     entered = {
-        (item.team, item.name, item.digest)
-        for item in store.list_submissions(with_version(config.name, config.round.version))
+        _owner(item) for item in store.list_submissions(with_version(config.name, config.round.version))
     }
     # As they were handed in: in the order of the standings their new numbers would tell private ranks.
     standing = sorted(entry.submission_id for entry in store.standings(name))
     chosen = [store.get_submission(number) for number in standing]
-    missing = [item for item in chosen if (item.team, item.name, item.digest) not in entered]
+    missing = [item for item in chosen if _owner(item) not in entered]
     for old in missing:
         store.add_submission(
             config.name,
@@ -75,6 +75,10 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
         )
     publisher.publish()
     return final, len(missing)
+
+
+def _owner(item: StoredSubmission) -> tuple[str, str]:
+    return owner_of(item.team, item.name, is_bundled=item.is_baseline or item.is_example)
 
 
 def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:

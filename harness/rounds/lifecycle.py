@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from harness.config import RoundConfig
+from harness.config import FINAL_SUFFIX, MAX_NAME_CHARS, RoundConfig
 from harness.errors import ConfigError, InfrastructureError
 from harness.store import Phase, Publisher, RoundFacts, ScoringRule, SealedStore, StoredRound, TaskFacts
 from harness.store.writer import utc_now
@@ -15,13 +15,16 @@ def check_round(config: RoundConfig) -> None:
     """Check what a valid round file names: before its name and version are bound to it for ever.
 
     Raises:
-        ConfigError: it has closed already, or a file of the data or the model is not there; every
-            problem at once.
+        ConfigError: it has closed already, its name leaves no room for that of its final, or a file of the
+            data or the model is not there; every problem at once.
     """
     problems = missing_sources(config)
     closes = config.round.closes
     if closes is not None and closes <= utc_now():
         problems.insert(0, f"round.closes: {closes.isoformat()} has passed; expected a time to come")
+    room = MAX_NAME_CHARS - len(FINAL_SUFFIX)
+    if len(config.base_name) > room:
+        problems.insert(0, f"round.name: {config.name!r} has {len(config.name)} characters, at most {room}")
     if problems:
         raise ConfigError(f"round {config.name!r}", problems)
 

@@ -77,11 +77,12 @@ class _Ending:
 def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: bool) -> dict[str, Any]:
     """Return a submission's own parameters in a round; for a reference solver, with the round's on top.
 
-    A submission may be set otherwise in a round (`[rounds.NAME]` of its manifest), and a round may
-    say how its reference solvers are set (`[solver_params.NAME]`), because published settings
+    A submission may be set otherwise in a round and its final (`[rounds.NAME]` of its manifest), and a
+    round may say how its reference solvers are set (`[solver_params.NAME]`), because published settings
     belong to the published model. A participant's parameters are their own.
     """
-    own = submission.manifest.params | submission.manifest.rounds.get(config.name, {})
+    rounds = submission.manifest.rounds
+    own = submission.manifest.params | rounds.get(config.name, rounds.get(config.base_name, {}))
     return own | config.solver_params.get(submission.manifest.name, {}) if is_baseline else own
 
 

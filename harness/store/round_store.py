@@ -156,6 +156,15 @@ class RoundStore(Transactions):
             row = rejudges.find_rejudge(session, rounds.find_round(session, name))
             return rejudges.to_stored_rejudge(session, row)
 
+    def refuse_staged_rejudge(self, name: str) -> None:
+        """Do nothing unless a rejudge of a round is staged.
+
+        Raises:
+            UsageError: one is, or there is no such round.
+        """
+        with self.reading() as session:
+            rounds.refuse_staged(session, rounds.find_round(session, name))
+
     def apply_rejudge(self, name: str) -> int:
         """Let the second results stand; return how many runs differ. Publish afterwards.
 

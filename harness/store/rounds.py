@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from harness.config import FINAL_SUFFIX
 from harness.errors import UsageError
 from harness.store.events import append_event
 from harness.store.phases import Phase, phase_at
@@ -16,6 +17,7 @@ __all__ = [
     "add_round",
     "find_round",
     "list_rounds",
+    "refuse_staged",
     "set_phase",
     "to_stored_round",
     "unfreeze",
@@ -130,8 +132,10 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
             f"round {row.name} closed at {row.closes.isoformat()} by its file; "
             "create a new version of it with another closing date"
         )
+    if phase is Phase.OPEN:
+        _refuse_drawn(session, row)
     if phase is Phase.PUBLISHED:
-        _refuse_staged(session, row)
+        refuse_staged(session, row)
         _refuse_unfinished(session, row)
     append_event(session, now, "phase changed", round_id=row.id, detail={"from": row.phase, "to": phase})
     if phase is Phase.FROZEN:
@@ -157,14 +161,30 @@ def unfreeze(session: Session, row: RoundRow, now: datetime) -> None:
     row.revision += 1
 
 
-def _refuse_staged(session: Session, row: RoundRow) -> None:
-    """Applied after publication it would change scores that stand for ever."""
+def refuse_staged(session: Session, row: RoundRow) -> None:
+    """Do nothing unless a rejudge is staged, which would still change what publication or a final builds on.
+
+    Raises:
+        UsageError: one is.
+    """
     staged = select(RejudgeRow.id).where(
         RejudgeRow.round_id == row.id, RejudgeRow.state == RejudgeState.STAGED
     )
     if session.scalar(staged.limit(1)) is not None:
         raise UsageError(
             f"round {row.name} has a staged rejudge; apply it or cancel it first: gradfree rejudge show {row.name}"
+        )
+
+
+def _refuse_drawn(session: Session, row: RoundRow) -> None:
+    """Whoever hands in after the final was drawn may know its seeds."""
+    drawn = select(RoundRow.id).where(
+        RoundRow.name == row.name + FINAL_SUFFIX, RoundRow.version == row.version
+    )
+    if session.scalar(drawn) is not None:
+        raise UsageError(
+            f"the final of round {row.name} {row.version} has been drawn, so it stays closed; "
+            "create a new version of it for more submissions"
         )
 
 

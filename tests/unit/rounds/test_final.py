@@ -1,13 +1,16 @@
 import pytest
 
 from harness.config import load_round
-from harness.errors import UsageError
+from harness.errors import ConfigError, UsageError
 from harness.records import Usage, Verdict
 from harness.rounds.export import export_round
 from harness.rounds.final import draw_final
-from harness.rounds.lifecycle import create_round, stored_config
+from harness.rounds.intake import baseline_folder
+from harness.rounds.lifecycle import check_round, create_round, stored_config
 from harness.rounds.logs import read_logs
 from harness.rounds.verify import verify_export
+from harness.session.attempt import solver_params
+from harness.session.submission import read_submission
 from harness.store import ArenaPaths, Phase, PublicStore, Publisher, RunResult, SealedStore
 from harness.store.writer import utc_now
 
@@ -155,3 +158,57 @@ def test_an_older_version_of_a_round_lives_on_under_its_full_name(arena, tmp_pat
         assert public.board("toy").n_submissions == 0
         with pytest.raises(UsageError, match=r"no round toy 3\.0 on this board"):
             public.board("toy@3.0")
+
+
+def test_a_second_draw_gives_nobody_a_second_entry(arena):
+    """Under Force_Best another submission of the team may stand by then: after a rejudge, say."""
+    sealed, publisher, _ = arena
+    first = enter(sealed, "Lynx", "first", 60.0)
+    enter(sealed, "Lynx", "second", 80.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    sealed.stage_rejudge("toy")
+    with pytest.raises(UsageError, match="has a staged rejudge; apply it or cancel it first"):
+        draw_final(sealed, publisher, "toy")
+    sealed.cancel_rejudge("toy")
+    draw_final(sealed, publisher, "toy")
+    sealed.stage_rejudge("toy")
+    while claim := sealed.claim_run("w", 60):
+        level = 90.0 if claim.origin_id == first else 50.0
+        result = RunResult(Verdict.OK, level, level, Usage(calls=3), 400, utc_now(), utc_now())
+        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    sealed.apply_rejudge("toy")
+    assert [entry.submission_id for entry in sealed.standings("toy")] == [first]
+    assert draw_final(sealed, publisher, "toy")[1] == 0
+    assert [item.name for item in sealed.list_submissions("toy-final")] == ["second"]
+
+
+def test_a_round_whose_final_is_drawn_stays_closed(arena):
+    sealed, publisher, _ = arena
+    enter(sealed, "Lynx", "cma", 60.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    sealed.set_phase("toy", Phase.OPEN)
+    sealed.set_phase("toy", Phase.CLOSED)
+    draw_final(sealed, publisher, "toy")
+    with pytest.raises(UsageError, match=r"the final of round toy 1\.0 has been drawn, so it stays closed"):
+        sealed.set_phase("toy", Phase.OPEN)
+
+
+def test_a_final_sets_solvers_as_its_round_does(arena):
+    sealed, publisher, _ = arena
+    enter(sealed, "Lynx", "cma", 60.0)
+    sealed.set_phase("toy", Phase.CLOSED)
+    drawn = stored_config(draw_final(sealed, publisher, "toy")[0])
+    for name in ("bbt", "bbtv2", "ajo", "bbt_rgb"):
+        submission = read_submission(baseline_folder(name), 1 << 20)
+        own, final = (
+            solver_params(config, submission, is_baseline=True) for config in (load_round("toy"), drawn)
+        )
+        assert own == final
+        assert own != submission.manifest.params
+
+
+def test_a_round_whose_final_could_have_no_name_is_refused():
+    config = load_round("toy")
+    long = config.round.model_copy(update={"name": "a" * 35})
+    with pytest.raises(ConfigError, match=r"round\.name: 'a+' has 35 characters, at most 34"):
+        check_round(config.model_copy(update={"round": long}))
