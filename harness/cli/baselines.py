@@ -1,6 +1,6 @@
 """`gradfree baselines ...`: the reference solvers, side by side."""
 
-from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,8 @@ from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
 from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines
-from harness.rounds.lifecycle import create_round
+from harness.rounds.lifecycle import check_round, create_round, round_in_arena
+from harness.store import ArenaPaths
 from harness.store.round_names import with_version
 
 if TYPE_CHECKING:  # it loads scikit-learn
@@ -72,7 +73,7 @@ def run(
     calls are other rules, and need an arena of their own (--home).
     """
     from harness.cli.progress import RunDisplay
-    from harness.rounds.comparison import compare, mean_interval
+    from harness.rounds.comparison import compare
     from harness.rounds.worker import Worker
 
     _ = shared
@@ -80,23 +81,15 @@ def run(
     for name in only or ():
         baseline_folder(name)  # refused before an arena is made for it
     mode = sandbox_mode(unsafe=unsafe)
+    if not _is_in_arena(home, config):
+        check_round(config)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
         enter_baselines(sealed, publisher, paths, config, only or (), again=again)
         with RunDisplay(is_quiet=as_json or markdown) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
         comparison = compare(sealed, paths, config)
-    if as_json:
-        print_json(
-            [
-                asdict(row) | {"interval": mean_interval(row.totals) if len(row.totals) > 1 else None}
-                for row in comparison.rows
-            ]
-        )
-    elif markdown:
-        print(comparison.markdown())
-    else:
-        console.print(_table(comparison))
+    _print(comparison, as_json=as_json, is_markdown=markdown)
     if any(row.failures for row in comparison.rows):
         raise typer.Exit(1)
 
@@ -119,39 +112,55 @@ def references(
     publish: Annotated[
         bool, typer.Option("--publish", help="Show the scores on the round's board in --home, unranked.")
     ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", help="A folder for finished runs: called again, only what is not there runs."),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     as_json: Json = False,
 ) -> None:
     """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
-    from harness.references import load_reference, packaged_references, publish_reference, run_reference
+    from harness.references import (
+        KeptRuns,
+        load_reference,
+        packaged_references,
+        publish_reference,
+        run_reference,
+    )
     from harness.rounds.comparison import Comparison, MethodRow
     from harness.session.arena import Arena
 
     _ = shared
     whole = load_round(round_)
     config = _part_of(whole, task, seeds, None)
-    if publish and config != whole:
-        raise UsageError("--publish shows a whole round: leave --task and --seeds out")
-    arena = Arena(config)
-    rows = []
-    for name in only or packaged_references():
-        method = load_reference(name)
-        if steps:
-            method = method.trained_for(steps)
+    methods = [load_reference(name) for name in only or packaged_references()]
+    if publish:
+        if config != whole:
+            raise UsageError("--publish shows a whole round: leave --task and --seeds out")
+        with stores(home) as (_paths, sealed, _publisher):  # before hours of training
+            round_in_arena(sealed, config)
+    arena, kept, rows = Arena(config), KeptRuns(keep) if keep else None, []
+    for packaged in methods:
+        method = packaged.trained_for(steps) if steps else packaged
         runs = []
         for item in config.task:
             for kshot_seed in item.kshot_seeds:
-                runs.append(run_reference(arena, method, item.name, kshot_seed))
-                if not as_json:
+                found = kept.find(arena, method, item.name, kshot_seed) if kept else None
+                run_ = found or run_reference(arena, method, item.name, kshot_seed)
+                if kept and found is None:
+                    kept.keep(arena, method, run_)
+                runs.append(run_)
+                if not (as_json or markdown):
                     console.print(
-                        f"{name} · {item.name} · seed {kshot_seed}: score {runs[-1].score:.1f}, "
-                        f"{runs[-1].wall_s:.1f} s",
+                        f"{method.name} · {item.name} · seed {kshot_seed}: score {run_.score:.1f}, "
+                        + ("kept from before" if found else f"{run_.wall_s:.1f} s"),
                         highlight=False,
                     )
-        scores = {item.name: [run.score for run in runs if run.task == item.name] for item in config.task}
-        wall_s = sum(run.wall_s for run in runs) / len(runs)
-        rows.append(MethodRow(name, scores, calls=None, engine_s=None, wall_s=wall_s))
+        scores = {item.name: [run_.score for run_ in runs if run_.task == item.name] for item in config.task}
+        wall_s = sum(run_.wall_s for run_ in runs) / len(runs)
+        rows.append(MethodRow(method.name, scores, calls=None, engine_s=None, wall_s=wall_s))
         if publish:
             with stores(home) as (_paths, sealed, publisher):
                 publish_reference(
@@ -159,11 +168,17 @@ def references(
                     publisher,
                     with_version(config.name, config.round.version),
                     runs,
-                    f"{name}, {steps} steps" if steps else name,
+                    f"{method.name}, {steps} steps" if steps else method.name,
                 )
-    comparison = Comparison(tuple(item.name for item in config.task), tuple(rows))
+    _print(Comparison((item.name for item in config.task), rows), as_json=as_json, is_markdown=markdown)
+
+
+def _print(comparison: "Comparison", *, as_json: bool, is_markdown: bool) -> None:
+    """Print a comparison in one of three ways."""
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json(comparison.as_json())
+    elif is_markdown:
+        print(comparison.markdown())
     else:
         console.print(_table(comparison))
 
@@ -176,6 +191,15 @@ def _table(comparison: "Comparison") -> Table:
     for row in comparison.rows:
         table.add_row(*map(escape, comparison.cells(row)))
     return table
+
+
+def _is_in_arena(home: Path, config: RoundConfig) -> bool:
+    """Say whether a round is in an arena, by its name and version; there may be no arena yet."""
+    if not ArenaPaths(home).sealed_db.exists():
+        return False
+    with stores(home) as (_, sealed, _):
+        known = {(item.facts.name, item.facts.version) for item in sealed.list_rounds()}
+    return (config.name, config.round.version) in known
 
 
 def _part_of(

@@ -6,6 +6,7 @@ They share a round's tasks, few-shot sets, scoring and board with the solvers, a
 They are this project's own code and run without a sandbox.
 """
 
+from harness.references.kept import KeptRuns
 from harness.references.masked_lm import Adapted, Batch, MaskedLM, additive_mask, head_of, logits_of
 from harness.references.method import ReferenceMethod, load_reference, packaged_references
 from harness.references.run import GRADIENT_LABEL, ReferenceRun, publish_reference, run_reference
@@ -14,6 +15,7 @@ __all__ = [
     "GRADIENT_LABEL",
     "Adapted",
     "Batch",
+    "KeptRuns",
     "MaskedLM",
     "ReferenceMethod",
     "ReferenceRun",

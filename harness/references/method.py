@@ -62,6 +62,11 @@ class ReferenceMethod(_Frozen):
         changed = self.training.model_copy(update={"steps": steps, "eval_every": every})
         return self.model_copy(update={"training": changed})
 
+    @property
+    def source(self) -> Path:
+        """The file that defines it."""
+        return _folder() / self.name / "reference.py"
+
     def build(self, **changes: Any) -> Reference:
         """Return the method, ready to adapt a model.
 
@@ -71,10 +76,9 @@ class ReferenceMethod(_Frozen):
         Raises:
             UsageError: a package of the extra "references" is missing.
         """
-        path = _folder() / self.name / "reference.py"
-        spec = importlib.util.spec_from_file_location(f"gradfree_reference_{self.name}", path)
+        spec = importlib.util.spec_from_file_location(f"gradfree_reference_{self.name}", self.source)
         if spec is None or spec.loader is None:
-            raise UsageError(f"{path}: cannot be imported")
+            raise UsageError(f"{self.source}: cannot be imported")
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)

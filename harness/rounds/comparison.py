@@ -5,8 +5,8 @@ round whose labels are secret.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 
 import numpy as np
@@ -45,19 +45,35 @@ class MethodRow:
     failures: Sequence[str] = ()
 
     @property
-    def totals(self) -> list[float]:
-        """Mean over tasks, once per few-shot seed (by its place in each task's list)."""
-        if self.failures or not self.scores:
-            return []
-        return [fmean(values) for values in zip(*self.scores.values(), strict=False)]
+    def total(self) -> float | None:
+        """Mean over tasks of the mean over their few-shot seeds; None if a run has no score."""
+        return None if self.failures or not self.scores else fmean(map(fmean, self.scores.values()))
+
+    @property
+    def interval(self) -> tuple[float, float, float] | None:
+        """`mean_interval` of the means over tasks, one per few-shot seed (by its place in each task's list).
+
+        None where tasks have different numbers of seeds, or one.
+        """
+        n_seeds = {len(values) for values in self.scores.values()}
+        if self.total is None or len(n_seeds) > 1 or min(n_seeds) < 2:
+            return None
+        return mean_interval([fmean(values) for values in zip(*self.scores.values(), strict=True)])
 
 
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """The rows, best first, under the names of the tasks."""
 
-    tasks: tuple[str, ...]
-    rows: tuple[MethodRow, ...]
+    def __init__(self, tasks: Iterable[str], rows: Iterable[MethodRow]) -> None:
+        """Put the rows in order: the best total first, and last those that have none."""
+        self.tasks = tuple(tasks)
+        self.rows = tuple(
+            sorted(rows, key=lambda row: (math.inf if row.total is None else -row.total, row.name))
+        )
+
+    def as_json(self) -> list[dict[str, object]]:
+        """Return the rows as plain JSON values."""
+        return [asdict(row) | {"total": row.total, "interval": row.interval} for row in self.rows]
 
     def markdown(self) -> str:
         """Return the table in Markdown: mean ± standard deviation, the mean with its 95 % interval."""
@@ -73,7 +89,7 @@ class Comparison:
         return [
             row.name,
             *(_mean_and_spread(row.scores.get(task, ())) for task in self.tasks),
-            _interval_text(row.totals) if not row.failures else "; ".join(row.failures),
+            _total_text(row),
             "-" if row.calls is None else f"{row.calls:.0f}",
             f"{row.wall_s:.1f}",
         ]
@@ -118,8 +134,7 @@ def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Compa
                     failures=tuple(failures),
                 )
             )
-    rows.sort(key=lambda row: (-fmean(row.totals) if row.totals else math.inf, row.name))
-    return Comparison(tuple(task.name for task in config.task), tuple(rows))
+    return Comparison((task.name for task in config.task), rows)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -141,8 +156,10 @@ def _mean_and_spread(values: Sequence[float]) -> str:
     return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def _interval_text(values: Sequence[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.1f}" if values else "-"
-    mean, low, high = mean_interval(values)
-    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+def _total_text(row: MethodRow) -> str:
+    if row.total is None:
+        return "; ".join(row.failures) or "-"
+    if row.interval is None:
+        return f"{row.total:.1f}"
+    _, low, high = row.interval
+    return f"{row.total:.1f} [{low:.1f}, {high:.1f}]"

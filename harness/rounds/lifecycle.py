@@ -3,20 +3,21 @@
 from pydantic import ValidationError
 
 from harness.config import FINAL_SUFFIX, MAX_NAME_CHARS, RoundConfig
-from harness.errors import ConfigError, InfrastructureError
+from harness.errors import ConfigError, DataError, InfrastructureError, UsageError
 from harness.store import Phase, Publisher, RoundFacts, ScoringRule, SealedStore, StoredRound, TaskFacts
 from harness.store.writer import utc_now
+from harness.tasks import load_task_data
 from harness.tasks.sources import missing_sources
 
-__all__ = ["check_round", "create_round", "stored_config"]
+__all__ = ["check_round", "create_round", "round_in_arena", "stored_config"]
 
 
 def check_round(config: RoundConfig) -> None:
     """Check what a valid round file names: before its name and version are bound to it for ever.
 
     Raises:
-        ConfigError: it has closed already, its name leaves no room for that of its final, or a file of the
-            data or the model is not there; every problem at once.
+        ConfigError: it has closed already, its name leaves no room for that of its final, a file of the data
+            or the model is not there, or local data cannot be used; every problem at once.
     """
     problems = missing_sources(config)
     closes = config.round.closes
@@ -25,8 +26,27 @@ def check_round(config: RoundConfig) -> None:
     room = MAX_NAME_CHARS - len(FINAL_SUFFIX)
     if len(config.base_name) > room:
         problems.insert(0, f"round.name: {config.name!r} has {len(config.name)} characters, at most {room}")
+    if not problems:
+        problems = _unusable_data(config)
     if problems:
         raise ConfigError(f"round {config.name!r}", problems)
+
+
+def _unusable_data(config: RoundConfig) -> list[str]:
+    """Load the tasks over local files: a wrong column would else show in the first run, when it is too late."""
+    from harness.session.arena import Arena  # noqa: PLC0415 (it loads torch, and toy rounds need no look)
+
+    problems = []
+    arena = Arena(config)
+    for task in config.task:
+        if not task.data.startswith("files:"):
+            continue
+        try:
+            # The words are looked up in the tokenizer, unless that would have to be fetched.
+            load_task_data(task) if config.model.source.startswith("hub:") else arena.task(task.name)
+        except DataError as error:
+            problems.append(str(error))
+    return problems
 
 
 def create_round(
@@ -67,6 +87,21 @@ def create_round(
     stored = store.add_round(facts, phase)
     publisher.publish()
     return stored
+
+
+def round_in_arena(store: SealedStore, config: RoundConfig) -> RoundFacts:
+    """Return a round as an arena has it.
+
+    Raises:
+        UsageError: the arena has no such round, or has it with other rules.
+    """
+    facts = store.get_round(config.name, config.round.version).facts
+    if facts.digest != config.digest():
+        raise UsageError(
+            f"round {config.name} {config.round.version} has digest {facts.digest[:12]} in this arena, the "
+            f"round given has {config.digest()[:12]}; pass the round file that the arena was created with"
+        )
+    return facts
 
 
 def stored_config(stored: StoredRound) -> RoundConfig:

@@ -15,9 +15,10 @@ from statistics import fmean
 import numpy as np
 
 from harness.config import RoundConfig, TaskConfig
-from harness.errors import InvalidSubmission, UsageError
+from harness.errors import InvalidSubmission
 from harness.metrics.official import score
 from harness.records import IntArray
+from harness.rounds.lifecycle import round_in_arena
 from harness.session.archive import read_zip
 from harness.store import Publisher, SealedStore
 from harness.tasks import load_task_data, public_rows
@@ -125,12 +126,7 @@ def publish_predictions(
         InvalidSubmission: as for `score_predictions`.
         DataError: the round's data cannot be loaded.
     """
-    stored = store.get_round(config.name, config.round.version).facts
-    if stored.digest != config.digest():
-        raise UsageError(
-            f"round {config.name} {config.round.version} has digest {stored.digest[:12]} in this arena, the "
-            f"round given has {config.digest()[:12]}; pass the round file that the arena was created with"
-        )
+    stored = round_in_arena(store, config)
     report = score_predictions(archive, config)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

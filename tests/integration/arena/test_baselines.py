@@ -82,3 +82,44 @@ def test_references_stand_on_the_board_without_a_rank(cli, mini_round):
     assert shown["rank"] is None
     done = cli.run("baselines", "references", *options, "--publish", "--task", "sst2", expect=0)
     assert "lora · sst2 · seed 8" in done.stdout
+
+
+def test_references_are_checked_before_anything_trains(cli, mini_round):
+    pytest.importorskip("peft", reason="the extra 'references' is not installed")
+    options = ("baselines", "references", "--round", mini_round, "--steps", 1)
+    done = cli.run(*options, "--only", "bitfit", "--only", "bitfitt", expect=2)
+    assert "there is no reference 'bitfitt'" in done.stderr
+    done = cli.run(*options, "--only", "bitfit", "--publish", expect=2)
+    assert "no arena at" in done.stderr
+    assert "bitfit · sst2" not in done.stdout
+    cli.run("round", "create", mini_round)
+    mini_round.write_text(mini_round.read_text().replace("budget_calls = ", "budget_calls = 1"))
+    done = cli.run(*options, "--only", "bitfit", "--publish", expect=2)
+    assert "pass the round file that the arena was created with" in done.stderr
+    assert "bitfit · sst2" not in done.stdout
+
+
+def test_references_find_the_runs_that_they_kept(cli, mini_round):
+    pytest.importorskip("peft", reason="the extra 'references' is not installed")
+    kept = cli.folder / "kept"
+    options = ("baselines", "references", "--round", mini_round, "--only", "bitfit", "--keep", kept)
+    first = cli.json(*options, "--steps", 2)
+    (path,) = kept.iterdir()
+    before = path.read_bytes()
+    assert cli.json(*options, "--steps", 2) == first
+    assert "kept from before" in cli.run(*options, "--steps", 2).stdout
+    table = cli.run(*options, "--steps", 2, "--markdown").stdout.splitlines()
+    assert table[0] == "| method | sst2 | mean [95 %] | calls | seconds |"
+    cli.run(*options, "--steps", 3)
+    assert len(list(kept.iterdir())) == 2
+    assert path.read_bytes() == before
+    path.write_bytes(before[:40])
+    done = cli.run(*options, "--steps", 2, expect=2)
+    assert f"{path}: not a kept run" in done.stderr.replace("\n", "")
+
+
+def test_run_over_a_file_that_is_not_there_binds_no_round(cli, mini_round):
+    mini_round.write_text(mini_round.read_text().replace('data = "toy"', 'data = "files:data"'))
+    done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", expect=2)
+    assert "task[0].test: no file" in done.stderr
+    assert not cli.home.exists()
