@@ -5,6 +5,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from harness.api import ModelInfo, Response, Split
 from harness.config import RoundConfig, TaskConfig, shared_folder
 from harness.engine import (
@@ -25,6 +27,9 @@ from harness.sandbox import SandboxPolicy
 from harness.tasks import TaskData, load_task_data, public_rows
 
 __all__ = ["Arena", "ArenaTask", "model_folder"]
+
+_PROMPTS_PER_CALL = 4
+"""A solver may send this many whole deep prompts per call of its budget; one is what a call can use."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,11 @@ class Arena:
     @cached_property
     def policy(self) -> SandboxPolicy:
         """The round's limits as the sandbox enforces them."""
-        limits = self.config.limits
+        limits, info = self.config.limits, self.engine.info
+        prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * np.dtype(np.float32).itemsize
+        budget = max(task.budget_calls for task in self.config.task)
         return SandboxPolicy(
+            inbound_bytes=max(SandboxPolicy().inbound_bytes, _PROMPTS_PER_CALL * budget * prompt),
             solver_s=limits.solver_s,
             cpu_s=limits.cpu_s,
             predict_s=limits.predict_s,

@@ -24,7 +24,7 @@ def check_code(submission: Submission) -> None:
     path = module.replace(".", "/")
     name = f"{path}.py" if f"{path}.py" in trees else f"{path}/__init__.py"
     found = _find(trees[name], wanted)
-    if found is None:
+    if found is None or isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
         classes = [node.name for node in trees[name].body if isinstance(node, ast.ClassDef)]
         raise InvalidSubmission(
             f"{name}: no class {wanted!r}, which `entry` in solver.toml names; "
@@ -32,18 +32,26 @@ def check_code(submission: Submission) -> None:
         )
     # What a class inherits, or a name that was imported or assigned, only shows when it runs.
     if isinstance(found, ast.ClassDef) and not found.bases:
-        methods = {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
-        if "solve" not in methods:
+        solve = _find(ast.Module(found.body, []), "solve")
+        if solve is None:
             raise InvalidSubmission(
                 f"{name}, line {found.lineno}: class {wanted} has no method solve(self, task, model)"
             )
-        arguments = methods["solve"].args
-        n_arguments = len(arguments.posonlyargs) + len(arguments.args)
-        if n_arguments != 3 and arguments.vararg is None:
-            raise InvalidSubmission(
-                f"{name}, line {methods['solve'].lineno}: solve has {n_arguments} arguments; "
-                "expected solve(self, task, model)"
-            )
+        # What a decorator makes of it only shows when it runs, too.
+        if isinstance(solve, ast.FunctionDef) and not solve.decorator_list:
+            _check_arguments(name, solve)
+
+
+def _check_arguments(name: str, solve: ast.FunctionDef) -> None:
+    """Refuse a method that cannot be called as ``solve(task, model)``."""
+    arguments = solve.args
+    n_arguments = len(arguments.posonlyargs) + len(arguments.args)
+    n_required = n_arguments - len(arguments.defaults)
+    needs_keyword = any(default is None for default in arguments.kw_defaults)
+    if n_required > 3 or needs_keyword or (n_arguments < 3 and arguments.vararg is None):
+        raise InvalidSubmission(
+            f"{name}, line {solve.lineno}: solve has {n_arguments} arguments; expected solve(self, task, model)"
+        )
 
 
 def _parse(name: str, content: bytes) -> ast.Module:
@@ -56,9 +64,9 @@ def _parse(name: str, content: bytes) -> ast.Module:
 
 
 def _find(tree: ast.Module, wanted: str) -> ast.stmt | None:
-    """Return the top-level statement that binds a name; None if there is none."""
+    """Return the statement of a body that binds a name; None if there is none."""
     for node in reversed(tree.body):
-        if isinstance(node, ast.ClassDef) and node.name == wanted:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == wanted:
             return node
         if isinstance(node, ast.Import | ast.ImportFrom):
             if any(wanted == (alias.asname or alias.name) or alias.name == "*" for alias in node.names):

@@ -23,6 +23,8 @@ __all__ = ["add_repeats", "keep_noise", "missing_noise"]
 def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int, now: datetime) -> int:
     """Queue a reference method under other solver seeds until it has `n_repeats`; return how many were added.
 
+    What was cancelled or failed does not count, neither the method's first entry nor a repeat.
+
     Raises:
         UsageError: the round does not have that reference method.
     """
@@ -33,20 +35,25 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
             SubmissionRow.is_baseline,
             SubmissionRow.name == name,
             SubmissionRow.is_shown,
+            SubmissionRow.status != Status.CANCELLED,
         )
-        .order_by(SubmissionRow.id)
+        .order_by(SubmissionRow.id.desc())
         .limit(1)
     )
     if original is None:
         raise UsageError(
             f"round {round_row.name} has no reference method {name!r}: gradfree round baselines {round_row.name}"
         )
-    have = session.scalar(
-        select(func.max(SubmissionRow.repeat)).where(
-            SubmissionRow.original_id == original.id, SubmissionRow.rejudge_id.is_(None)
+    is_good = SubmissionRow.status.not_in((Status.CANCELLED, Status.FAILED))
+    have, last = session.execute(
+        select(func.count().filter(is_good), func.max(SubmissionRow.repeat)).where(
+            SubmissionRow.original_id == original.id, SubmissionRow.repeat > 0
         )
-    )
-    for repeat in range((have or 0) + 1, n_repeats + 1):
+    ).one()
+    # A number is never used twice: solver seeds depend on it.
+    first = (last or 0) + 1
+    missing = max(0, n_repeats - have)
+    for repeat in range(first, first + missing):
         add_submission(
             session,
             round_row,
@@ -61,7 +68,7 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
             repeat=repeat,
             original=original,
         )
-    return max(0, n_repeats - (have or 0))
+    return missing
 
 
 def missing_noise(session: Session) -> dict[int, dict[str, Any]]:

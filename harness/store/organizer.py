@@ -92,12 +92,14 @@ class OrganizerStore(Reader):
             counts: dict[int, dict[Status, int]] = {}
             held: dict[int, int] = {}
             for round_id, status, n_runs, n_held in session.execute(
-                select(SubmissionRow.round_id, RunRow.status, func.count(), func.sum(RunRow.is_held))
+                select(
+                    SubmissionRow.round_id, RunRow.status, func.count(), func.count().filter(RunRow.is_held)
+                )
                 .join(RunRow)
                 .group_by(SubmissionRow.round_id, RunRow.status)
             ):
                 counts.setdefault(round_id, {})[status] = n_runs
-                held[round_id] = held.get(round_id, 0) + int(n_held)
+                held[round_id] = held.get(round_id, 0) + n_held
             return tuple(
                 OrganizerRound(
                     name=row.name,

@@ -190,7 +190,7 @@ def _refuse_drawn(session: Session, row: RoundRow) -> None:
 
 def _refuse_unfinished(session: Session, row: RoundRow) -> None:
     waiting = session.execute(
-        select(SubmissionRow.id, func.count(RunRow.id), func.sum(RunRow.is_held))
+        select(SubmissionRow.id, func.count(RunRow.id), func.count().filter(RunRow.is_held))
         .join(RunRow)
         .where(SubmissionRow.round_id == row.id, RunRow.status.not_in(TERMINAL))
         .group_by(SubmissionRow.id)

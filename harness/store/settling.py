@@ -15,7 +15,10 @@ __all__ = ["settle_parent"]
 
 def settle_parent(session: Session, row: SubmissionRow, now: datetime) -> None:
     """Take the worst child's verdict when every run has ended; complete means that each has a score."""
-    row.revision += 1
+    # In the database, before the runs are read: of two workers that end the last two runs at once, the second
+    # one waits here, and then sees both.
+    row.revision = SubmissionRow.revision + 1
+    session.flush()
     # Columns alone: the rows carry curves, and this happens once per run.
     runs = session.execute(
         select(RunRow.status, RunRow.verdict, RunRow.score_public).where(RunRow.submission_id == row.id)

@@ -93,7 +93,7 @@ def _totals(session: Session, round_row: RoundRow) -> dict[int, _Totals]:
             func.count(RunRow.score_private),
             func.avg(RunRow.score_private),
             func.sum(RunRow.calls),
-            func.min(RunRow.is_official),
+            func.count().filter(~RunRow.is_official),
         )
         .join(SubmissionRow)
         .where(SubmissionRow.round_id == round_row.id, SubmissionRow.status == Status.FINISHED)
@@ -118,7 +118,7 @@ def _totals(session: Session, round_row: RoundRow) -> dict[int, _Totals]:
             total_score(public),
             total_score(private),
             sum(line[5] for line in of_task.values()),
-            all(line[6] for line in of_task.values()),
+            not any(line[6] for line in of_task.values()),
         )
     return totals
 

@@ -183,8 +183,9 @@ def _to_split(
 def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -> int:
     """Return the class number that a label stands for."""
     if label_texts:
-        if value in label_texts:
-            return label_texts.index(value)
+        # A file of labels that look like numbers or truth values is read as such.
+        if str(value) in label_texts:
+            return label_texts.index(str(value))
         raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
     try:
         label = int(value) if float(value).is_integer() else -1

@@ -22,6 +22,9 @@ def submission(folder, code, entry="solver:Mine"):
         "class Mine(Base):\n    pass\n",
         "try:\n    from fast import Mine\nexcept ImportError:\n    pass\n",
         "class Mine:\n    def solve(self, *arguments):\n        return None\n",
+        "class Mine:\n    def solve(self, task, model, verbose=False, *, depth=3):\n        return None\n",
+        "class Mine:\n    @staticmethod\n    def solve(task, model):\n        return None\n",
+        "def search(self, task, model):\n    return None\nclass Mine:\n    solve = search\n",
     ],
 )
 def test_code_that_may_run_is_accepted(tmp_path, code):
@@ -39,6 +42,9 @@ def test_code_that_may_run_is_accepted(tmp_path, code):
         ("x = 1\n", "it has no class at all"),
         ("class Mine:\n    pass\n", r"line 1: class Mine has no method solve\(self, task, model\)"),
         ("class Mine:\n    def solve(self, task):\n        pass\n", "line 2: solve has 2 arguments"),
+        ("class Mine:\n    def solve(self, task, model, x):\n        pass\n", "solve has 4 arguments"),
+        ("class Mine:\n    def solve(self, task, model, *, x):\n        pass\n", "solve has 3 arguments"),
+        ("def Mine():\n    pass\n", "it has no class at all"),
         ("x = " + "(" * 5000, r"solver\.py"),
     ],
 )

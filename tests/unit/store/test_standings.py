@@ -225,6 +225,31 @@ def test_a_blind_round_keeps_its_noise_floor_to_itself(arena):
     assert set(board(paths).round.noise) == {"bbtv2"}
 
 
+def test_repeats_are_of_the_reference_method_as_it_stands(arena):
+    """What was cancelled is filled up again, under a seed that was not used before."""
+    sealed, _, _ = arena
+    add_round(sealed)
+    sealed.ensure_team("reference", is_baseline_owner=True)
+    numbers = [
+        sealed.add_submission("toy", "reference", "bbtv2", digest * 64, digest * 64, is_baseline=True)
+        for digest in "ab"
+    ]
+    sealed.cancel_submission(numbers[0])
+
+    def repeats():
+        everything = sealed.list_submissions("toy", is_everything=True)
+        return [item for item in everything if item.submission_id not in numbers]
+
+    assert sealed.add_repeats("toy", "bbtv2", 2) == 2
+    assert {item.digest for item in repeats()} == {"b" * 64}
+    assert sealed.add_repeats("toy", "bbtv2", 2) == 0
+    sealed.cancel_submission(repeats()[0].submission_id)
+    assert sealed.add_repeats("toy", "bbtv2", 2) == 1
+    assert len(repeats()) == 3
+    seeds = [run.solver_seed for item in repeats() for run in item.runs]
+    assert len(set(seeds)) == len(seeds)
+
+
 def test_a_blind_round_shows_no_score_before_its_phase_and_follows_the_clock(arena, clock):
     sealed, publisher, paths = arena
     add_round(sealed, scores_from=Phase.CLOSED, closes=START + timedelta(days=1))

@@ -239,3 +239,14 @@ def test_a_class_without_a_private_row_is_refused(files_task):
         Arena(config).task(task.name)
     whole = config.model_copy(update={"task": (task.model_copy(update={"public_fraction": 1.0}),)})
     assert Arena(whole).task(task.name).is_public.all()
+
+
+@pytest.mark.parametrize("texts", [["1", "0"], ["True", "False"], ["yes", "no"]])
+def test_kshot_labels_may_look_like_numbers_or_truth_values(tmp_path, files_task, texts):
+    task = files_task([("a pool row", 0)], [("good fun", 1), ("no fun", 0)])
+    for split in ("train", "dev"):
+        lines = [f"{split} row {row}\t{texts[row % 2]}" for row in range(2 * task.k_shot)]
+        (tmp_path / f"8-{split}.tsv").write_text("\n".join(lines) + "\n")
+    ready = {"kshot_data": f"files:{tmp_path}/{{seed}}-{{split}}.tsv", "kshot_labels": tuple(texts)}
+    data = load_task_data(task.model_copy(update=ready | {"kshot_seeds": (8,)}))
+    assert data.kshot[8][0].labels.tolist() == [0, 1] * task.k_shot
