@@ -70,9 +70,10 @@ def claim_run(
         .values(status=Status.RUNNING, revision=SubmissionRow.revision + 1)
         .execution_options(**_IN_PLACE)
     )
-    session.execute(
-        update(ClockRow).where(ClockRow.turn < turn).values(turn=turn).execution_options(**_IN_PLACE)
-    )
+    if round_id is None:
+        session.execute(
+            update(ClockRow).where(ClockRow.turn < turn).values(turn=turn).execution_options(**_IN_PLACE)
+        )
     found = session.execute(_CONTEXT.where(RunRow.id == run_id)).one()
     append_event(
         session,

@@ -65,7 +65,7 @@ class Schema:
     synchronous: str
 
 
-SEALED = Schema("sealed", SealedBase.metadata, "sealed_0003", "FULL")
+SEALED = Schema("sealed", SealedBase.metadata, "sealed_0004", "FULL")
 PUBLIC = Schema("public", PublicBase.metadata, "public_0005", "NORMAL")
 
 

@@ -11,17 +11,19 @@ prediction: the run starts again from zero under the same seeds. The result of a
 renew its lease is taken all the same while nobody else has claimed the run. Two internal errors in a row, or three
 lost leases, hold the run for the organizer; a held run waits, so its submission has not ended.
 
-Whose run is next: every run gets a turn when it is queued, one more than the last one of its team, and
-never less than the clock, which is the turn of the run claimed last. The lowest turn goes first. So a
-team that queues a hundred submissions has turns far ahead, and another team's first run comes next; and
-a team that was away gains nothing from it. Reference methods and rejudges wait behind everybody.
+Whose run is next: every run of a participant gets a turn when it is queued, one more than the last one of its
+team, and never less than the clock, which is the turn of the run claimed last. The lowest turn goes first. So
+a team that queues a hundred submissions has turns far ahead, and another team's first run comes next; and
+a team that was away gains nothing from it. What was cancelled before a worker took it costs no turn.
+Reference methods, repeats and rejudges have no turns: they wait behind everybody, in their own order. A
+worker that serves one round alone leaves the clock as it is, for the others' sake.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from harness.errors import UsageError
@@ -73,11 +75,15 @@ HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
 
 def give_turns(session: Session, team: TeamRow, runs: Sequence[RunRow]) -> None:
     """Queue runs of a team, in the order given, fairly among those of other teams."""
-    turn = max(team.last_turn + 1, session.scalar(select(ClockRow.turn)) or 0)
-    for run in runs:
+    was_dropped = (RunRow.status == Status.CANCELLED) & (RunRow.claim_number == 0)
+    last = session.scalar(
+        select(func.max(RunRow.turn))
+        .join(SubmissionRow)
+        .where(SubmissionRow.team_id == team.id, ~was_dropped)
+    )
+    first = max((last or 0) + 1, session.scalar(select(ClockRow.turn)) or 0)
+    for turn, run in enumerate(runs, start=first):
         run.turn = turn
-        turn += 1
-    team.last_turn = turn - 1
 
 
 def heartbeat(session: Session, claim: ClaimedRun, lease_s: float, now: datetime) -> bool:

@@ -116,8 +116,6 @@ class TeamRow(SealedBase):
     # Of a random token of 32 bytes, so that a plain hash is as good as a slow one. None: no token yet.
     token_sha256: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
     token_at: Mapped[datetime | None]
-    # The turn of the team's last queued run; see `queue`.
-    last_turn: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class SubmissionRow(SealedBase):

@@ -88,8 +88,9 @@ def add_submission(
             if number < len(task.kshot_seeds)
         ],
     )
+    if priority == PARTICIPANT_PRIORITY:
+        give_turns(session, team, row.runs)
     session.add(row)
-    give_turns(session, team, row.runs)
     session.flush()
     append_event(
         session,

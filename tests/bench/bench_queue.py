@@ -111,7 +111,7 @@ def append(path):
 
 def touch(store):
     with store.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE teams SET last_turn = last_turn + 1 WHERE id = 1")
+        connection.exec_driver_sql("UPDATE teams SET created_at = created_at WHERE id = 1")
 
 
 if __name__ == "__main__":

@@ -214,3 +214,53 @@ def test_a_team_that_was_away_does_not_overtake_for_it(store):
     while claim := store.claim_run("w", 60):
         order.append(claim.team)
     assert order == ["Moths", "Lynx"] * 3
+
+
+def claims(store, **options):
+    order = []
+    while claim := store.claim_run("w", 60, **options):
+        order.append(claim.team)
+    return order
+
+
+def test_a_rejudge_or_what_was_cancelled_costs_no_turns(store):
+    """One submission each: whoever had four others cancelled, or judged again, waits no longer for it."""
+    add_round(store)
+    store.ensure_team("Moths")
+    for _ in range(4):
+        submit(store, "Lynx")
+        finish(store)
+    store.stage_rejudge("toy")
+    store.cancel_rejudge("toy")
+    for number in [submit(store, "Lynx") for _ in range(4)]:
+        store.cancel_submission(number)
+    submit(store, "Lynx")
+    for _ in range(3):
+        submit(store, "Moths")
+    assert claims(store)[:2] in (["Lynx", "Moths"], ["Moths", "Lynx"])
+
+
+def test_whoever_hands_in_one_by_one_does_not_overtake(store):
+    add_round(store)
+    store.ensure_team("Moths")
+    for _ in range(4):
+        submit(store, "Moths")
+    order = []
+    for _ in range(8):
+        submit(store, "Lynx")
+        order.append(store.claim_run("w", 60).team)
+    assert order.count("Moths") == 4
+
+
+def test_reference_methods_and_workers_of_one_round_leave_the_clock_as_it_is(store):
+    add_round(store)
+    store.ensure_team("Moths")
+    store.ensure_team("reference", is_baseline_owner=True)
+    for _ in range(6):
+        submit(store, "Lynx")
+    for _ in range(9):
+        submit(store, "reference", is_baseline=True)
+    assert store.claim_run("w", 60).team == "Lynx"
+    assert set(claims(store, round_name="toy", only_bundled=True)) == {"reference"}
+    submit(store, "Moths")
+    assert store.claim_run("w", 60).team == "Moths"
