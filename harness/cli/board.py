@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home
-from harness.cli.output import console
+from harness.cli.output import console, errors
 from harness.errors import UsageError
 from harness.store import ArenaPaths
 from leaderboard.launch import streamlit_command
@@ -57,6 +58,12 @@ def board(
     if is_organizer:
         _serve_organizer(paths, host, port or _ORGANIZER_PORT)
         return
+    if not public_db.exists():
+        errors.print(
+            escape(
+                f"no arena at {home}: the board stays empty until a round is created there, or name another --home"
+            )
+        )
     port = port or _PORT
     console.print(f"the leaderboard: http://{host}:{port}  (stop with Ctrl-C)")
     command = streamlit_command(public_db, host, port, paths.spool)

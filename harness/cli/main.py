@@ -1,5 +1,6 @@
 """The command `gradfree`. Exit codes: 0 done, 1 the submission failed, 2 usage, 3 our fault."""
 
+import errno
 import sys
 
 import typer
@@ -23,7 +24,7 @@ from harness.cli import (
     worker,
 )
 from harness.cli.output import errors
-from harness.errors import GradfreeError, InfrastructureError
+from harness.errors import GradfreeError, InfrastructureError, UsageError
 
 __all__ = ["app", "main"]
 
@@ -66,6 +67,10 @@ def main() -> None:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 (the last line of defence: a bug of ours exits with 3, as documented)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            name = escape(str(error.filename))
+            errors.print(f"[bold red]error:[/] {name}: no file can have so long a name", soft_wrap=True)
+            sys.exit(UsageError.exit_code)
         errors.print_exception()
         errors.print(f"[bold red]error:[/] a fault of ours: {escape(repr(error))}", soft_wrap=True)
         sys.exit(InfrastructureError.exit_code)

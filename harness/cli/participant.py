@@ -1,5 +1,6 @@
 """The participant's light commands: new, check, submit, status."""
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.rounds.intake import is_baseline_name, read_submission_or_baseline,
 from harness.rounds.lifecycle import stored_config
 from harness.rounds.own_scores import read_own_scores
 from harness.session.code_check import check_code
-from harness.session.submission import read_submission
+from harness.session.submission import is_solver_name, read_submission
 from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
 from harness.store.board import STALE, UNOFFICIAL
 
@@ -33,6 +34,11 @@ def new(
         raise UsageError(
             "the template lies in the project's checkout (submissions/template); install from there"
         )
+    if not is_solver_name(target.name):
+        raise UsageError(
+            f"{name!r}: the folder's name names the solver: letters, digits, spaces and _ . -, at most 60, "
+            "a letter or a digit first"
+        )
     if target.exists():
         raise UsageError(f"{target} exists already; choose another name")
     try:
@@ -43,7 +49,9 @@ def new(
         raise UsageError(f"{target} cannot be made: {error.strerror or error}") from error
     console.print(f"made {escape(str(target))}. Next:")
     console.print(
-        f"  gradfree check {escape(name)}", f"  gradfree try {escape(name)} --round toy --task sst2", sep="\n"
+        f"  gradfree check {escape(shlex.quote(name))}",
+        f"  gradfree try {escape(shlex.quote(name))} --round toy --task sst2",
+        sep="\n",
     )
 
 

@@ -6,7 +6,8 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
-from harness.cli.output import console, moment, print_json
+from harness.cli.output import console, errors, moment, print_json
+from harness.store import ArenaPaths
 
 __all__ = ["team"]
 
@@ -18,7 +19,10 @@ TeamName = Annotated[str, typer.Argument(help="The team's name.")]
 @team.command("add")
 def add(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """Add a team and print its token: the only time that it can be read."""
+    is_new = not ArenaPaths(home).sealed_db.exists()
     with stores(home, must_exist=False) as (_, sealed, _):
+        if is_new:
+            errors.print(escape(f"there was no arena at {home}: a new one was made"))
         _show_token(name, sealed.add_team(name), as_json=as_json)
 
 
@@ -66,6 +70,8 @@ def grant(
     with stores(home) as (_, sealed, _):
         quota = sealed.add_grant(round_, name, n_submissions, reason)
     console.print(escape(f"{name} in {round_}: {quota}"))
+    if quota.left is None:
+        console.print(escape(f"round {round_} has no quota, so this changes nothing"))
 
 
 def _show_token(name: str, token: str, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe, sandbox_mode
 from harness.cli.output import console, errors, print_json
 from harness.config import RoundConfig, load_round
+from harness.errors import UsageError
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
 from harness.session.artifact import Artifact
@@ -51,11 +52,9 @@ def try_(
         config = _with_calls(config, calls, task)
     mode = sandbox_mode(unsafe=unsafe)
     arena = Arena(config)
-    names = [task] if task else [item.name for item in config.task]
     artifacts: list[Artifact] = []
-    for name in names:
-        known = config.task_named(name)
-        for kshot_seed in seed or (known.kshot_seeds[:1] if known else (0,)):
+    for name, kshot_seeds in _chosen(config, task, seed):
+        for kshot_seed in kshot_seeds:
             spec = RunSpec(
                 submission=submission,
                 params=solver_params(config, submission, is_baseline=is_baseline),
@@ -88,6 +87,27 @@ def try_(
         print_json([_run_json(artifact) for artifact in artifacts])
     if any(artifact.verdict is not Verdict.OK for artifact in artifacts):
         raise typer.Exit(1)
+
+
+def _chosen(
+    config: RoundConfig, task: str | None, seeds: list[int] | None
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the tasks to be tried, each with its seeds: looked up before anything runs.
+
+    Raises:
+        UsageError: the round has no such task or seed.
+    """
+    found = [item for item in config.task if task in {None, item.name}]
+    if not found:
+        known = ", ".join(item.name for item in config.task)
+        raise UsageError(f"round {config.name!r} has no task {task!r}; it has {known}")
+    for item in found:
+        unknown = sorted(set(seeds or ()) - set(item.kshot_seeds))
+        if unknown:
+            raise UsageError(
+                f"task {item.name!r} has no k-shot seed {unknown[0]}; it has {sorted(item.kshot_seeds)}"
+            )
+    return [(item.name, tuple(seeds or item.kshot_seeds[:1])) for item in found]
 
 
 def _with_calls(config: RoundConfig, calls: int, task: str | None) -> RoundConfig:

@@ -51,7 +51,7 @@ def load_round(name_or_path: str) -> RoundConfig:
             )
         source, folder = str(path), path.resolve().parent
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")  # some editors begin a file with a mark of its encoding
         except UnicodeDecodeError as error:
             raise ConfigError(source, [f"not UTF-8 text: {error}"]) from error
     try:
@@ -116,6 +116,10 @@ def _line(problem: Any) -> str:
         return f"{where}: unknown key, remove it or correct its name"
     if problem["type"] == "value_error":
         return f"{where}: {expected}"
+    if problem["type"] == "tuple_type":
+        expected = "write [[task]], once per task" if where == "task" else "expected a list, in brackets"
+        found = "a table" if isinstance(problem["input"], dict) else repr(problem["input"])
+        return f"{where}: got {found}: {expected}"
     return f"{where}: got {problem['input']!r}: {expected[0].lower()}{expected[1:]}"
 
 

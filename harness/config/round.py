@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -43,6 +44,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_le
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _written_as(pattern: str, forms: str) -> AfterValidator:
+    """Accept texts that match a pattern, which an error tells in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"got {value!r}, expected {forms}")
+        return value
+
+    return AfterValidator(check)
+
 
 _SLOT = re.compile(r"\{(\w+)\}|\[M\]")
 
@@ -119,7 +132,7 @@ class VisibilityConfig(_Frozen):
 class ModelConfig(_Frozen):
     """`[model]`: the one language model of the round."""
 
-    source: Annotated[str, StringConstraints(pattern=r"^(toy|path:.+|hub:.+)$")]
+    source: Annotated[str, _written_as(r"toy|path:.+|hub:.+", '"toy", "path:FOLDER" or "hub:OWNER/NAME"')]
     """"toy", "path:FOLDER" (relative to the round file, or "@shared/...") or "hub:OWNER/NAME"."""
     revision: str | None = None
     n_prompt_tokens: Annotated[int, Field(ge=1, le=200)] = 50
@@ -166,8 +179,9 @@ class TaskConfig(_Frozen):
 
     name: Name
     preset: str | None = None
-    data: Annotated[str, StringConstraints(pattern=r"^(toy|files:.+|hub:.+)$")]
-    """"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"."""
+    data: Annotated[
+        str, _written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')
+    ]
     pool: str = "pool"
     """Split (hub) or file (files) that k-shot sets are drawn from."""
     test: str = "test"
@@ -175,7 +189,13 @@ class TaskConfig(_Frozen):
     """Columns of the text, in the order of the template."""
     label: str = "label"
     label_names: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
-    kshot_data: Annotated[str, StringConstraints(pattern=r"^files:.+\{seed\}.*\{split\}")] | None = None
+    kshot_data: (
+        Annotated[
+            str,
+            _written_as(r"files:.+\{seed\}.*\{split\}.*", '"files:.../{seed}/{split}.tsv", with both slots'),
+        ]
+        | None
+    ) = None
     """Ready k-shot files: "files:.../{seed}/{split}.tsv" with split train and dev."""
     kshot_labels: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """How the ready files write each class; default: the class number."""

@@ -202,6 +202,8 @@ def _json(content: Any) -> bytes:
 def _write(target: Path, files: dict[str, bytes]) -> str:
     staging = target.with_name(f".{target.name}.partial")
     try:
+        if target.exists() and not zipfile.is_zipfile(target):
+            raise UsageError(f"{target} exists already and is no export; name another file with --to")
         with zipfile.ZipFile(staging, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(files):
                 archive.writestr(zipfile.ZipInfo(path, _EPOCH), files[path], zipfile.ZIP_DEFLATED)

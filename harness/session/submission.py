@@ -61,12 +61,19 @@ def _problem_with(value: Any, where: str, depth: int) -> str:
     return ""
 
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$"
+_PLAIN = {
+    "missing": "missing (required)",
+    "extra_forbidden": "unknown key, remove it or correct its name",
+}
+
+
 class Manifest(BaseModel):
     """`solver.toml`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$")]
+    name: Annotated[str, StringConstraints(pattern=_NAME)]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
     description: Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] = ""
     params: Annotated[dict[str, Any], AfterValidator(_check_params)] = Field(default_factory=dict)
@@ -116,6 +123,11 @@ class Submission:
         return target
 
 
+def is_solver_name(name: str) -> bool:
+    """Say whether a solver may have that name."""
+    return re.fullmatch(_NAME, name) is not None
+
+
 def read_submission(path: Path, max_bytes: int) -> Submission:
     """Read and check a submission.
 
@@ -138,8 +150,10 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
     manifest = _read_manifest(files)
     module = manifest.entry.partition(":")[0].replace(".", "/")
     if not any(name in files for name in (f"{module}.py", f"{module}/__init__.py")):
+        hint = "; write the module without .py" if module.endswith("/py") else ""
         raise InvalidSubmission(
             f"{MANIFEST}: entry {manifest.entry!r} needs the file {module}.py; there is {', '.join(sorted(files))}"
+            + hint
         )
     digest = hashlib.sha256()
     for name in sorted(files):
@@ -203,7 +217,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
     if len(files[MANIFEST]) > MANIFEST_MAX_BYTES:
         raise InvalidSubmission(f"{MANIFEST}: {len(files[MANIFEST])} bytes, at most {MANIFEST_MAX_BYTES}")
     try:
-        content = tomllib.loads(files[MANIFEST].decode())
+        content = tomllib.loads(files[MANIFEST].decode("utf-8-sig"))
     # Beside TOML's own errors: numbers too long for `int`, and brackets nested too deep.
     except (ValueError, RecursionError) as error:
         raise InvalidSubmission(f"{MANIFEST}: not valid TOML: {error}") from error
@@ -211,8 +225,11 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))[:_SHOWN_CHARS]}: {problem['msg'][:_SHOWN_CHARS]}"
-            + ("" if problem["type"] == "missing" else f", got {_shown(problem['input'])}")
+            f"{'.'.join(map(str, problem['loc']))[:_SHOWN_CHARS]}: "
+            + (
+                _PLAIN.get(problem["type"])
+                or f"{problem['msg'][:_SHOWN_CHARS]}, got {_shown(problem['input'])}"
+            )
             for problem in error.errors()[:_SHOWN_PROBLEMS]
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error

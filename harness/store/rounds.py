@@ -125,6 +125,10 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
     # By the clock a round may be closed before anybody said so.
     present = phase_at(row.phase, row.opens, row.closes, now)
     if phase not in _MAY_FOLLOW[row.phase] | _MAY_FOLLOW[present]:
+        if phase is Phase.PUBLISHED and Phase.CLOSED in _MAY_FOLLOW[present]:
+            raise UsageError(
+                f"round {row.name} is {present}; close it first: gradfree round close {row.name}"
+            )
         following = ", ".join(sorted(_MAY_FOLLOW[present])) or "nothing"
         raise UsageError(f"round {row.name} is {present}; from there it can become {following}, not {phase}")
     if phase is Phase.OPEN and row.closes is not None and now >= row.closes:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.api import Split
-from harness.config import TaskConfig
+from harness.config import TaskConfig, shared_folder
 from harness.errors import DataError
 from harness.records import IntArray
 from harness.tasks.kshot import draw_kshot
@@ -118,10 +118,13 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
     from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
 
     if not path.is_file():
-        raise DataError(
-            f"{path}: no such file. A round over real data needs the shared folder: "
-            "name it with --shared FOLDER or GRADFREE_SHARED"
+        is_shared = path.is_relative_to(shared_folder())
+        hint = (
+            "name the shared folder with --shared or GRADFREE_SHARED"
+            if is_shared
+            else "correct the round file"
         )
+        raise DataError(f"{path}: no such file; {hint}")
     if path.suffix not in _FORMATS:
         raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
     disable_progress_bar()

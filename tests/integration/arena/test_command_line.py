@@ -82,6 +82,9 @@ def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_r
         (("status", "1"), "arena"),
         (("submit", "x", "--team", "us"), "arena"),
         (("frobnicate",), "No such command"),
+        (("try", "manual", "--seed", "8", "--seed", "9"), "task 'sst2' has no k-shot seed 9; it has [8,"),
+        (("try", "manual", "--round", "r" * 300), "no file can have so long a name"),
+        (("new", "Mön solver"), "the folder's name names the solver: letters, digits, spaces"),
     ],
 )
 def test_wrong_usage_exits_with_two_and_says_what_to_do(cli, arguments, message):
@@ -120,6 +123,44 @@ def test_an_export_that_cannot_be_written_says_so(cli, mini_round):
     cli.run("round", "create", mini_round)
     done = cli.run("round", "export", "mini", "--to", "/proc/nowhere/mini.zip", expect=2)
     assert "/proc/nowhere/mini.zip cannot be written: " in done.stderr
+    before = mini_round.read_bytes()
+    done = cli.run("round", "export", "mini", "--to", mini_round, expect=2)
+    assert "exists already and is no export; name another file with --to" in " ".join(done.stderr.split())
+    assert mini_round.read_bytes() == before
+    for _ in range(2):
+        cli.run("round", "export", "mini", "--to", cli.folder / "mini.zip")
+
+
+def test_a_new_solver_may_have_a_name_of_several_words(cli):
+    made = cli.run("new", "my solver").stdout
+    assert "gradfree check 'my solver'" in made
+    cli.run("check", "my solver")
+
+
+def test_round_create_looks_into_local_data(cli, mini_round, tmp_path):
+    rows = "\n".join(f"row {n},{n % 2}" for n in range(100))
+    (tmp_path / "pool.csv").write_text("sentence,label\n" + rows)
+    (tmp_path / "test.csv").write_text("sentence,label\ngood fun,1\nno fun,0\n")
+    text = mini_round.read_text()
+    files = text.replace(
+        'data = "toy"', 'data = "files:."\npool = "pool.csv"\ntest = "test.csv"\npublic_fraction = 1.0'
+    )
+    for change, problem in (
+        ('label = "lable"', "no column 'lable'; it has sentence, label"),
+        ("k_shot = 80", "class 0 has 50"),
+        ('words = ["good", "good"]', "words"),
+    ):
+        mini_round.write_text(files + change + "\n")
+        done = cli.run("round", "create", mini_round, expect=2)
+        assert problem in " ".join(done.stderr.split())
+        assert not cli.home.exists()
+    mini_round.write_text(files)
+    assert "1 tasks, 1 runs per submission" in cli.run("round", "create", mini_round).stdout
+
+
+def test_an_arena_made_by_mistake_is_told(cli):
+    assert "a new one was made" in cli.run("team", "add", "Otters").stderr
+    assert "a new one" not in cli.run("team", "add", "Lynx").stderr
 
 
 def test_other_rules_under_the_same_version_are_refused(cli, mini_round):

@@ -145,3 +145,32 @@ def test_preset_of_a_family_changes_template_and_words_alone(write):
     assert (own.template, own.words) == ("{p} . {text} . The sentiment is [M]", ("negative", "positive"))
     same = {"preset": plain.preset, "template": plain.template, "words": plain.words}
     assert own.model_copy(update=same) == plain
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[task]]", "[task]", "task: got a table: write [[task]], once per task"),
+        ('data = "toy"', 'data = "toy"\nfields = "text"', "fields: got 'text': expected a list, in brackets"),
+        ('data = "toy"', 'data = "file:x"', 'got \'file:x\', expected "toy", "files:FOLDER" or "hub:OWNER'),
+        (
+            'source = "toy"',
+            'source = "toi"',
+            'got \'toi\', expected "toy", "path:FOLDER" or "hub:OWNER/NAME"',
+        ),
+        (
+            'data = "toy"',
+            'data = "toy"\nkshot_data = "files:x/{seed}.tsv"',
+            'expected "files:.../{seed}/{split}.tsv", with both slots',
+        ),
+    ],
+)
+def test_wrong_forms_are_told_in_words(write, old, new, message):
+    with pytest.raises(ConfigError) as caught:
+        load_round(write(GOOD.replace(old, new)))
+    assert message in str(caught.value)
+    assert "tuple" not in str(caught.value)
+
+
+def test_a_round_file_may_begin_with_the_mark_of_its_encoding(write):
+    assert load_round(write("\ufeff" + GOOD)).name == "mine"

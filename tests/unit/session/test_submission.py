@@ -45,14 +45,23 @@ def test_hidden_files_and_caches_are_left_out(tmp_path):
     assert set(read_submission(folder, LIMIT).files) == set(FILES)
 
 
+def test_a_manifest_may_begin_with_the_mark_of_its_encoding(tmp_path):
+    folder = make_folder(tmp_path / "s", {"solver.toml": "\ufeff" + MANIFEST, "solver.py": ""})
+    assert read_submission(folder, LIMIT).manifest.entry == "solver:Mine"
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({"solver.py": ""}, "no solver.toml"),
         ({"inner/deep/solver.toml": MANIFEST, "a.py": ""}, "it lies at inner/deep/solver.toml"),
         ({"solver.toml": "name = "}, "not valid TOML"),
-        ({"solver.toml": 'name = "x"\n'}, "entry: Field required"),
-        ({"solver.toml": MANIFEST + 'colour = "red"\n', "solver.py": ""}, "colour"),
+        ({"solver.toml": 'name = "x"\n'}, "entry: missing \\(required\\)"),
+        ({"solver.toml": MANIFEST + 'colour = "red"\n', "solver.py": ""}, "colour: unknown key, remove it"),
+        (
+            {"solver.toml": MANIFEST.replace("solver:Mine", "solver.py:Mine"), "solver.py": ""},
+            "there is solver.py, solver.toml; write the module without .py",
+        ),
         ({"solver.toml": MANIFEST.replace("solver:Mine", "solver.Mine"), "solver.py": ""}, "entry"),
         ({"solver.toml": MANIFEST}, "needs the file solver.py"),
         ({"solver.toml": MANIFEST + 'api = "2"\n', "solver.py": ""}, "this arena speaks api = '1'"),

@@ -274,7 +274,7 @@ def test_a_round_past_its_end_is_not_shown_as_open(arena):
 def test_phases_follow_one_another_and_publication_is_for_ever(arena):
     sealed, _, _ = arena
     add_round(sealed)
-    with pytest.raises(UsageError, match="closed, frozen, not published"):
+    with pytest.raises(UsageError, match="toy is open; close it first: gradfree round close toy"):
         sealed.set_phase("toy", Phase.PUBLISHED)
     sealed.ensure_team("a")
     number = sealed.add_submission("toy", "a", "a", "b" * 64, "x")
