@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "MAX_ABS_VALUE",
     "OUTPUTS",
     "VERDICT_PRECEDENCE",
     "Array",
@@ -39,6 +40,9 @@ __all__ = [
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+
+MAX_ABS_VALUE = 1e4
+"""Largest magnitude of a prompt's value: beyond it the model's arithmetic overflows."""
 
 OUTPUTS = ("logits", "features", "layer_std", "word_logits")
 """What a query may return, in canonical order; a round file may allow fewer."""

@@ -8,7 +8,7 @@ import numpy as np
 from harness.api import Array, BlackBox, InvalidQuery, Task, Wording
 from harness.api.losses import cross_entropy, log_softmax
 
-__all__ = ["calls_for_wording", "choose_wording"]
+__all__ = ["calls_for_wording", "choose_wording", "zeros"]
 
 
 def choose_wording(task: Task, model: BlackBox, words_per_class: int, max_probe_words: int) -> Wording | None:

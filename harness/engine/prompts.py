@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import InvalidQuery
-from harness.records import FloatArray
+from harness.records import MAX_ABS_VALUE, FloatArray
 
-__all__ = ["MAX_ABS_VALUE", "DeepPrompts", "check_prompt", "check_values"]
-
-MAX_ABS_VALUE = 1e4
-"""Largest magnitude of a prompt value: beyond it the model's arithmetic overflows."""
+__all__ = ["DeepPrompts", "check_prompt", "check_values"]
 
 
 @dataclass(frozen=True, slots=True)

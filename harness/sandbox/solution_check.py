@@ -5,12 +5,11 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from harness.api.types import ModelInfo, Solution, Wording
-from harness.records import Array, FloatArray
+from harness.records import MAX_ABS_VALUE, Array, FloatArray
 from harness.sandbox.policy import SandboxPolicy
 
-__all__ = ["MAX_ABS_PROMPT", "BadSolutionError", "build_solution"]
+__all__ = ["BadSolutionError", "build_solution"]
 
-MAX_ABS_PROMPT = 1e4
 """Largest magnitude of a prompt value; the public contract's."""
 
 
@@ -44,10 +43,8 @@ def build_solution(
     if not np.isfinite(prompts).all():
         msg = "Solution.prompts holds NaN or infinity, expected finite values"
         raise BadSolutionError(msg)
-    if np.abs(prompts).max() > MAX_ABS_PROMPT:
-        msg = (
-            f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_PROMPT:g}"
-        )
+    if np.abs(prompts).max() > MAX_ABS_VALUE:
+        msg = f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_VALUE:g}"
         raise BadSolutionError(msg)
     if len(wordings) not in (0, n_members) or not set(wordings) <= {0, *known_wordings}:
         msg = f"Solution.wordings is {wordings}, expected none or one made by the model per member ({n_members})"

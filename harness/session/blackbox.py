@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
+from harness.api.losses import cross_entropy
 from harness.engine import CheckedQuery, check_prompt
-from harness.engine.prompts import MAX_ABS_VALUE
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
-from harness.records import FloatArray, IntArray, QueryRequest, WordingRequest
+from harness.records import MAX_ABS_VALUE, FloatArray, QueryRequest, WordingRequest
 from harness.session.arena import Arena, ArenaTask
 from harness.session.handles import OFFICIAL_WORDING, Bases, Wordings
 from harness.session.incumbents import Checkpoint, Incumbents
@@ -265,7 +265,7 @@ class MeteredBlackBox:
         """Keep the train-loss curve: what the progress bar and the public curve show."""
         logits, rows = done.response.logits, done.query.rows
         if logits is not None and done.request.split == "train" and len(rows) == len(self._splits["train"]):
-            loss = _cross_entropy(logits, self._splits["train"].labels[rows])
+            loss = float(cross_entropy(logits, self._splits["train"].labels[rows]).min())
             if self._best_loss is None or loss < self._best_loss:
                 self._best_loss = loss
                 self.train_losses.append((self._meter.calls, loss))
@@ -274,12 +274,3 @@ class MeteredBlackBox:
 def _is_finite(response: Response) -> bool:
     outputs = (response.logits, response.features, response.layer_std, response.word_logits)
     return all(np.isfinite(values).all() for values in outputs if values is not None)
-
-
-def _cross_entropy(logits: FloatArray, labels: IntArray) -> float:
-    """Return the smallest mean cross-entropy over candidates: logits (P, B, C), labels (B,)."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    log_probabilities = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
-    picked = log_probabilities[:, np.arange(len(labels)), labels]
-    return float(-picked.mean(axis=1).max())
