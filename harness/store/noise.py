@@ -74,11 +74,15 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
 def missing_noise(session: Session) -> dict[int, dict[str, Any]]:
     """Return the noise floors that are not stored yet: round id -> reference method -> floor.
 
-    A method has one when its finished repeats are two or more.
+    A method has one when the finished repeats of its newest files are two or more.
     """
     totals: dict[RoundRow, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    digests: dict[tuple[int, str], str] = {}
     finished = select(SubmissionRow).where(SubmissionRow.repeat > 0, SubmissionRow.status == Status.FINISHED)
-    for row in session.scalars(finished):
+    for row in session.scalars(finished.order_by(SubmissionRow.id)):
+        if digests.setdefault((row.round_id, row.name), row.digest) != row.digest:
+            digests[row.round_id, row.name] = row.digest
+            totals[row.round][row.name].clear()
         # On public rows: the floor is read while the round is open.
         scores = {
             task.name: mean_of_seeds([run.score_public for run in row.runs if run.task_id == task.id])

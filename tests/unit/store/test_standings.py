@@ -250,6 +250,22 @@ def test_repeats_are_of_the_reference_method_as_it_stands(arena):
     assert len(set(seeds)) == len(seeds)
 
 
+def test_a_noise_floor_is_that_of_the_newest_files(arena):
+    sealed, publisher, paths = arena
+    add_round(sealed)
+    sealed.ensure_team("reference", is_baseline_owner=True)
+    for digest, level, n_repeats in (("a", 10.0, 3), ("b", 70.0, 2)):
+        sealed.add_submission("toy", "reference", "bbtv2", digest * 64, digest * 64, is_baseline=True)
+        sealed.add_repeats("toy", "bbtv2", n_repeats)
+        while claim := sealed.claim_run("w", 60):
+            score = level + claim.submission_id % 2
+            result = RunResult(Verdict.OK, score, score, Usage(calls=100), 400, START, START)
+            sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    publisher.publish()
+    floor = board(paths).round.noise["bbtv2"]
+    assert (floor.n_repeats, floor.mean) == (2, pytest.approx(70.5))
+
+
 def test_a_blind_round_shows_no_score_before_its_phase_and_follows_the_clock(arena, clock):
     sealed, publisher, paths = arena
     add_round(sealed, scores_from=Phase.CLOSED, closes=START + timedelta(days=1))
