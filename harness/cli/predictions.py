@@ -8,8 +8,10 @@ from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
 from harness.cli.output import console, print_json
-from harness.config import load_round
+from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
+from harness.rounds.lifecycle import stored_config
+from harness.store import ArenaPaths
 from harness.store.board import UPLOAD_LABEL
 
 __all__ = ["score_predictions_"]
@@ -20,7 +22,10 @@ def score_predictions_(
         Path, typer.Argument(help="A zip of <Task>/<seed>.csv files, header ',pred'.", exists=True)
     ],
     round_: Annotated[
-        str, typer.Option("--round", help="A packaged round's name, or the path of a round file.")
+        str,
+        typer.Option(
+            "--round", help="A packaged round's name, the path of a round file, or a round of the arena."
+        ),
     ],
     publish: Annotated[
         str | None,
@@ -37,7 +42,7 @@ def score_predictions_(
     from harness.rounds.uploads import publish_predictions, score_predictions
 
     _ = shared
-    config = load_round(round_)
+    config = _known_round(round_, home)
     if (publish is None) != (team is None):
         raise UsageError("--publish and --team go together: published scores count in a team's quota")
     if publish is None or team is None:
@@ -68,3 +73,18 @@ def score_predictions_(
         console.print(escape(f"  {task}: {score:.1f} ({seeds}); numbers read as {meaning}"))
     if publish is not None:
         console.print(escape(f"shown on the board of {report.round_name} as {publish}"))
+
+
+def _known_round(name: str, home: Path) -> RoundConfig:
+    """Return a packaged round or a round file; where there is none of that name, the arena's round.
+
+    Raises:
+        UsageError: there is none at all, or the file is not valid.
+    """
+    try:
+        return load_round(name)
+    except UsageError:
+        if Path(name).exists() or not ArenaPaths(home).sealed_db.exists():
+            raise
+    with stores(home) as (_, sealed, _):
+        return stored_config(sealed.get_round(name))

@@ -109,3 +109,15 @@ def test_the_command_prints_the_label_and_no_rank(tmp_path, labels):
     assert shown.exit_code == 0, shown.output
     assert "predictions only, calls not metered" in shown.output
     assert "0 = not_entailment, 1 = entailment" in " ".join(shown.output.split())
+
+
+def test_a_round_of_the_arena_is_known_by_its_name(cli, mini_round):
+    n_rows = int(mini_round.read_text().split("test_limit = ")[1].split()[0])
+    archive = write_zip(cli.folder / "p.zip", {"SST-2/8.csv": csv_of([0] * n_rows)})
+    by_file = cli.run("score-predictions", archive, "--round", mini_round, "--json").stdout
+    done = cli.run("score-predictions", archive, "--round", "mini", expect=2)
+    assert "there is no round 'mini'" in done.stderr
+    cli.run("round", "create", mini_round)
+    assert cli.run("score-predictions", archive, "--round", "mini", "--json").stdout == by_file
+    done = cli.run("score-predictions", archive, "--round", "maxi", expect=2)
+    assert "rounds of this arena: mini 1.0" in done.stderr
