@@ -17,7 +17,7 @@ from harness.rounds.intake import is_baseline_name, read_submission_or_baseline,
 from harness.rounds.lifecycle import stored_config
 from harness.rounds.own_scores import read_own_scores
 from harness.session.code_check import check_code
-from harness.session.submission import is_solver_name, read_submission
+from harness.session.submission import NAME_RULE, is_solver_name, read_submission
 from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
 from harness.store.board import STALE, UNOFFICIAL
 
@@ -35,10 +35,7 @@ def new(
             "the template lies in the project's checkout (submissions/template); install from there"
         )
     if not is_solver_name(target.name):
-        raise UsageError(
-            f"{name!r}: the folder's name names the solver: letters, digits, spaces and _ . -, at most 60, "
-            "a letter or a digit first"
-        )
+        raise UsageError(f"{name!r}: the folder's name names the solver: {NAME_RULE}")
     if target.exists():
         raise UsageError(f"{target} exists already; choose another name")
     try:

@@ -19,7 +19,15 @@ from harness.errors import InvalidSubmission, UsageError
 from harness.sandbox.snapshot import read_regular, refuse_links
 from harness.session.archive import read_zip, without_wrapper
 
-__all__ = ["MANIFEST", "MAX_FILES", "Manifest", "Submission", "read_submission"]
+__all__ = [
+    "MANIFEST",
+    "MAX_FILES",
+    "NAME_RULE",
+    "Manifest",
+    "Submission",
+    "is_solver_name",
+    "read_submission",
+]
 
 MANIFEST = "solver.toml"
 MAX_FILES = 200
@@ -62,10 +70,14 @@ def _problem_with(value: Any, where: str, depth: int) -> str:
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$"
+NAME_RULE = "letters, digits, spaces and _ . -, at most 60, a letter or a digit first"
+"""What a solver may be called, for people."""
+
 _PLAIN = {
     "missing": "missing (required)",
     "extra_forbidden": "unknown key, remove it or correct its name",
 }
+_FORMS = {"name": NAME_RULE, "entry": '"MODULE:CLASS", for instance "solver:MySolver"'}
 
 
 class Manifest(BaseModel):
@@ -228,7 +240,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
             f"{'.'.join(map(str, problem['loc']))[:_SHOWN_CHARS]}: "
             + (
                 _PLAIN.get(problem["type"])
-                or f"{problem['msg'][:_SHOWN_CHARS]}, got {_shown(problem['input'])}"
+                or f"{_expected(problem)[:_SHOWN_CHARS]}, got {_shown(problem['input'])}"
             )
             for problem in error.errors()[:_SHOWN_PROBLEMS]
         )
@@ -238,6 +250,12 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
             f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}"
         )
     return manifest
+
+
+def _expected(problem: Any) -> str:
+    """Say what a field should have held."""
+    form = _FORMS.get(problem["loc"][0]) if problem["type"] == "string_pattern_mismatch" else None
+    return str(problem["msg"]) if form is None else f"expected {form}"
 
 
 def _shown(value: object) -> str:

@@ -62,7 +62,10 @@ def test_a_manifest_may_begin_with_the_mark_of_its_encoding(tmp_path):
             {"solver.toml": MANIFEST.replace("solver:Mine", "solver.py:Mine"), "solver.py": ""},
             "there is solver.py, solver.toml; write the module without .py",
         ),
-        ({"solver.toml": MANIFEST.replace("solver:Mine", "solver.Mine"), "solver.py": ""}, "entry"),
+        (
+            {"solver.toml": MANIFEST.replace("solver:Mine", "solver.Mine"), "solver.py": ""},
+            'entry: expected "MODULE:CLASS"',
+        ),
         ({"solver.toml": MANIFEST}, "needs the file solver.py"),
         ({"solver.toml": MANIFEST + 'api = "2"\n', "solver.py": ""}, "this arena speaks api = '1'"),
         ({"solver.toml": MANIFEST, "solver.py": "x" * LIMIT}, "more than 65536 bytes"),
