@@ -14,7 +14,7 @@ lost leases, hold the run for the organizer; a held run waits, so its submission
 Whose run is next: every run of a participant gets a turn when it is queued, one more than the last one of its
 team, and never less than the clock, which is the turn of the run claimed last. The lowest turn goes first. So
 a team that queues a hundred submissions has turns far ahead, and another team's first run comes next; and
-a team that was away gains nothing from it. What was cancelled before a worker took it costs no turn.
+a team that was away gains nothing from it. A submission that was cancelled before a worker took any of it costs none.
 Reference methods, repeats and rejudges have no turns: they wait behind everybody, in their own order. A
 worker that serves one round alone leaves the clock as it is, for the others' sake.
 """
@@ -75,11 +75,20 @@ HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
 
 def give_turns(session: Session, team: TeamRow, runs: Sequence[RunRow]) -> None:
     """Queue runs of a team, in the order given, fairly among those of other teams."""
-    was_dropped = (RunRow.status == Status.CANCELLED) & (RunRow.claim_number == 0)
+    has_turns = (
+        select(RunRow.id)
+        .where(RunRow.submission_id == SubmissionRow.id, RunRow.turn > 0)
+        .where((RunRow.status != Status.CANCELLED) | (RunRow.claim_number > 0))
+    )
+    # Turns of a team rise: the newest submission that used any has the last one.
+    newest = (
+        select(SubmissionRow.id)
+        .where(SubmissionRow.team_id == team.id, has_turns.exists())
+        .order_by(SubmissionRow.id.desc())
+        .limit(1)
+    )
     last = session.scalar(
-        select(func.max(RunRow.turn))
-        .join(SubmissionRow)
-        .where(SubmissionRow.team_id == team.id, ~was_dropped)
+        select(func.max(RunRow.turn)).where(RunRow.submission_id == newest.scalar_subquery())
     )
     first = max((last or 0) + 1, session.scalar(select(ClockRow.turn)) or 0)
     for turn, run in enumerate(runs, start=first):
