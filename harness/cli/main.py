@@ -1,6 +1,7 @@
-"""The command `gradfree`. Exit codes: 0 done, 1 the submission failed, 2 usage, 3 our fault."""
+"""The command `gradfree`. Exit codes: 0 done, 1 the submission failed, 2 usage, 3 our fault, 130 Ctrl-C."""
 
 import errno
+import signal
 import sys
 
 import typer
@@ -27,6 +28,9 @@ from harness.cli.output import errors
 from harness.errors import GradfreeError, InfrastructureError, UsageError
 
 __all__ = ["app", "main"]
+
+_INTERRUPTED = 128 + signal.SIGINT
+"""What Typer exits with after Ctrl-C, without a word."""
 
 app = typer.Typer(
     name="gradfree",
@@ -63,6 +67,10 @@ def main() -> None:
     """Run the command line; an error of the tree becomes its message and its exit code."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:
+            errors.print("stopped")
+        raise
     except GradfreeError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import stat
+import sys
 import zipfile
 
 import pytest
@@ -195,3 +196,12 @@ def test_a_zip_is_a_submission_too(cli, mini_round, tmp_path):
             archive.write(path, f"good/{path.name}")
     (run,) = cli.json("try", "good.zip", "--round", mini_round)
     assert run["verdict"] == "OK"
+
+
+def test_ctrl_c_is_told(monkeypatch, capsys):
+    from harness.cli import main
+
+    monkeypatch.setattr(main, "app", lambda: sys.exit(130))
+    with pytest.raises(SystemExit) as stopped:
+        main.main()
+    assert (stopped.value.code, capsys.readouterr().err) == (130, "stopped\n")
