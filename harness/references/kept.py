@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,8 +38,18 @@ class KeptRuns:
     """A folder with one JSON document per finished run, found again under all that may change its result."""
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder; it is made with the first run, and only its owner can read it: predictions of test rows."""
+        """Use a folder, made if need be; only its owner can read what is kept: predictions of test rows.
+
+        Raises:
+            UsageError: nothing can be written there; said before anything trains.
+        """
         self._folder = folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise _unwritable(folder, error) from error
 
     def find(self, arena: Arena, method: ReferenceMethod, task: str, kshot_seed: int) -> ReferenceRun | None:
         """Return the run that was kept, or None.
@@ -69,7 +80,7 @@ class KeptRuns:
         """Write a run down; its file appears when all of it is written.
 
         Raises:
-            UsageError: the folder cannot be written.
+            UsageError: the folder cannot be written any more.
         """
         made_with = _made_with(arena, method, run.task, run.kshot_seed)
         document = _Document(
@@ -84,17 +95,23 @@ class KeptRuns:
         path = self._path(made_with)
         staging = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            staging.touch(mode=0o600)
             staging.write_text(document.model_dump_json(indent=1) + "\n")
             staging.replace(path)
         except OSError as error:
-            raise UsageError(f"cannot keep a run in {self._folder}: {error.strerror or error}") from error
+            raise _unwritable(self._folder, error) from error
 
     def _path(self, made_with: dict[str, object]) -> Path:
         text = json.dumps(made_with, sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()[:_KEY_CHARS]
         named = "-".join(str(made_with[field]) for field in ("method", "task", "kshot_seed"))
         return self._folder / f"{named}-{key}.json"
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot keep runs in {folder}: {error.strerror or error}; name another folder with --keep"
+    )
 
 
 def _made_with(arena: Arena, method: ReferenceMethod, task: str, kshot_seed: int) -> dict[str, object]:

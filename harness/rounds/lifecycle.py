@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from harness.config import FINAL_SUFFIX, MAX_NAME_CHARS, RoundConfig
-from harness.errors import ConfigError, DataError, InfrastructureError, UsageError
+from harness.errors import ConfigError, DataError, InfrastructureError, ModelError, UsageError
 from harness.store import Phase, Publisher, RoundFacts, ScoringRule, SealedStore, StoredRound, TaskFacts
 from harness.store.writer import utc_now
 from harness.tasks import load_task_data
@@ -37,14 +37,16 @@ def _unusable_data(config: RoundConfig) -> list[str]:
     from harness.session.arena import Arena  # noqa: PLC0415 (it loads torch, and toy rounds need no look)
 
     problems = []
-    arena = Arena(config)
+    # On the CPU, wherever the round computes: this may be another machine, and only the tokenizer is asked.
+    numeric = config.numeric.model_copy(update={"device": "cpu"})
+    arena = Arena(config.model_copy(update={"numeric": numeric}))
     for task in config.task:
         if not task.data.startswith("files:"):
             continue
         try:
             # The words are looked up in the tokenizer, unless that would have to be fetched.
             load_task_data(task) if config.model.source.startswith("hub:") else arena.task(task.name)
-        except DataError as error:
+        except (DataError, ModelError) as error:
             problems.append(str(error))
     return problems
 

@@ -10,8 +10,6 @@ from harness.sandbox.policy import SandboxPolicy
 
 __all__ = ["BadSolutionError", "build_solution"]
 
-"""Largest magnitude of a prompt value; the public contract's."""
-
 
 class BadSolutionError(Exception):
     """The solution cannot be scored; the message is for the participant."""

@@ -33,7 +33,7 @@ def check_code(submission: Submission) -> None:
     # What a class inherits, or a name that was imported or assigned, only shows when it runs.
     if isinstance(found, ast.ClassDef) and not found.bases:
         solve = _find(ast.Module(found.body, []), "solve")
-        if solve is None:
+        if solve is None or isinstance(solve, ast.AsyncFunctionDef | ast.ClassDef):
             raise InvalidSubmission(
                 f"{name}, line {found.lineno}: class {wanted} has no method solve(self, task, model)"
             )

@@ -23,7 +23,8 @@ __all__ = ["add_repeats", "keep_noise", "missing_noise"]
 def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int, now: datetime) -> int:
     """Queue a reference method under other solver seeds until it has `n_repeats`; return how many were added.
 
-    What was cancelled or failed does not count, neither the method's first entry nor a repeat.
+    The files are those of its newest entry that was not cancelled; repeats that were cancelled or failed do not
+    count.
 
     Raises:
         UsageError: the round does not have that reference method.
@@ -47,10 +48,15 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
     is_good = SubmissionRow.status.not_in((Status.CANCELLED, Status.FAILED))
     have, last = session.execute(
         select(func.count().filter(is_good), func.max(SubmissionRow.repeat)).where(
-            SubmissionRow.original_id == original.id, SubmissionRow.repeat > 0
+            SubmissionRow.round_id == round_row.id,
+            SubmissionRow.is_baseline,
+            SubmissionRow.name == name,
+            SubmissionRow.digest == original.digest,
+            SubmissionRow.repeat > 0,
+            SubmissionRow.rejudge_id.is_(None),
         )
     ).one()
-    # A number is never used twice: solver seeds depend on it.
+    # A number is never used twice for the same files, whichever entry they came by: solver seeds depend on it.
     first = (last or 0) + 1
     missing = max(0, n_repeats - have)
     for repeat in range(first, first + missing):

@@ -113,7 +113,7 @@ def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[s
 
 def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iterable[Mapping[str, Any]]:
     """Load one local file; `column_names` for files without a header."""
-    from datasets import load_dataset  # noqa: PLC0415 (seconds to import)
+    from datasets import Features, Value, load_dataset  # noqa: PLC0415 (seconds to import)
     from datasets.exceptions import DatasetsError  # noqa: PLC0415
     from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
 
@@ -136,6 +136,8 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
         options |= {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     if column_names:
         options["column_names"] = list(column_names)
+        # As written: a label "true" or "01" is not to be read as a truth value or a number.
+        options["features"] = Features({name: Value("string") for name in column_names})
     try:
         return list(load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train", **options))
     except (OSError, ValueError, DatasetsError) as error:
@@ -186,12 +188,11 @@ def _to_split(
 def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -> int:
     """Return the class number that a label stands for."""
     if label_texts:
-        # A file of labels that look like numbers or truth values is read as such.
-        if str(value) in label_texts:
-            return label_texts.index(str(value))
+        if value in label_texts:
+            return label_texts.index(value)
         raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
     try:
-        label = int(value) if float(value).is_integer() else -1
+        label = int(float(value)) if float(value).is_integer() else -1
     except (TypeError, ValueError, OverflowError):
         label = -1
     if not 0 <= label < n_classes:

@@ -113,6 +113,10 @@ def test_references_find_the_runs_that_they_kept(cli, mini_round):
     cli.run(*options, "--steps", 3)
     assert len(list(kept.iterdir())) == 2
     assert path.read_bytes() == before
+    assert path.stat().st_mode & 0o077 == 0
+    done = cli.run(*options[:-1], path, expect=2)
+    assert f"cannot keep runs in {path}" in done.stderr.replace("\n", "")
+    assert "bitfit · sst2" not in done.stdout
     path.write_bytes(before[:40])
     done = cli.run(*options, "--steps", 2, expect=2)
     assert f"{path}: not a kept run" in done.stderr.replace("\n", "")

@@ -212,3 +212,20 @@ def test_a_round_whose_final_could_have_no_name_is_refused():
     long = config.round.model_copy(update={"name": "a" * 35})
     with pytest.raises(ConfigError, match=r"round\.name: 'a+' has 35 characters, at most 34"):
         check_round(config.model_copy(update={"round": long}))
+
+
+def test_a_round_for_a_gpu_is_checked_without_one(tmp_path):
+    for name in ("pool", "test"):
+        rows = "".join(f"{name} {number},{number % 2}\n" for number in range(100))
+        (tmp_path / f"{name}.csv").write_text("sentence,label\n" + rows)
+    config = load_round("toy")
+    files = {"data": f"files:{tmp_path}", "pool": "pool.csv", "test": "test.csv", "test_limit": None}
+    numeric = config.numeric.model_copy(update={"device": "cuda"})
+    task = config.task[0].model_copy(update=files)
+    check_round(config.model_copy(update={"task": (task,), "numeric": numeric}))
+    unknown = task.model_copy(update={"words": ("great", "great")})
+    with pytest.raises(ConfigError, match="task 'sst2' of round 'toy'"):
+        check_round(config.model_copy(update={"task": (unknown,), "numeric": numeric}))
+    lacking = config.model.model_copy(update={"source": f"path:{tmp_path}"})
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        check_round(config.model_copy(update={"task": (task,), "model": lacking}))

@@ -44,6 +44,7 @@ def test_code_that_may_run_is_accepted(tmp_path, code):
         ("class Mine:\n    def solve(self, task):\n        pass\n", "line 2: solve has 2 arguments"),
         ("class Mine:\n    def solve(self, task, model, x):\n        pass\n", "solve has 4 arguments"),
         ("class Mine:\n    def solve(self, task, model, *, x):\n        pass\n", "solve has 3 arguments"),
+        ("class Mine:\n    async def solve(self, task, model):\n        pass\n", "has no method solve"),
         ("def Mine():\n    pass\n", "it has no class at all"),
         ("x = " + "(" * 5000, r"solver\.py"),
     ],

@@ -246,6 +246,9 @@ def test_repeats_are_of_the_reference_method_as_it_stands(arena):
     sealed.cancel_submission(repeats()[0].submission_id)
     assert sealed.add_repeats("toy", "bbtv2", 2) == 1
     assert len(repeats()) == 3
+    # The same files again, as `--again` enters them: what they have been repeated by counts.
+    numbers.append(sealed.add_submission("toy", "reference", "bbtv2", "b" * 64, "b" * 64, is_baseline=True))
+    assert sealed.add_repeats("toy", "bbtv2", 3) == 1
     seeds = [run.solver_seed for item in repeats() for run in item.runs]
     assert len(set(seeds)) == len(seeds)
 

@@ -241,11 +241,13 @@ def test_a_class_without_a_private_row_is_refused(files_task):
     assert Arena(whole).task(task.name).is_public.all()
 
 
-@pytest.mark.parametrize("texts", [["1", "0"], ["True", "False"], ["yes", "no"]])
+@pytest.mark.parametrize(
+    "texts", [["1", "0"], ["True", "False"], ["true", "false"], ["01", "02"], ["yes", "no"]]
+)
 def test_kshot_labels_may_look_like_numbers_or_truth_values(tmp_path, files_task, texts):
     task = files_task([("a pool row", 0)], [("good fun", 1), ("no fun", 0)])
     for split in ("train", "dev"):
-        lines = [f"{split} row {row}\t{texts[row % 2]}" for row in range(2 * task.k_shot)]
+        lines = [f"{len(split)}{row}\t{texts[row % 2]}" for row in range(2 * task.k_shot)]  # texts too
         (tmp_path / f"8-{split}.tsv").write_text("\n".join(lines) + "\n")
     ready = {"kshot_data": f"files:{tmp_path}/{{seed}}-{{split}}.tsv", "kshot_labels": tuple(texts)}
     data = load_task_data(task.model_copy(update=ready | {"kshot_seeds": (8,)}))
