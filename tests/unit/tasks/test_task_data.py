@@ -153,14 +153,14 @@ def test_malformed_file_is_named_with_what_is_wrong(files_task, tmp_path, name, 
     assert "An error occurred while generating" not in str(caught.value)
 
 
-def test_missing_file_says_where_to_look(files_task, tmp_path):
+def test_missing_file_says_where_to_look(files_task):
     task = files_task(POOL, [("x", 1)], data="files:@shared/nowhere")
     with pytest.raises(
         DataError, match="no such file; name the shared folder with --shared or GRADFREE_SHARED"
     ):
         load_task_data(task)
     with pytest.raises(DataError, match=r"tst\.jsonl: no such file; correct the round file"):
-        load_task_data(files_task(POOL, [("x", 1)], test="tst.jsonl"))
+        load_task_data(files_task(POOL, [("x", 1)]).model_copy(update={"test": "tst.jsonl"}))
 
 
 def test_missing_column_names_those_that_exist(files_task):
