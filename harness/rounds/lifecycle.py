@@ -34,17 +34,18 @@ def check_round(config: RoundConfig) -> None:
 
 def _unusable_data(config: RoundConfig) -> list[str]:
     """Load the tasks over local files: a wrong column would else show in the first run, when it is too late."""
+    local = [task for task in config.task if task.data.startswith("files:")]
+    if not local:
+        return []
     from harness.session.arena import Arena  # noqa: PLC0415 (it loads torch, and toy rounds need no look)
 
-    problems = []
-    # On the CPU, wherever the round computes: this may be another machine, and only the tokenizer is asked.
+    # On the CPU, wherever the round computes: this may be another machine.
     numeric = config.numeric.model_copy(update={"device": "cpu"})
     arena = Arena(config.model_copy(update={"numeric": numeric}))
-    for task in config.task:
-        if not task.data.startswith("files:"):
-            continue
+    problems = []
+    for task in local:
         try:
-            # The words are looked up in the tokenizer, unless that would have to be fetched.
+            # The words are looked up in the tokenizer, unless the model would have to be fetched for it.
             load_task_data(task) if config.model.source.startswith("hub:") else arena.task(task.name)
         except (DataError, ModelError) as error:
             problems.append(str(error))

@@ -48,7 +48,8 @@ def lay_out(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
 def must_widen(values: torch.Tensor) -> bool:
     """Say whether products of these values are computed in fp32 and rounded.
 
-    They are in bf16 on a CPU without AVX-512: there torch multiplies bf16 matrices at a seventh of its fp32 rate.
+    They are in bf16 on a CPU without AVX-512: there torch lays no bf16 weights out, and multiplies plain ones at a
+    fraction of its fp32 rate.
     """
     if values.dtype != torch.bfloat16 or values.device.type != "cpu":
         return False
