@@ -17,7 +17,7 @@ from harness.references.method import Training
 __all__ = ["Trained", "class_logits", "computing_in", "train"]
 
 _GROUP_ROWS = 8
-"""Rows of a batch that are computed together. Of 32 rows of the official few-shot sets more than half of the
+"""Rows of a batch that are computed together. Of 32 rows of the official few-shot sets about half of the
 tokens would be padding; in groups of 8 of similar length a fifth."""
 
 
