@@ -14,22 +14,18 @@ Prints a Markdown table and one line per gate; exits with 1 if a gate fails.
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from whole_run import final_score
 
 from harness.api import Split
 from harness.config import load_round
 from harness.metrics.official import score
-from harness.records import Verdict
 from harness.rounds.intake import baseline_folder
-from harness.sandbox import require_mode
 from harness.session.arena import Arena
-from harness.session.attempt import RunSpec, run_attempt, solver_params
-from harness.session.submission import read_submission
 from harness.store.seeds import solver_seed
 from harness.toy.grammar import task_rows
 
@@ -54,27 +50,6 @@ def probe(arena: Arena, name: str) -> float:
     return score(task.config.metric, task.data.test.labels, predictions, len(task.config.words))
 
 
-def run(arena: Arena, path: Path, name: str, seed: int, *, is_baseline: bool) -> float:
-    """Return the score of one run on all test rows."""
-    config = arena.config
-    submission = read_submission(path, config.limits.submission_bytes)
-    spec = RunSpec(
-        submission=submission,
-        params=solver_params(config, submission, is_baseline=is_baseline),
-        task=name,
-        kshot_seed=seed,
-        solver_seed=solver_seed(config.digest(), name, seed),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        artifact = run_attempt(arena, spec, Path(folder), require_mode())
-    if artifact.verdict is not Verdict.OK or artifact.predictions is None:
-        sys.exit(f"{path.name} on {name}, seed {seed}: {artifact.verdict}: {artifact.message}")
-    task = arena.task(name)
-    return score(
-        task.config.metric, task.data.test.labels, np.array(artifact.predictions), len(task.config.words)
-    )
-
-
 def main() -> int:
     """Measure, print, and return 0 if every gate holds."""
     arena = Arena(load_round("toy"))
@@ -88,7 +63,15 @@ def main() -> int:
     for name, (path, is_baseline) in solvers.items():
         table[name] = {
             task.name: [
-                run(arena, path, task.name, seed, is_baseline=is_baseline) for seed in task.kshot_seeds
+                final_score(
+                    arena,
+                    path,
+                    task.name,
+                    seed,
+                    solver_seed(arena.config.digest(), task.name, seed),
+                    is_baseline=is_baseline,
+                )
+                for seed in task.kshot_seeds
             ]
             for task in tasks
         }
