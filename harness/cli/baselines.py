@@ -1,6 +1,8 @@
 """`gradfree baselines ...`: the reference solvers, side by side."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +19,10 @@ from harness.rounds.lifecycle import check_round, create_round, round_in_arena
 from harness.store import ArenaPaths
 from harness.store.round_names import with_version
 
-if TYPE_CHECKING:  # it loads scikit-learn
+if TYPE_CHECKING:  # they load scikit-learn and torch
+    from harness.references import KeptRuns, ReferenceMethod, ReferenceRun
     from harness.rounds.comparison import Comparison
+    from harness.session.arena import Arena
 
 __all__ = ["baselines"]
 
@@ -122,13 +126,7 @@ def references(
     as_json: Json = False,
 ) -> None:
     """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
-    from harness.references import (
-        KeptRuns,
-        load_reference,
-        packaged_references,
-        publish_reference,
-        run_reference,
-    )
+    from harness.references import KeptRuns, load_reference, packaged_references, publish_reference
     from harness.rounds.comparison import Comparison, MethodRow
     from harness.session.arena import Arena
 
@@ -145,32 +143,37 @@ def references(
     for packaged in methods:
         method = packaged.trained_for(steps) if steps else packaged
         runs = []
-        for item in config.task:
-            for kshot_seed in item.kshot_seeds:
-                found = kept.find(arena, method, item.name, kshot_seed) if kept else None
-                run_ = found or run_reference(arena, method, item.name, kshot_seed)
-                if kept and found is None:
-                    kept.keep(arena, method, run_)
-                runs.append(run_)
-                if not (as_json or markdown):
-                    console.print(
-                        f"{method.name} · {item.name} · seed {kshot_seed}: score {run_.score:.1f}, "
-                        + ("kept from before" if found else f"{run_.wall_s:.1f} s"),
-                        highlight=False,
-                    )
+        for run_, is_from_before in _reference_runs(arena, method, kept):
+            runs.append(run_)
+            if not (as_json or markdown):
+                took = "kept from before" if is_from_before else f"{run_.wall_s:.1f} s"
+                said = f"{method.name} · {run_.task} · seed {run_.kshot_seed}: score {run_.score:.1f}, {took}"
+                console.print(said, highlight=False)
         scores = {item.name: [run_.score for run_ in runs if run_.task == item.name] for item in config.task}
-        wall_s = sum(run_.wall_s for run_ in runs) / len(runs)
+        wall_s = fmean(run_.wall_s for run_ in runs)
         rows.append(MethodRow(method.name, scores, calls=None, engine_s=None, wall_s=wall_s))
         if publish:
+            label = f"{method.name}, {steps} steps" if steps else method.name
             with stores(home) as (_paths, sealed, publisher):
                 publish_reference(
-                    sealed,
-                    publisher,
-                    with_version(config.name, config.round.version),
-                    runs,
-                    f"{method.name}, {steps} steps" if steps else method.name,
+                    sealed, publisher, with_version(config.name, config.round.version), runs, label
                 )
     _print(Comparison((item.name for item in config.task), rows), as_json=as_json, is_markdown=markdown)
+
+
+def _reference_runs(
+    arena: "Arena", method: "ReferenceMethod", kept: "KeptRuns | None"
+) -> Iterator[tuple["ReferenceRun", bool]]:
+    """Yield the runs of a reference on every task and seed, and whether each was kept from before."""
+    from harness.references import run_reference
+
+    for task in arena.config.task:
+        for kshot_seed in task.kshot_seeds:
+            found = kept.find(arena, method, task.name, kshot_seed) if kept else None
+            run_ = found or run_reference(arena, method, task.name, kshot_seed)
+            if kept and found is None:
+                kept.keep(arena, method, run_)
+            yield run_, found is not None
 
 
 def _print(comparison: "Comparison", *, as_json: bool, is_markdown: bool) -> None:

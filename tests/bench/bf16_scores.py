@@ -13,13 +13,13 @@ Prints one JSON line per pair and one at the end. Needs the minilm round's model
 import argparse
 import json
 import os
-from statistics import fmean, stdev
+from statistics import fmean
 
-from scipy import stats
 from whole_run import final_score
 
 from harness.config import load_round
 from harness.config.round import RoundConfig
+from harness.rounds.comparison import mean_interval
 from harness.rounds.intake import baseline_folder
 from harness.session.arena import Arena
 from harness.store.seeds import solver_seed
@@ -52,16 +52,15 @@ def main() -> None:
             pairs.append(pair)
             print(json.dumps({"task": task, "kshot_seed": seed, **pair}), flush=True)
     differences = [pair["bf16"] - pair["fp32"] for pair in pairs]
+    mean, low, high = mean_interval(differences)
     summary = {
         "runs_each": len(pairs),
         "calls": options.calls,
         "fp32_mean": fmean(pair["fp32"] for pair in pairs),
         "bf16_mean": fmean(pair["bf16"] for pair in pairs),
-        "difference_mean": fmean(differences),
+        "difference_mean": mean,
+        "difference_95": [low, high],
     }
-    if len(differences) > 1:
-        half = stats.t.ppf(0.975, len(differences) - 1) * stdev(differences) / len(differences) ** 0.5
-        summary["difference_95"] = [summary["difference_mean"] - half, summary["difference_mean"] + half]
     print(json.dumps(summary))
 
 
