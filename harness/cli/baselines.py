@@ -10,6 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from harness.cli.held import refuse_held
 from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
@@ -85,15 +86,17 @@ def run(
     for name in only or ():
         baseline_folder(name)  # refused before an arena is made for it
     mode = sandbox_mode(unsafe=unsafe)
+    full_name = with_version(config.name, config.round.version)
     if not _is_in_arena(home, config):
         check_round(config)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
         enter_baselines(sealed, publisher, paths, config, only or (), again=again)
         with RunDisplay(is_quiet=as_json or markdown) as display:
-            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
+            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
         comparison = compare(sealed, paths, config)
-    _print(comparison, as_json=as_json, is_markdown=markdown)
+        _print(comparison, as_json=as_json, is_markdown=markdown)
+        refuse_held(sealed, full_name)
     if any(row.failures for row in comparison.rows):
         raise typer.Exit(1)
 

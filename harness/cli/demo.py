@@ -6,12 +6,14 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from harness.cli.held import refuse_held
 from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
 from harness.cli.output import board_json, console, errors, print_board, print_json
 from harness.config import RoundConfig, load_round
-from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
+from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import ArenaPaths, PublicStore
+from harness.store import BASELINE_TEAM, ArenaPaths, PublicStore
+from harness.store.round_names import with_version
 
 __all__ = ["demo"]
 
@@ -28,9 +30,10 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
     mode = sandbox_mode(unsafe=unsafe)
     config = load_round("toy")
     _set_older_rules_aside(home, config)
+    full_name = with_version(config.name, config.round.version)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
-        entered = {item.name for item in sealed.list_submissions(config.name)}
+        entered = {item.name for item in sealed.list_submissions(full_name)}
         entries = [
             ("manual", baseline_folder("manual"), BASELINE_TEAM, True),
             ("bbtv2", baseline_folder("bbtv2"), BASELINE_TEAM, True),
@@ -49,9 +52,10 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
                     is_example=not is_baseline,
                 )
         with RunDisplay(is_quiet=as_json) as display:
-            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(config.name)
+            Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
+        refuse_held(sealed, full_name)
         with PublicStore.open(paths.public_db) as public:
-            board = public.board(config.name)
+            board = public.board(full_name)
     if as_json:
         print_json(board_json(board))
         return
@@ -71,5 +75,7 @@ def _set_older_rules_aside(home: Path, config: RoundConfig) -> None:
         digests = {stored.facts.digest for stored in sealed.list_rounds() if stored.facts.name == config.name}
     if digests and config.digest() not in digests:
         aside = home.with_name(f"{home.name}-{min(digests)[:8]}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-again")
         home.rename(aside)
         errors.print(escape(f"the toy round's rules have changed: the earlier demo is kept in {aside}"))

@@ -96,7 +96,7 @@ def print_board(board: Board) -> None:
     # Teams are the first to go where the window is narrow: scores must never be cut.
     has_teams = console.width >= _WIDE_COLUMNS
     table = Table(
-        title=f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})",
+        title=Text(f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})"),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )

@@ -13,6 +13,7 @@ from harness.records import Status
 from harness.rounds.intake import enter_baselines
 from harness.rounds.lifecycle import check_round, create_round, stored_config
 from harness.store import ArenaPaths, Phase, PublicStore
+from harness.store.writer import utc_now
 
 __all__ = ["rounds"]
 
@@ -117,7 +118,10 @@ def _move(home: Path, name: str, phase: Phase) -> None:
     with stores(home) as (_, sealed, publisher):
         sealed.set_phase(name, phase)
         publisher.publish()
-    console.print(escape(f"round {name} is {phase}"))
+        stored = sealed.get_round(name)
+    present, opens = stored.phase_at(utc_now()), stored.facts.opens
+    until = f" until its file opens it, {moment(opens)}" if present is Phase.DRAFT and opens else ""
+    console.print(escape(f"round {name} is {present}{until}"))
 
 
 @rounds.command("stale")

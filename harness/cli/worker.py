@@ -2,16 +2,15 @@
 
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from harness.cli.held import refuse_held
 from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console
-from harness.store.round_names import with_version
 
 __all__ = ["worker"]
 
@@ -57,17 +56,7 @@ def worker(
         runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
             console.print(f"{runner.run_until_idle()} runs ended")
-            held = Counter(
-                with_version(entry.round_name, entry.round_version)
-                for entry in sealed.list_submissions(is_everything=True)
-                for run in entry.runs
-                if run.is_held
-            )
-            if held:
-                console.print(f"{held.total()} runs are on hold after faults of ours; mend the cause, then:")
-                for name in held:
-                    console.print(f"  gradfree round release {name}")
-                raise typer.Exit(3)
+            refuse_held(sealed)
             return
         stop = threading.Event()
 

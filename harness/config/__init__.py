@@ -7,6 +7,7 @@ from harness.config.load import (
     packaged_rounds,
     shared_folder,
 )
+from harness.config.params import Params, ParamsByName
 from harness.config.round import (
     FINAL_SUFFIX,
     MAX_NAME_CHARS,
@@ -28,6 +29,8 @@ __all__ = [
     "ModelConfig",
     "NumericConfig",
     "OutputsConfig",
+    "Params",
+    "ParamsByName",
     "RoundConfig",
     "RoundInfo",
     "TaskConfig",

@@ -54,9 +54,11 @@ def load_round(name_or_path: str) -> RoundConfig:
             text = path.read_text("utf-8-sig")  # some editors begin a file with a mark of its encoding
         except UnicodeDecodeError as error:
             raise ConfigError(source, [f"not UTF-8 text: {error}"]) from error
+        except OSError as error:
+            raise UsageError(f"{source} cannot be read: {error.strerror or error}") from error
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers too long and lists too deep among them
         raise ConfigError(source, [f"not valid TOML: {error}"]) from error
     problems, without_preset = _apply_presets(content)
     try:

@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from harness.config.params import ParamsByName
+
 __all__ = [
     "LimitsConfig",
     "ModelConfig",
@@ -260,7 +262,7 @@ class RoundConfig(_Frozen):
     outputs: OutputsConfig = OutputsConfig()
     visibility: VisibilityConfig = VisibilityConfig()
     task: Annotated[tuple[TaskConfig, ...], Field(min_length=1, strict=False)]
-    solver_params: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    solver_params: ParamsByName = Field(default_factory=dict)
     """Parameters of reference solvers that suit this round: `[solver_params.bbtv2]`."""
 
     @field_validator("task")
@@ -269,6 +271,10 @@ class RoundConfig(_Frozen):
         names = [task.name for task in value]
         if len(set(names)) != len(names):
             raise ValueError(f"task names must be unique, got {names}")
+        # Two tasks of one preset have its folder, and one would be scored by the other's predictions.
+        folders = [task.upload_name or task.name for task in value]
+        if len(set(folders)) != len(folders):
+            raise ValueError(f"upload_name must be unique, a task's name where it is left out; got {folders}")
         return value
 
     @model_validator(mode="after")

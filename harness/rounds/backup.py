@@ -77,10 +77,15 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such file")
-    if paths.home.exists() and any(paths.home.iterdir()):
-        raise UsageError(f"{paths.home} is not empty; restore into a new folder: --home FOLDER")
-    paths.home.parent.mkdir(parents=True, exist_ok=True)
-    private = Path(tempfile.mkdtemp(prefix=f".{paths.home.name}-", dir=paths.home.parent))
+    if paths.home.exists() and not (paths.home.is_dir() and not any(paths.home.iterdir())):
+        raise UsageError(f"{paths.home} is a file, or not empty; restore into a new folder: --home FOLDER")
+    try:
+        paths.home.parent.mkdir(parents=True, exist_ok=True)
+        private = Path(tempfile.mkdtemp(prefix=f".{paths.home.name}-", dir=paths.home.parent))
+    except OSError as error:
+        raise UsageError(
+            f"{paths.home} cannot be made: {error.strerror or error}; restore into another folder: --home FOLDER"
+        ) from error
     # Made as an arena's folder always is: who serves the board may be another user.
     staging = private / paths.home.name
     try:

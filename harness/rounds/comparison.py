@@ -31,9 +31,9 @@ class MethodRow:
     Attributes:
         name: the solver's name.
         scores: task -> scores 0-100 on all test rows, in the order of the task's few-shot seeds.
-        calls: charged calls per run, mean; None for a gradient reference.
-        engine_s: seconds of forward computation per run, mean; None for a gradient reference.
-        wall_s: seconds per run, mean.
+        calls: charged calls per run, mean; None for a gradient reference, or where no run ended.
+        engine_s: seconds of forward computation per run, mean; None as for `calls`.
+        wall_s: seconds per run, mean; None where no run ended.
         failures: runs that ended without a score, as "task seed: verdict".
     """
 
@@ -41,7 +41,7 @@ class MethodRow:
     scores: Mapping[str, Sequence[float]]
     calls: float | None
     engine_s: float | None
-    wall_s: float
+    wall_s: float | None
     failures: Sequence[str] = ()
 
     @property
@@ -91,7 +91,7 @@ class Comparison:
             *(_mean_and_spread(row.scores.get(task, ())) for task in self.tasks),
             _total_text(row),
             "-" if row.calls is None else f"{row.calls:.0f}",
-            f"{row.wall_s:.1f}",
+            "-" if row.wall_s is None else f"{row.wall_s:.1f}",
         ]
 
 
@@ -123,14 +123,14 @@ def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Compa
                 continue
             predictions = np.asarray(artifact.predictions, dtype=np.int64)
             scores[run.task].append(score(task.metric, labels[run.task], predictions, len(task.label_names)))
-        if artifacts:
+        if artifacts or failures:
             rows.append(
                 MethodRow(
                     name=item.name,
                     scores={name: values for name, values in scores.items() if values},
-                    calls=fmean(artifact.usage.calls for artifact in artifacts),
-                    engine_s=fmean(artifact.usage.engine_s for artifact in artifacts),
-                    wall_s=fmean(artifact.wall_s for artifact in artifacts),
+                    calls=_mean([artifact.usage.calls for artifact in artifacts]),
+                    engine_s=_mean([artifact.usage.engine_s for artifact in artifacts]),
+                    wall_s=_mean([artifact.wall_s for artifact in artifacts]),
                     failures=tuple(failures),
                 )
             )
@@ -148,6 +148,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     mean = fmean(values)
     half = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return mean, mean - half, mean + half
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:

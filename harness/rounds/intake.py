@@ -8,11 +8,10 @@ from harness.config import RoundConfig
 from harness.errors import InfrastructureError, UsageError
 from harness.records import Status
 from harness.session.submission import Submission, read_submission
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, SealedStore
 from harness.store.round_names import with_version
 
 __all__ = [
-    "BASELINE_TEAM",
     "baseline_folder",
     "enter_baselines",
     "is_baseline_name",
@@ -20,9 +19,6 @@ __all__ = [
     "read_submission_or_baseline",
     "submit",
 ]
-
-BASELINE_TEAM = "reference"
-"""Owner of the packaged reference solvers."""
 
 
 def packaged_baselines() -> tuple[str, ...]:

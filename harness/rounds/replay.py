@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from harness.config import RoundConfig
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.rounds.lifecycle import stored_config
 from harness.sandbox import SandboxMode
 from harness.session.arena import Arena
@@ -81,13 +81,18 @@ def replay_run(
         observer: told after each query, or None.
 
     Raises:
-        UsageError: no such run, or nothing at `other`.
+        UsageError: no such run, nothing at `other`, or a stranger's code without isolation.
         DataError: the run has no artifact, or it is damaged.
         InvalidSubmission: `other` cannot be accepted.
         InfrastructureError: our fault.
     """
     submission = store.submission_of_run(run_id)
     (run,) = (run for run in submission.runs if run.run_id == run_id)
+    if mode is SandboxMode.UNSAFE and other is None and not (submission.is_baseline or submission.is_example):
+        raise UsageError(
+            f"run {run_id} is of team {submission.team}: code of others is not replayed without a sandbox; use a "
+            "machine that has one (gradfree doctor), or name your own version of the solver: --with FOLDER"
+        )
     if not run.artifact_path:
         raise DataError(
             f"run {run_id} is {run.status} and has no artifact; only finished runs can be replayed"

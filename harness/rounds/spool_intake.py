@@ -1,4 +1,4 @@
-"""Taking in what the web process left in the spool: the same checks as on the command line."""
+"""Taking in what the web process left in the spool: the checks of `harness.rounds.intake`."""
 
 import fcntl
 from collections.abc import Callable

@@ -20,7 +20,7 @@ __all__ = ["VerifyReport", "verify_export"]
 _TOLERANCE = 1e-9
 """Scores are compared to this many points: libraries of another version may round the last bit otherwise."""
 
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 """What content raises that is JSON, and not of the expected form."""
 
 
@@ -95,7 +95,10 @@ def _whole_file(path: Path) -> list[str]:
     beside = path.with_name(f"{path.name}.sha256")
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    if beside.is_file() and beside.read_text().split()[:1] != [hashlib.sha256(path.read_bytes()).hexdigest()]:
+    if beside.is_file():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest().encode()
+        if beside.read_bytes().split()[:1] == [digest]:
+            return []
         return [f"{path.name}: its bytes are not those that {beside.name} stands for"]
     return []
 

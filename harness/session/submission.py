@@ -1,7 +1,6 @@
 """A submission: `solver.toml` and Python files, from a folder or a zip, never imported here."""
 
 import hashlib
-import math
 import os
 import re
 import reprlib
@@ -12,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from harness.api import API_VERSION
+from harness.config import Params, ParamsByName
 from harness.errors import InvalidSubmission, UsageError
 from harness.sandbox.snapshot import read_regular, refuse_links
 from harness.session.archive import read_zip, without_wrapper
@@ -36,37 +36,9 @@ MANIFEST_MAX_BYTES = 8192
 """A dotted key costs the parser time that grows with the square of its length."""
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _IGNORED = frozenset({"__pycache__", "__MACOSX", "node_modules"})
-_MAX_PARAMS_DEPTH = 16
 _SHOWN_CHARS, _SHOWN_PROBLEMS = 300, 20
 _NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 """Nothing that acts on a terminal, or turns the direction of text on the board."""
-
-
-def _check_params(params: dict[str, Any]) -> dict[str, Any]:
-    """Accept what JSON can carry to the sandbox and into the artifact, and nothing deeper or larger."""
-    problem = _problem_with(params, "", 0)
-    if problem:
-        raise ValueError(problem)
-    return params
-
-
-def _problem_with(value: Any, where: str, depth: int) -> str:
-    """Say what is wrong with a parameter, or nothing."""
-    if depth > _MAX_PARAMS_DEPTH:
-        return f"{where.split('.', maxsplit=1)[0]} is nested deeper than {_MAX_PARAMS_DEPTH} levels"
-    if isinstance(value, dict | list):
-        entries = (
-            value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value))
-        )
-        problems = (_problem_with(entry, f"{where}.{key}".lstrip("."), depth + 1) for key, entry in entries)
-        return next(filter(None, problems), "")
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{where} is {value}; expected a finite number"
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return f"{where} does not fit into 64 bits"
-    if not isinstance(value, str | int | float):
-        return f"{where} is a {type(value).__name__}; expected text, number, boolean, list or table"
-    return ""
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$"
@@ -88,8 +60,8 @@ class Manifest(BaseModel):
     name: Annotated[str, StringConstraints(pattern=_NAME)]
     entry: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
     description: Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] = ""
-    params: Annotated[dict[str, Any], AfterValidator(_check_params)] = Field(default_factory=dict)
-    rounds: Annotated[dict[str, dict[str, Any]], AfterValidator(_check_params)] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
+    rounds: ParamsByName = Field(default_factory=dict)
     """`[rounds.NAME]`: parameters that differ in the round of that name."""
     api: str = API_VERSION
 

@@ -9,6 +9,7 @@ from harness.store.phases import Phase
 from harness.store.publisher import Publisher
 from harness.store.queries import PublicStore
 from harness.store.run_result import RunResult
+from harness.store.teams import BASELINE_TEAM
 from harness.store.values import (
     ClaimedRun,
     LeaseLost,
@@ -22,6 +23,7 @@ from harness.store.values import (
 from harness.store.writer import SealedStore
 
 __all__ = [
+    "BASELINE_TEAM",
     "ArenaPaths",
     "Board",
     "BoardRound",

@@ -43,7 +43,8 @@ def add_repeats(session: Session, round_row: RoundRow, name: str, n_repeats: int
     )
     if original is None:
         raise UsageError(
-            f"round {round_row.name} has no reference method {name!r}: gradfree round baselines {round_row.name}"
+            f"round {round_row.full_name} has no reference method {name!r}: "
+            f"gradfree round baselines {round_row.full_name}"
         )
     is_good = SubmissionRow.status.not_in((Status.CANCELLED, Status.FAILED))
     have, last = session.execute(

@@ -124,7 +124,7 @@ def find_rejudge(session: Session, round_row: RoundRow) -> RejudgeRow:
     )
     if row is None:
         raise UsageError(
-            f"no rejudge of round {round_row.name} is staged: gradfree rejudge stage {round_row.name}"
+            f"no rejudge of round {round_row.full_name} is staged: gradfree rejudge stage {round_row.full_name}"
         )
     return row
 

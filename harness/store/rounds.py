@@ -120,6 +120,11 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
         UsageError: the present phase does not lead there, or a submission has not ended that
             publication would leave out.
     """
+    if phase is Phase.OPEN and row.closes is not None and now >= row.closes:
+        raise UsageError(
+            f"round {row.full_name} closed at {row.closes.isoformat()} by its file; "
+            "create a new version of it with another closing date"
+        )
     if row.phase is phase:
         return
     # By the clock a round may be closed before anybody said so.
@@ -127,14 +132,11 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
     if phase not in _MAY_FOLLOW[row.phase] | _MAY_FOLLOW[present]:
         if phase is Phase.PUBLISHED and Phase.CLOSED in _MAY_FOLLOW[present]:
             raise UsageError(
-                f"round {row.name} is {present}; close it first: gradfree round close {row.name}"
+                f"round {row.full_name} is {present}; close it first: gradfree round close {row.full_name}"
             )
         following = ", ".join(sorted(_MAY_FOLLOW[present])) or "nothing"
-        raise UsageError(f"round {row.name} is {present}; from there it can become {following}, not {phase}")
-    if phase is Phase.OPEN and row.closes is not None and now >= row.closes:
         raise UsageError(
-            f"round {row.name} closed at {row.closes.isoformat()} by its file; "
-            "create a new version of it with another closing date"
+            f"round {row.full_name} is {present}; from there it can become {following}, not {phase}"
         )
     if phase is Phase.OPEN:
         _refuse_drawn(session, row)
@@ -157,7 +159,7 @@ def unfreeze(session: Session, row: RoundRow, now: datetime) -> None:
         UsageError: the board is not frozen.
     """
     if row.frozen_at is None:
-        raise UsageError(f"the board of round {row.name} is not frozen")
+        raise UsageError(f"the board of round {row.full_name} is not frozen")
     append_event(session, now, "board unfrozen", round_id=row.id, detail={"since": row.frozen_at.isoformat()})
     row.frozen_at = None
     if row.phase is Phase.FROZEN:
@@ -176,7 +178,8 @@ def refuse_staged(session: Session, row: RoundRow) -> None:
     )
     if session.scalar(staged.limit(1)) is not None:
         raise UsageError(
-            f"round {row.name} has a staged rejudge; apply it or cancel it first: gradfree rejudge show {row.name}"
+            f"round {row.full_name} has a staged rejudge; apply it or cancel it first: "
+            f"gradfree rejudge show {row.full_name}"
         )
 
 
@@ -206,7 +209,7 @@ def _refuse_unfinished(session: Session, row: RoundRow) -> None:
             for number, runs, held in waiting[:10]
         )
         raise UsageError(
-            f"round {row.name} has {len(waiting)} submissions that have not ended: {listing}; "
+            f"round {row.full_name} has {len(waiting)} submissions that have not ended: {listing}; "
             "let a worker finish them, release what is on hold, or cancel them"
         )
 

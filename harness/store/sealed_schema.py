@@ -22,6 +22,7 @@ from harness.metrics.ranking import ScoringRule
 from harness.records import Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
 from harness.store.phases import Phase
+from harness.store.round_names import with_version
 from harness.store.values import RejudgeState
 
 __all__ = [
@@ -84,6 +85,11 @@ class RoundRow(SealedBase):
     revision: Mapped[int] = mapped_column(default=1)
 
     tasks: Mapped[list["TaskRow"]] = relationship(order_by="TaskRow.position", back_populates="round")
+
+    @property
+    def full_name(self) -> str:
+        """What to call it in a command, so that no newer version is meant."""
+        return with_version(self.name, self.version)
 
 
 class TaskRow(SealedBase):

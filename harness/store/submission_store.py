@@ -184,7 +184,7 @@ class SubmissionStore(Transactions):
                 # Its result would take the place of the first one.
                 raise UsageError(
                     f"submission {submission_id} is a staged copy, which ends with its rejudge alone: "
-                    f"gradfree rejudge cancel {row.round.name}"
+                    f"gradfree rejudge cancel {row.round.full_name}"
                 )
             submissions.cancel_submission(session, row, reason, self._clock())
 

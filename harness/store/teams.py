@@ -24,6 +24,7 @@ from harness.store.sealed_schema import GrantRow, RoundRow, SubmissionRow, TeamR
 from harness.store.values import TERMINAL, Quota
 
 __all__ = [
+    "BASELINE_TEAM",
     "MAX_NAME",
     "add_grant",
     "admit",
@@ -31,11 +32,15 @@ __all__ = [
     "ensure_team",
     "find_team",
     "quota_of",
+    "refuse_unless_open",
     "rotate_token",
     "team_of_token",
 ]
 
 MAX_NAME = 100
+
+BASELINE_TEAM = "reference"
+"""Who enters the reference methods."""
 """Characters of a team's name."""
 
 
@@ -43,13 +48,16 @@ def ensure_team(session: Session, name: str, now: datetime, *, is_baseline_owner
     """Return the team of that name, made if it is new.
 
     Raises:
-        UsageError: the name cannot be shown on one line, or is taken by a team of the other kind.
+        UsageError: the name cannot be shown on one line, is kept for the reference methods, or is taken by a
+            team of the other kind.
     """
     if not name.strip() or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise UsageError(
             f"team name {name[:MAX_NAME]!r}: expected 1-{MAX_NAME} printable characters on one line, "
             "without spaces at either end"
         )
+    if name.casefold() == BASELINE_TEAM and not is_baseline_owner:
+        raise UsageError(f"team name {name!r} is kept for the reference methods; use another one")
     row = session.scalar(select(TeamRow).where(TeamRow.name == name))
     if row is None:
         row = TeamRow(name=name, is_baseline_owner=is_baseline_owner, created_at=now)
@@ -186,11 +194,11 @@ def quota_of(session: Session, round_row: RoundRow, team: TeamRow, now: datetime
     )
 
 
-def admit(session: Session, round_row: RoundRow, team: TeamRow, now: datetime) -> None:
-    """Check that a team may hand in now; in the transaction that stores what it hands in.
+def refuse_unless_open(round_row: RoundRow, now: datetime) -> None:
+    """Check that a round takes what teams hand in.
 
     Raises:
-        UsageError: the round takes nothing at the moment, or the team's quota is used up.
+        UsageError: it does not at the moment.
     """
     phase = phase_at(round_row.phase, round_row.opens, round_row.closes, now)
     if phase not in {Phase.OPEN, Phase.FROZEN}:
@@ -199,6 +207,15 @@ def admit(session: Session, round_row: RoundRow, team: TeamRow, now: datetime) -
             f"round {round_row.name!r} is not open ({phase}): it opens {opens.isoformat() if opens else 'at once'} "
             f"and closes {closes.isoformat() if closes else 'never'}; it is {now.isoformat(timespec='seconds')}"
         )
+
+
+def admit(session: Session, round_row: RoundRow, team: TeamRow, now: datetime) -> None:
+    """Check that a team may hand in now; in the transaction that stores what it hands in.
+
+    Raises:
+        UsageError: the round takes nothing at the moment, or the team's quota is used up.
+    """
+    refuse_unless_open(round_row, now)
     quota = quota_of(session, round_row, team, now)
     if quota.left == 0:
         limit = "max_submissions" if quota.is_spent_in_all else "max_submissions_per_day"

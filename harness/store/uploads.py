@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from harness.errors import InfrastructureError, UsageError
 from harness.store.events import append_event
 from harness.store.sealed_schema import RoundRow, TeamRow, UploadRow
-from harness.store.teams import admit
+from harness.store.teams import admit, refuse_unless_open
 
 __all__ = ["MAX_NAME", "add_upload"]
 
@@ -53,18 +53,19 @@ def add_upload(
     )
     kind = "upload added" if row is None else "upload replaced"
     if row is None:
-        row = UploadRow(round_id=round_row.id, digest=digest, revision=0)
+        row = UploadRow(round_id=round_row.id, digest=digest, revision=0, created_at=now)
         if team is not None:
             admit(session, round_row, team, now)
             row.team_id = team.id
             row.charged_at = now
         session.add(row)
-    elif team is not None and row.team_id != team.id:
-        raise UsageError(f"the same archive was scored before, and not for team {team.name}")
+    elif team is not None:
+        if row.team_id != team.id:
+            raise UsageError(f"the same archive was scored before, and not for team {team.name}")
+        refuse_unless_open(round_row, now)
     row.name = name
     row.score = score
     row.task_scores = dict(task_scores)
-    row.created_at = now
     row.revision += 1
     session.flush()
     append_event(

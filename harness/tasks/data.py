@@ -64,7 +64,9 @@ def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> Task
     if absent:
         raise DataError(f"task {task.name!r}: the test rows hold no row of class {min(absent)}")
     wanted = tuple(task.kshot_seeds if seeds is None else seeds)
-    if task.kshot_data:
+    if not wanted:
+        kshot = {}
+    elif task.kshot_data:
         kshot = {seed: _load_kshot_files(task, seed) for seed in wanted}
     else:
         pool = _without(_load_split(task, task.pool), test)

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from harness.errors import GradfreeError, UsageError
 from harness.records import Status
-from harness.store.organizer import OrganizerStore, SealedEntry
+from harness.store.organizer import OrganizerRound, OrganizerStore, SealedEntry
+from harness.store.round_names import with_version
 from leaderboard.cards import Card
 from leaderboard.markup import render
 from leaderboard.organizer.access import OrganizerOnly
@@ -77,16 +78,23 @@ def _round_page(store: OrganizerStore, request: Request) -> str:
     if not rounds:
         raise UsageError("no round yet; create one first: gradfree round create toy")
     name = request.query_params.get("round", rounds[0].name)
-    found = next((each for each in rounds if each.name == name), None)
+    # The newest first: its bare name is its own, and an older one has a version in it.
+    named: dict[str, OrganizerRound] = {}
+    for each in rounds:
+        full_name = with_version(each.name, each.version)
+        named[full_name if each.name in named else each.name] = each
+    found = named.get(name) or next(
+        (each for each in rounds if with_version(each.name, each.version) == name), None
+    )
     if found is None:
-        raise UsageError(f"no round {name}; rounds: {', '.join(each.name for each in rounds)}")
+        raise UsageError(f"no round {name}; rounds: {', '.join(named)}")
     standings = store.standings(name)
     at, n_pages = _page_of(request, len(standings))
     return _render(
         "round.html",
         title=found.title or found.name,
         caption=f"Round {found.name} {found.version}",
-        others=list(dict.fromkeys(each.name for each in rounds if each.name != name)),
+        others=[other for other, each in named.items() if each is not found],
         name=name,
         cards=[
             Card(

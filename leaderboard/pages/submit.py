@@ -79,8 +79,9 @@ def main() -> None:
     if _WAITING in st.session_state:
         show_answer(st.session_state[_WAITING])
     st.caption(
-        "The same checks as `gradfree check` and the same quotas as `gradfree submit`. Nothing of the zip is run "
-        "by the web server. Try first on your own machine: `gradfree try <folder> --round toy --task sst2`."
+        "The same checks of the files and the same quotas as `gradfree submit`. Nothing of the zip is run here, and "
+        "its Python is not looked into: on your own machine `gradfree check <folder>` does that, and "
+        "`gradfree try <folder> --round toy --task sst2` runs it."
     )
 
 

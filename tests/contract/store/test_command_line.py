@@ -12,9 +12,9 @@ from harness.cli.main import app
 from harness.config import load_round
 from harness.errors import InvalidSubmission, UsageError
 from harness.records import Status, Usage, Verdict
-from harness.rounds.intake import BASELINE_TEAM, baseline_folder, submit
+from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import ArenaPaths, Publisher, RunResult, SealedStore
+from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, RunResult, SealedStore
 from harness.store.writer import utc_now
 from harness.tasks import load_task_data
 
@@ -185,6 +185,43 @@ def test_published_predictions_count_in_the_quota_once_and_follow_the_round(home
     run(*publish[:-3], "Vole", "--publish", "x", archive, fails="was scored before, and not for team Vole")
     board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
     assert len(board["uploads"]) == 1
+
+
+def test_predictions_published_again_stay_on_a_frozen_board_and_end_with_the_round(home, mini, archive):
+    run("round", "create", mini, "--home", home)
+    publish = ("score-predictions", "--round", mini, "--home", home, "--team", "Lynx", "--publish")
+    run(*publish, "ours", archive)
+    run("round", "freeze", "mini", "--home", home)
+    run(*publish, "renamed", archive)
+    (upload,) = json.loads(run("round", "show", "mini", "--home", home, "--json"))["uploads"]
+    assert upload["name"] == "renamed"
+    run("round", "close", "mini", "--home", home)
+    run(*publish, "too late", archive, fails="is not open (closed)")
+
+
+def test_what_to_type_next_names_the_version_that_is_meant(home, mini):
+    run("round", "create", mini, "--home", home)
+    mini.write_text(mini.read_text().replace('version = "1.0"', 'version = "1.1"', 1))
+    run("round", "create", mini, "--home", home)
+    run("round", "publish", "mini@1.0", "--home", home, fails="gradfree round close mini@1.0")
+    run("round", "publish", "mini", "--home", home, fails="gradfree round close mini@1.1")
+
+
+def test_a_round_that_its_file_opens_later_is_not_said_to_be_open(home, mini):
+    mini.write_text(
+        mini.read_text().replace('version = "1.0"', 'version = "1.0"\nopens = 2999-01-01T00:00:00Z', 1)
+    )
+    run("round", "create", mini, "--home", home)
+    said = run("round", "open", "mini", "--home", home)
+    assert "round mini is draft until its file opens it, 2999-01-01 00:00 UTC" in said
+
+
+def test_the_title_of_a_round_is_no_markup(home, mini):
+    mini.write_text(
+        mini.read_text().replace('version = "1.0"', 'version = "1.0"\ntitle = "Spring [/closed]"', 1)
+    )
+    run("round", "create", mini, "--home", home)
+    assert "Spring [/closed]" in run("round", "show", "mini", "--home", home)
 
 
 def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):

@@ -264,3 +264,10 @@ def test_reference_methods_and_workers_of_one_round_leave_the_clock_as_it_is(sto
     assert set(claims(store, round_name="toy", only_bundled=True)) == {"reference"}
     submit(store, "Moths")
     assert store.claim_run("w", 60).team == "Moths"
+
+
+@pytest.mark.parametrize("name", ["reference", "Reference"])
+def test_nobody_takes_the_name_of_the_reference_methods(store, name):
+    with pytest.raises(UsageError, match="kept for the reference methods"):
+        store.ensure_team(name)
+    assert store.ensure_team("reference", is_baseline_owner=True)

@@ -49,6 +49,27 @@ def test_run_goes_through_the_queue_and_prints_method_by_task(cli, mini_round):
     assert len(table) == 2 + 3
 
 
+def test_run_serves_the_version_that_was_asked_for(cli, mini_round):
+    newer = cli.folder / "newer.toml"
+    newer.write_text(mini_round.read_text().replace('"1.0"', '"1.1"'))
+    cli.run("round", "create", mini_round)
+    cli.run("round", "create", newer)
+    (row,) = cli.json("baselines", "run", "--round", mini_round, "--only", "calibrated")
+    assert row["calls"] == 1
+    assert cli.json("round", "show", "mini")["entries"] == []
+
+
+def test_run_that_only_our_faults_kept_from_a_result_says_so_and_exits_with_three(cli, mini_round):
+    model = cli.folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    mini_round.write_text(mini_round.read_text().replace('source = "toy"', f'source = "path:{model}"'))
+    done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", expect=3)
+    assert "sst2 8: queued" in done.stdout
+    assert "1 runs are on hold after faults of ours" in done.stderr
+    assert "gradfree round release mini@1.0" in done.stderr
+
+
 def test_run_of_a_part_needs_an_arena_of_its_own(cli, mini_round):
     cli.run("baselines", "run", "--round", mini_round, "--only", "manual")
     done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", "--calls", 7, expect=2)

@@ -17,6 +17,12 @@ def test_a_demo_under_older_rules_is_kept_beside_the_new_one(tmp_path):
     (kept,) = tmp_path.iterdir()
     with stores(kept) as (_, sealed, _):
         assert [stored.facts.digest for stored in sealed.list_rounds()] == [older.digest()]
+    # Back under the older rules, and forth again: nothing is in the way, and nothing is lost.
+    with stores(home, must_exist=False) as (_, sealed, publisher):
+        create_round(sealed, publisher, older)
+    _set_older_rules_aside(home, config)
+    assert not home.exists()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_demo_under_the_same_rules_is_continued(tmp_path):

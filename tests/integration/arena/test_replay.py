@@ -42,6 +42,21 @@ def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, min
     assert "first differs at query 3" in cli.run("replay", run["run"], "--with", changed, expect=1).stdout
 
 
+def test_code_of_others_is_not_replayed_without_a_sandbox(cli, mini_round):
+    cli.run("round", "create", mini_round)
+    cli.run("submit", copy_of_bbtv2(cli.folder / "mine"), "--round", "mini", "--team", "us")
+    cli.run("round", "baselines", "mini")
+    with SealedStore.open(ArenaPaths(cli.home)) as sealed:
+        theirs, ours = (sealed.get_submission(number).runs[0].run_id for number in (1, 2))
+    done = cli.run("replay", theirs, "--unsafe-no-sandbox", expect=2)
+    assert "code of others is not replayed without a sandbox" in done.stderr
+    # One of our own gets further: it only has not run yet.
+    assert (
+        "only finished runs can be replayed"
+        in cli.run("replay", ours, "--unsafe-no-sandbox", expect=2).stderr
+    )
+
+
 def copy_of_bbtv2(folder):
     shutil.copytree(baseline_folder("bbtv2"), folder, ignore=shutil.ignore_patterns("__pycache__"))
     manifest = folder / "solver.toml"

@@ -174,3 +174,25 @@ def test_wrong_forms_are_told_in_words(write, old, new, message):
 
 def test_a_round_file_may_begin_with_the_mark_of_its_encoding(write):
     assert load_round(write("\ufeff" + GOOD)).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = " + "1" * 5000, "not valid TOML"),
+        ("x = " + "[" * 3000, "not valid TOML"),
+        (
+            GOOD + "[solver_params.bbt]\nsigma = nan",
+            "solver_params: bbt.sigma is nan; expected a finite number",
+        ),
+        (GOOD + "[solver_params.bbt]\nwhen = 2026-01-01", "solver_params: bbt.when is a date; expected text"),
+        (
+            GOOD + '[[task]]\npreset = "sst2"\nname = "other"\ndata = "toy"',
+            "task: upload_name must be unique, a task's name where it is left out; got ['SST-2', 'SST-2']",
+        ),
+    ],
+)
+def test_what_no_arena_could_keep_is_refused(write, text, message):
+    with pytest.raises(ConfigError) as caught:
+        load_round(write(text))
+    assert message in str(caught.value)

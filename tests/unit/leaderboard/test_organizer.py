@@ -7,8 +7,10 @@ import pytest
 from sample_arena import build_sample_arena, publish_sample_arena
 from starlette.testclient import TestClient
 
+from harness.config import load_round
 from harness.errors import UsageError
-from harness.store import ArenaPaths, PublicStore, SealedStore
+from harness.rounds.lifecycle import create_round
+from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
 from harness.store.organizer import OrganizerStore
 from leaderboard.organizer.access import organizer_token
 from leaderboard.organizer.app import detail_text, organizer_app
@@ -86,6 +88,26 @@ def test_submission_page_shows_both_scores_attempts_and_its_events(get, arena, s
     assert "attempt void" in page
     assert "submission added" in page
     assert f"gradfree logs {held.submission_id} --organizer" in page
+
+
+def test_an_older_version_of_a_round_is_reached_by_its_full_name(tmp_path):
+    paths = ArenaPaths(tmp_path)
+    with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
+        config = load_round("toy")
+        for version in ("1.0", "1.1"):
+            create_round(
+                sealed,
+                publisher,
+                config.model_copy(update={"round": config.round.model_copy(update={"version": version})}),
+            )
+    client = TestClient(organizer_app(paths.sealed_db, TOKEN, [HOST]), base_url=f"http://{HOST}")
+    newest, older = (
+        client.get(f"/{query}", auth=("organizer", TOKEN)).text for query in ("", "?round=toy@1.0")
+    )
+    assert "Round toy 1.1" in newest
+    assert 'href="/?round=toy%401.0"' in newest
+    assert "Round toy 1.0" in older
+    assert 'href="/?round=toy"' in older
 
 
 def test_detail_names_digests_by_their_beginning():

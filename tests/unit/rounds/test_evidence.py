@@ -104,6 +104,11 @@ def test_an_exported_round_gives_its_ranking_again_in_another_folder(arena, tmp_
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "toy.zip").rename(elsewhere / "toy.zip")
+    (elsewhere / "toy.zip.sha256").write_bytes(b"\xff\xfe")
+    assert verify_export(elsewhere / "toy.zip").problems == (
+        "toy.zip: its bytes are not those that toy.zip.sha256 stands for",
+    )
+    (elsewhere / "toy.zip.sha256").unlink()
     report = verify_export(elsewhere / "toy.zip")
     assert report.problems == ()
     assert report.n_scores == (5 * 4 * 2 if is_final else 0)

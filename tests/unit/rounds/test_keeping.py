@@ -100,6 +100,10 @@ def test_backups_and_restores_never_write_over_anything(arena, tmp_path):
         backup(paths, target)
     with pytest.raises(UsageError, match="not empty"):
         restore(target, paths)
+    with pytest.raises(UsageError, match="is a file, or not empty"):
+        restore(target, ArenaPaths(target))
+    with pytest.raises(UsageError, match="cannot be made"):
+        restore(target, ArenaPaths(target / "below" / "a file"))
     with tarfile.open(tmp_path / "other.tar.gz", "w:gz"):
         pass
     with pytest.raises(UsageError, match="not a backup"):

@@ -290,10 +290,19 @@ def test_a_round_past_its_end_is_not_shown_as_open(arena):
     assert board(paths).round.phase is Phase.CLOSED
 
 
+def test_a_round_that_its_clock_closed_is_not_opened_again(arena, clock):
+    sealed, _, _ = arena
+    add_round(sealed, closes=START + timedelta(days=1))
+    sealed.set_phase("toy", Phase.OPEN)
+    clock.now += timedelta(days=2)
+    with pytest.raises(UsageError, match=r"toy@1\.0 closed at .* by its file"):
+        sealed.set_phase("toy", Phase.OPEN)
+
+
 def test_phases_follow_one_another_and_publication_is_for_ever(arena):
     sealed, _, _ = arena
     add_round(sealed)
-    with pytest.raises(UsageError, match="toy is open; close it first: gradfree round close toy"):
+    with pytest.raises(UsageError, match=r"toy@1\.0 is open; close it first: gradfree round close toy@1\.0"):
         sealed.set_phase("toy", Phase.PUBLISHED)
     sealed.ensure_team("a")
     number = sealed.add_submission("toy", "a", "a", "b" * 64, "x")
