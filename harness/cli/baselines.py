@@ -15,7 +15,7 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, 
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
-from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines
+from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines, read_baseline
 from harness.rounds.lifecycle import check_round, create_round, round_in_arena
 from harness.store import ArenaPaths
 from harness.store.round_names import with_version
@@ -34,12 +34,11 @@ baselines = typer.Typer(help="Run the reference solvers and compare them.", no_a
 def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
     """List the reference solvers with their parameters in a round."""
     from harness.session.attempt import solver_params
-    from harness.session.submission import read_submission
 
     config = load_round(round_)
     found = []
     for name in packaged_baselines():
-        submission = read_submission(baseline_folder(name), config.limits.submission_bytes)
+        submission = read_baseline(name, config)
         params = solver_params(config, submission, is_baseline=True)
         found.append((name, submission.manifest.description, params))
     if as_json:
@@ -82,13 +81,20 @@ def run(
     from harness.rounds.worker import Worker
 
     _ = shared
-    config = _part_of(load_round(round_), task, seeds, calls)
+    whole = load_round(round_)
+    config = _part_of(whole, task, seeds, calls)
     for name in only or ():
         baseline_folder(name)  # refused before an arena is made for it
     mode = sandbox_mode(unsafe=unsafe)
     full_name = with_version(config.name, config.round.version)
-    if not _is_in_arena(home, config):
+    known = _digest_in_arena(home, config)
+    if known is None:
         check_round(config)
+    elif config != whole and known != config.digest():
+        raise UsageError(
+            f"--task, --seeds and --calls make other rules than those that {full_name} has in {home}; "
+            "give them an arena of their own: --home FOLDER"
+        )
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
         enter_baselines(sealed, publisher, paths, config, only or (), again=again)
@@ -96,7 +102,7 @@ def run(
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
         comparison = compare(sealed, paths, config)
         _print(comparison, as_json=as_json, is_markdown=markdown)
-        refuse_held(sealed, full_name)
+        refuse_held(sealed, home, full_name)
     if any(row.failures for row in comparison.rows):
         raise typer.Exit(1)
 
@@ -199,13 +205,13 @@ def _table(comparison: "Comparison") -> Table:
     return table
 
 
-def _is_in_arena(home: Path, config: RoundConfig) -> bool:
-    """Say whether a round is in an arena, by its name and version; there may be no arena yet."""
+def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
+    """Return the digest that a round's name and version have in an arena; None if it is not there, or no arena is."""
     if not ArenaPaths(home).sealed_db.exists():
-        return False
+        return None
     with stores(home) as (_, sealed, _):
-        known = {(item.facts.name, item.facts.version) for item in sealed.list_rounds()}
-    return (config.name, config.round.version) in known
+        known = {(item.facts.name, item.facts.version): item.facts.digest for item in sealed.list_rounds()}
+    return known.get((config.name, config.round.version))
 
 
 def _part_of(

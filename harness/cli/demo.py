@@ -53,7 +53,7 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
                 )
         with RunDisplay(is_quiet=as_json) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
-        refuse_held(sealed, full_name)
+        refuse_held(sealed, home, full_name)
         with PublicStore.open(paths.public_db) as public:
             board = public.board(full_name)
     if as_json:

@@ -1,11 +1,13 @@
 """Runs that our own faults keep from a result: no command ends well while there are some."""
 
 from collections import Counter
+from pathlib import Path
 
 import typer
 from rich.markup import escape
 
-from harness.cli.output import errors
+from harness.cli.options import in_arena
+from harness.cli.output import counted, errors
 from harness.errors import InfrastructureError
 from harness.store import SealedStore
 from harness.store.round_names import with_version
@@ -13,7 +15,7 @@ from harness.store.round_names import with_version
 __all__ = ["refuse_held"]
 
 
-def refuse_held(sealed: SealedStore, round_name: str | None = None) -> None:
+def refuse_held(sealed: SealedStore, home: Path, round_name: str | None = None) -> None:
     """Say what is on hold, in one round or in all, and what to do.
 
     Raises:
@@ -26,7 +28,7 @@ def refuse_held(sealed: SealedStore, round_name: str | None = None) -> None:
         if run.is_held
     )
     if held:
-        errors.print(f"{held.total()} runs are on hold after faults of ours; mend the cause, then:")
+        errors.print(f"{counted(held.total(), 'run')} on hold after faults of ours; mend the cause, then:")
         for name in held:
-            errors.print(escape(f"  gradfree round release {name}"))
+            errors.print(escape(f"  gradfree round release {name}{in_arena(home)}"), soft_wrap=True)
         raise typer.Exit(InfrastructureError.exit_code)

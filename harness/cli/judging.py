@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, Unsafe, sandbox_mode, stores
+from harness.cli.options import DEFAULT_ARENA, MAX_NUMBER, Home, Json, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console, print_json
 from harness.store import StoredRejudge
 
@@ -70,7 +70,9 @@ def cancel(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 
 def replay(
-    run: Annotated[int, typer.Argument(help="A run's number; `gradfree status NUMBER` lists them.")],
+    run: Annotated[
+        int, typer.Argument(max=MAX_NUMBER, help="A run's number; `gradfree status NUMBER` lists them.")
+    ],
     other: Annotated[
         Path | None, typer.Option("--with", help="Run this version of the solver in its place.")
     ] = None,

@@ -1,6 +1,7 @@
 """Options that several commands share, and what stands behind them."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,16 @@ from harness.store import ArenaPaths, Publisher, SealedStore
 from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE
 
 __all__ = [
+    "MAX_NUMBER",
     "Home",
     "Json",
+    "Number",
     "RoundOption",
     "Shared",
     "SubmissionPath",
     "Token",
     "Unsafe",
+    "in_arena",
     "sandbox_mode",
     "stores",
 ]
@@ -50,6 +54,9 @@ Shared = Annotated[
         help='The folder behind "@shared/..." in round files. Default: ../shared.',
     ),
 ]
+MAX_NUMBER = 2**63 - 1
+"""Of a submission or a run: what a database can hold."""
+Number = Annotated[int, typer.Argument(max=MAX_NUMBER, help="The submission's number.")]
 SubmissionPath = Annotated[str, typer.Argument(help="A submission's folder or zip, or a baseline's name.")]
 Token = Annotated[
     str | None, typer.Option("--token", envvar="GRADFREE_TOKEN", help="The team's token, if it has one.")
@@ -61,6 +68,12 @@ Unsafe = Annotated[
         help="Run without isolation: for your own or the bundled code only; results are unofficial.",
     ),
 ]
+
+
+def in_arena(home: Path) -> str:
+    """Return what a command that is told to type next needs in order to mean the same arena."""
+    is_found = home == Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
+    return "" if is_found else f" --home {shlex.quote(str(home))}"
 
 
 def sandbox_mode(*, unsafe: bool) -> SandboxMode:

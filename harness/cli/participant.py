@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, SubmissionPath, Token, stores
+from harness.cli.options import (
+    DEFAULT_ARENA,
+    Home,
+    Json,
+    Number,
+    RoundOption,
+    SubmissionPath,
+    Token,
+    in_arena,
+    stores,
+)
 from harness.cli.output import console, print_json, why_no_scores
 from harness.config import load_round
 from harness.errors import UsageError
@@ -90,13 +100,14 @@ def submit_(
     if as_json:
         print_json({"submission": number})
     else:
-        console.print(f"submission {number} is queued. Follow it with: gradfree status {number}")
+        followed = escape(f"gradfree status {number}{in_arena(home)}")
+        console.print(f"submission {number} is queued. Follow it with: {followed}", soft_wrap=True)
         if quota.left is not None:
             console.print(f"quota: {quota}")
 
 
 def status(
-    number: Annotated[int, typer.Argument(help="The submission's number.")],
+    number: Number,
     is_own: Annotated[
         bool,
         typer.Option(
@@ -110,6 +121,7 @@ def status(
     """Show how a submission is doing."""
     with PublicStore.open(ArenaPaths(home).public_db) as store:
         page = store.submission(number)
+        at_work = {(item.task, item.kshot_seed): item.calls for item in store.progress(number)}
     entry = page.entry
     own: Mapping[int, float | None] = {}
     if is_own:
@@ -124,7 +136,7 @@ def status(
             "status": run.status.value,
             "verdict": None if run.verdict is None else run.verdict.value,
             "score": own.get(run.run_id, run.score),
-            "calls": run.calls,
+            "calls": at_work.get((run.task, run.kshot_seed), run.calls),
             "budget_calls": run.budget_calls,
             "message": run.message,
             "is_held": run.is_held,
@@ -165,11 +177,11 @@ def status(
         )
     if not is_own and (hidden := why_no_scores(page.round, None if entry.is_baseline else number)):
         console.print(hidden)
-    console.print(_where_logs_are(number, page.round))
+    console.print(escape(_where_logs_are(number, page.round, home)), soft_wrap=True)
 
 
-def _where_logs_are(number: int, board_round: BoardRound) -> str:
+def _where_logs_are(number: int, board_round: BoardRound, home: Path) -> str:
     shown_from = Phase(board_round.rules.get("visibility", {}).get("logs", Phase.OPEN))
     if board_round.phase.has_reached(shown_from):
-        return f"what your solver printed, for your team alone: gradfree logs {number}"
+        return f"what your solver printed, for your team alone: gradfree logs {number}{in_arena(home)}"
     return f"what your solver printed shows, for your team alone, once the round is {shown_from}"

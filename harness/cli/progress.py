@@ -1,5 +1,6 @@
 """Progress of runs: a bar on a terminal, a line per finished run anywhere else."""
 
+import textwrap
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,9 @@ from harness.session.blackbox import Progress as RunProgress
 from harness.store.board import UNOFFICIAL
 
 __all__ = ["RunDisplay", "run_line"]
+
+_NOTE_CHARS = 300
+"""Of what a run failed with; `gradfree logs` has all of it."""
 
 
 class RunDisplay:
@@ -81,7 +85,8 @@ def run_line(title: str, artifact: Artifact) -> str:
     """Say in one line how a run ended."""
     scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
     scored += "" if artifact.is_official else f" ({UNOFFICIAL})"
-    note = f" ({artifact.message.splitlines()[-1]})" if artifact.message else ""
+    said = artifact.message.splitlines()[-1] if artifact.message else ""
+    note = f" ({textwrap.shorten(said, _NOTE_CHARS, placeholder=' …')})" if said else ""
     return (
         f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls, "
         f"{artifact.wall_s:.1f} s{note}"

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
-from harness.cli.output import board_json, console, moment, print_board, print_json
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, in_arena, stores
+from harness.cli.output import board_json, console, counted, moment, print_board, print_json
 from harness.config import load_round
 from harness.records import Status
 from harness.rounds.intake import enter_baselines
@@ -39,8 +39,8 @@ def create(
         create_round(sealed, publisher, config, Phase.DRAFT if is_draft else Phase.OPEN)
     runs = sum(len(task.kshot_seeds) for task in config.task)
     console.print(
-        f"round {config.name} {config.round.version}: {len(config.task)} tasks, {runs} runs per submission, "
-        f"digest {config.digest()[:12]}"
+        f"round {config.name} {config.round.version}: {counted(len(config.task), 'task')}, "
+        f"{counted(runs, 'run')} per submission, digest {config.digest()[:12]}"
     )
 
 
@@ -68,7 +68,7 @@ def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
             sealed.release_hold(run.run_id)
             console.print(escape(f"{submission.name}: {run.task} seed {run.kshot_seed} is queued again"))
         publisher.publish()
-    console.print(f"{len(held)} runs released")
+    console.print(f"{counted(len(held), 'run')} released")
 
 
 @rounds.command("open")
@@ -82,7 +82,8 @@ def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     if not is_tried:
         console.print(
             escape(
-                f"no reference solver has run in it yet, so nobody knows that it works: gradfree round baselines {name}"
+                "no reference solver has run in it yet, so nobody knows that it works: "
+                f"gradfree round baselines {name}{in_arena(home)}"
             )
         )
 
@@ -135,7 +136,8 @@ def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) ->
     for number, names in found.items():
         console.print(f"submission {number}: other {', '.join(names)}")
     console.print(
-        f"{len(found)} submissions are stale; judge the round again: gradfree rejudge stage {escape(name)}"
+        f"{counted(len(found), 'submission')} stale; judge the round again: "
+        + escape(f"gradfree rejudge stage {name}{in_arena(home)}")
         if found
         else "every score was made with the same data, model, code and packages"
     )

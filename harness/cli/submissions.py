@@ -5,15 +5,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, Token, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Number, Token, in_arena, stores
 from harness.cli.output import console, print_json
 from harness.errors import UsageError
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import stored_config
 
 __all__ = ["cancel", "logs", "resubmit"]
-
-Number = Annotated[int, typer.Argument(help="The submission's number.")]
 
 
 def cancel(
@@ -52,7 +50,8 @@ def resubmit(number: Number, token: Token = None, home: Home = DEFAULT_ARENA, as
     if as_json:
         print_json({"submission": new})
     else:
-        console.print(f"submission {new} is queued. Follow it with: gradfree status {new}")
+        followed = escape(f"gradfree status {new}{in_arena(home)}")
+        console.print(f"submission {new} is queued. Follow it with: {followed}", soft_wrap=True)
 
 
 def logs(
@@ -76,6 +75,10 @@ def logs(
         submission = sealed.get_submission(number)
         if not is_organizer:
             sealed.authenticate(submission.team, token)
+        runs = [run for run in submission.runs if task in {None, run.task} and seed in {None, run.kshot_seed}]
+        if not runs:
+            known = ", ".join(f"{run.task} {run.kshot_seed}" for run in submission.runs)
+            raise UsageError(f"submission {number} has no run of that task and seed; it has {known}")
         found = [
             log
             for log in read_logs(sealed, paths, number, is_organizer=is_organizer)
@@ -101,7 +104,11 @@ def logs(
         console.print("no run of it was started, so nothing was printed")
     elif not found:
         console.print(
-            f"nothing yet: a log can be read once its run has ended; how far they are: gradfree status {number}"
+            escape(
+                "nothing yet: a log can be read once its run has ended; how far they are: "
+                f"gradfree status {number}{in_arena(home)}"
+            ),
+            soft_wrap=True,
         )
     for log in found:
         note = f": {log.message}" if log.message else ""

@@ -61,7 +61,9 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
 @team.command("grant")
 def grant(
     name: TeamName,
-    n_submissions: Annotated[int, typer.Argument(min=1, help="Submissions more, today and in all.")],
+    n_submissions: Annotated[
+        int, typer.Argument(min=1, max=1_000_000, help="Submissions more, today and in all.")
+    ],
     round_: Annotated[str, typer.Option("--round", help="A round of this arena.")],
     reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
     home: Home = DEFAULT_ARENA,

@@ -10,7 +10,11 @@ import typer
 
 from harness.cli.held import refuse_held
 from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
-from harness.cli.output import console
+from harness.cli.output import console, counted
+from harness.config import shared_folder
+from harness.errors import UsageError
+from harness.store import SealedStore
+from harness.store.round_names import with_version
 
 __all__ = ["worker"]
 
@@ -46,6 +50,7 @@ def worker(
         RunDisplay() as display,
         intake_running(sealed, publisher, paths),
     ):
+        _refuse_missing_folder(sealed)
         sealed.sweep()
         publisher.publish()
         if mode is SandboxMode.UNSAFE:
@@ -55,8 +60,8 @@ def worker(
             )
         runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
-            console.print(f"{runner.run_until_idle()} runs ended")
-            refuse_held(sealed)
+            console.print(f"{counted(runner.run_until_idle(), 'run')} ended")
+            refuse_held(sealed, home)
             return
         stop = threading.Event()
 
@@ -72,3 +77,20 @@ def worker(
         handle_both(stop_politely)
         console.print("waiting for runs; stop with Ctrl-C")
         runner.run_forever(stop)
+
+
+def _refuse_missing_folder(sealed: SealedStore) -> None:
+    """Else every run that waits would be tried, fail by our fault, and be held.
+
+    Raises:
+        UsageError: a round with waiting runs names the shared folder, and this machine has none there.
+    """
+    if shared_folder().is_dir():
+        return
+    for stored in sealed.list_rounds():
+        name = with_version(stored.facts.name, stored.facts.version)
+        if "@shared/" in stored.facts.rules_json and sealed.has_waiting_runs(name):
+            raise UsageError(
+                f"runs of round {name} wait, whose files are in the shared folder, and {shared_folder()} is none: "
+                "name it with --shared or GRADFREE_SHARED"
+            )

@@ -43,8 +43,9 @@ MAX_NAME_CHARS = 40
 """Longest name of a round or a task."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_NAME_CHARS)]
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0, le=2**31)]
+Bytes = Annotated[int, Field(gt=0, le=2**50)]
+Seconds = Annotated[float, Field(gt=0, le=1e8)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -157,11 +158,11 @@ class LimitsConfig(_Frozen):
     """Wall-clock seconds of the solver in an attempt: between a response sent and the next request, summed."""
     cpu_s: Seconds = 3600.0
     predict_s: Seconds = 300.0
-    memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
-    scratch_bytes: Positive = 64 * 2**20
-    log_bytes: Positive = 2**20
-    state_bytes: Positive = 64 * 2**20
-    submission_bytes: Positive = 64 * 2**10
+    memory_bytes: Annotated[int, Field(ge=2**28, le=2**50)] = 4 * 2**30
+    scratch_bytes: Bytes = 64 * 2**20
+    log_bytes: Bytes = 2**20
+    state_bytes: Bytes = 64 * 2**20
+    submission_bytes: Bytes = 64 * 2**10
     """Unpacked size of a submission: what stops baked-in prompts."""
     max_ensemble: Annotated[int, Field(ge=1, le=16)] = 1
     max_wordings: Annotated[int, Field(ge=0, le=4096)] = 64

@@ -34,6 +34,8 @@ def backup(paths: ArenaPaths, target: Path) -> None:
         raise UsageError(f"no arena at {paths.home}: sealed.db is missing")
     if target.exists():
         raise UsageError(f"{target} exists already; name another file")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{target} cannot be written: there is no folder {target.absolute().parent}")
     # Beside the target, under one name: what a killed backup left, the next one removes.
     staging = target.with_name(f".{target.name}.partial")
     try:

@@ -16,6 +16,7 @@ __all__ = [
     "enter_baselines",
     "is_baseline_name",
     "packaged_baselines",
+    "read_baseline",
     "read_submission_or_baseline",
     "submit",
 ]
@@ -55,6 +56,22 @@ def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submiss
     return read_submission(folder, config.limits.submission_bytes), is_baseline
 
 
+def read_baseline(name: str, config: RoundConfig) -> Submission:
+    """Read a packaged reference solver.
+
+    Raises:
+        UsageError: there is none of that name, or its manifest gives it another one.
+        InvalidSubmission: it does not fit the round's limits.
+    """
+    submission = read_submission(baseline_folder(name), config.limits.submission_bytes)
+    if submission.manifest.name != name:
+        raise UsageError(
+            f"baselines/{name}/solver.toml: name is {submission.manifest.name!r}, expected {name!r}, "
+            "as its folder is called"
+        )
+    return submission
+
+
 def enter_baselines(
     store: SealedStore,
     publisher: Publisher,
@@ -78,7 +95,7 @@ def enter_baselines(
         Name -> (number of its submission, whether it was queued by this call).
 
     Raises:
-        UsageError: there is no reference solver of that name.
+        UsageError: there is no reference solver of that name, or its manifest gives it another one.
         InvalidSubmission: a reference solver does not fit the round's limits.
     """
     entered = {
@@ -88,12 +105,16 @@ def enter_baselines(
     }
     found = {}
     for name in names or packaged_baselines():
-        folder = baseline_folder(name)
-        known = entered.get(read_submission(folder, config.limits.submission_bytes).digest)
+        known = entered.get(read_baseline(name, config).digest)
         found[name] = (
             (known, False)
             if known is not None and not again
-            else (submit(store, publisher, paths, config, folder, BASELINE_TEAM, is_baseline=True), True)
+            else (
+                submit(
+                    store, publisher, paths, config, baseline_folder(name), BASELINE_TEAM, is_baseline=True
+                ),
+                True,
+            )
         )
     return found
 

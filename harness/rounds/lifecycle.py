@@ -16,14 +16,19 @@ def check_round(config: RoundConfig) -> None:
     """Check what a valid round file names: before its name and version are bound to it for ever.
 
     Raises:
-        ConfigError: it has closed already, its name leaves no room for that of its final, a file of the data
-            or the model is not there, or local data cannot be used; every problem at once.
+        ConfigError: it has closed already, its name is that of a final or leaves no room for one, a file of
+            the data or the model is not there, or local data cannot be used; every problem at once.
     """
     problems = missing_sources(config)
     closes = config.round.closes
     if closes is not None and closes <= utc_now():
         problems.insert(0, f"round.closes: {closes.isoformat()} has passed; expected a time to come")
     room = MAX_NAME_CHARS - len(FINAL_SUFFIX)
+    if config.name.endswith(FINAL_SUFFIX):
+        problems.insert(
+            0,
+            f"round.name: {config.name!r} ends with {FINAL_SUFFIX!r}, kept for what `gradfree round final` draws",
+        )
     if len(config.base_name) > room:
         problems.insert(0, f"round.name: {config.name!r} has {len(config.name)} characters, at most {room}")
     if not problems:

@@ -230,14 +230,23 @@ class Arena:
 
 
 def model_folder(source: str) -> str:
-    """Return what to load for `model.source`: a folder, or a hub name."""
+    """Return what to load for `model.source`: a folder, or a hub name.
+
+    Raises:
+        UsageError: it is in the shared folder, and that has no such folder.
+    """
     if source == "toy":
         from harness.toy import WEIGHTS_DIR  # noqa: PLC0415 (only toy rounds need it)
 
         return str(WEIGHTS_DIR)
     scheme, _, location = source.partition(":")
     if scheme == "path" and location.startswith("@shared/"):
-        return str(shared_folder() / location.removeprefix("@shared/"))
+        folder = shared_folder() / location.removeprefix("@shared/")
+        if not folder.is_dir():
+            raise UsageError(
+                f"model folder {folder} does not exist; name the shared folder with --shared or GRADFREE_SHARED"
+            )
+        return str(folder)
     return location
 
 

@@ -134,9 +134,10 @@ def set_phase(session: Session, row: RoundRow, phase: Phase, now: datetime) -> N
             raise UsageError(
                 f"round {row.full_name} is {present}; close it first: gradfree round close {row.full_name}"
             )
-        following = ", ".join(sorted(_MAY_FOLLOW[present])) or "nothing"
+        following = " or ".join(sorted(_MAY_FOLLOW[present]))
         raise UsageError(
-            f"round {row.full_name} is {present}; from there it can become {following}, not {phase}"
+            f"round {row.full_name} is {present}; "
+            + (f"from there it can become {following}, not {phase}" if following else "that is for ever")
         )
     if phase is Phase.OPEN:
         _refuse_drawn(session, row)

@@ -161,6 +161,8 @@ def cancel_submission(session: Session, row: SubmissionRow, reason: str, now: da
                 attempt.void_reason = CANCELLED
         run.status = Status.CANCELLED
         run.verdict = Verdict.ABORTED
+        is_metered = any(attempt.metered_at is not None for attempt in run.attempts)
+        run.message = f"{CANCELLED} after its first query, so it counts" if is_metered else CANCELLED
         run.is_held = False
         run.hold_reason = ""
         run.worker = None

@@ -203,9 +203,14 @@ def refuse_unless_open(round_row: RoundRow, now: datetime) -> None:
     phase = phase_at(round_row.phase, round_row.opens, round_row.closes, now)
     if phase not in {Phase.OPEN, Phase.FROZEN}:
         opens, closes = round_row.opens, round_row.closes
+        if opens is not None and now < opens:
+            why = f"it opens at {opens.isoformat()}"
+        elif closes is not None and now >= closes:
+            why = f"it closed at {closes.isoformat()}"
+        else:
+            why = f"its organizer opens it: gradfree round open {round_row.full_name}"
         raise UsageError(
-            f"round {round_row.name!r} is not open ({phase}): it opens {opens.isoformat() if opens else 'at once'} "
-            f"and closes {closes.isoformat() if closes else 'never'}; it is {now.isoformat(timespec='seconds')}"
+            f"round {round_row.full_name} is not open ({phase}): {why}; it is {now.isoformat(timespec='seconds')}"
         )
 
 

@@ -142,6 +142,8 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
         options["features"] = Features({name: Value("string") for name in column_names})
     try:
         return list(load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train", **options))
+    except StopIteration as error:  # what it raises for a file with nothing in it
+        raise DataError(f"{path}: no rows") from error
     except (OSError, ValueError, DatasetsError) as error:
         # Its own message says only that something went wrong; the cause says what.
         raise DataError(

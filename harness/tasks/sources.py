@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from harness.config import RoundConfig, TaskConfig, shared_folder
+from harness.toy import PLACEHOLDER_IDS
 from harness.toy.tasks import TASKS
 
 __all__ = ["expand", "missing_sources"]
@@ -20,6 +21,9 @@ def missing_sources(config: RoundConfig) -> list[str]:
     scheme, _, location = config.model.source.partition(":")
     if scheme == "path" and not expand(location).is_dir():
         problems.append(f"model.source: no folder {expand(location)}{_hint(location)}")
+    n_tokens, most = config.model.n_prompt_tokens, len(PLACEHOLDER_IDS)
+    if config.model.source == "toy" and n_tokens > most:
+        problems.append(f"model.n_prompt_tokens: got {n_tokens}; the toy model has at most {most}")
     for number, task in enumerate(config.task):
         if task.data == "toy" and task.name not in TASKS:
             problems.append(

@@ -1,5 +1,6 @@
 """The pages say what the code does: commands, options, make targets and files exist."""
 
+import json
 import re
 
 import pytest
@@ -79,3 +80,20 @@ def test_every_round_key_is_explained_on_the_page_of_round_files(repository):
             keys = TaskConfig.model_fields
         for key in keys or ():
             assert f"`{key}`" in text, f"harness/config/README.md does not explain [{section}] {key}"
+
+
+def test_the_round_on_the_page_of_round_files_can_be_created(repository, tmp_path):
+    from harness.config import load_round
+    from harness.rounds.lifecycle import check_round
+    from harness.toy.grammar import task_rows
+
+    page = (repository / "harness/config/README.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(block)
+    (tmp_path / "mood").mkdir()
+    for split in ("pool", "test"):
+        rows = [
+            json.dumps({"text": row["sentence"], "label": row["label"]}) for row in task_rows("sst2", split)
+        ]
+        (tmp_path / "mood" / f"{split}.jsonl").write_text("\n".join(rows))
+    check_round(load_round(str(tmp_path / "mine.toml")))

@@ -1,6 +1,7 @@
 """What the command line shows of the stores, and what it lets into them."""
 
 import json
+import sqlite3
 import zipfile
 
 import pytest
@@ -224,6 +225,57 @@ def test_the_title_of_a_round_is_no_markup(home, mini):
     assert "Spring [/closed]" in run("round", "show", "mini", "--home", home)
 
 
+@pytest.mark.parametrize("command", ["status", "logs", "cancel", "resubmit", "replay"])
+def test_no_number_is_too_large_to_be_refused_in_words(home, mini, command):
+    run("round", "create", mini, "--home", home)
+    done = CliRunner().invoke(app, [command, "9" * 20, "--home", str(home)])
+    assert done.exit_code == 2
+    assert "not in the range" in " ".join(done.output.replace("│", " ").split())
+
+
+def test_a_cancelled_run_says_whether_it_counts(home, mini):
+    run("round", "create", mini, "--home", home)
+    with SealedStore.open(ArenaPaths(home)) as sealed, Publisher.open(ArenaPaths(home), sealed) as publisher:
+        sealed.ensure_team("Lynx")
+        number = sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
+        claim = sealed.claim_run("w", 60)
+        sealed.note_metered(sealed.start_attempt(claim))
+        publisher.publish()
+        publisher.report(claim, 17, None)
+        said = run("status", number, "--home", home)
+        assert f"{claim.task} seed 8: running, score -, 17 of 40 calls" in said
+        assert f"gradfree logs {number} --home {home}" in said
+        run("cancel", number, "--home", home)
+    said = run("status", number, "--home", home)
+    assert said.count("cancelled after its first query, so it counts") == 1
+    assert said.count("0 of 40 calls  cancelled\n") == 1
+
+
+def test_logs_of_a_run_that_there_is_not_name_those_there_are(home, mini):
+    run("round", "create", mini, "--home", home)
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        sealed.ensure_team("Lynx")
+        number = sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
+    run("logs", number, "--task", "nope", "--home", home, fails="it has sst2 8, snli 8")
+
+
+def test_a_worker_without_the_shared_folder_holds_nothing(home, mini, tmp_path, monkeypatch):
+    run("round", "create", mini, "--home", home)
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        sealed.ensure_team("Lynx")
+        sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
+    with sqlite3.connect(home / "sealed.db") as database:
+        database.execute(
+            "UPDATE rounds SET rules_json = replace(rules_json, '\"toy\"', '\"path:@shared/m\"')"
+        )
+    monkeypatch.setenv("GRADFREE_SHARED", str(tmp_path / "nowhere"))
+    worker = ("worker", "--until-idle", "--unsafe-no-sandbox", "--home", home)
+    run(*worker, fails="name it with --shared or GRADFREE_SHARED")
+    with SealedStore.open(ArenaPaths(home)) as sealed:
+        (submission,) = sealed.list_submissions()
+        assert not any(run_.is_held or run_.n_attempts for run_ in submission.runs)
+
+
 def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):
     run("round", "create", mini, "--home", home)
     with SealedStore.open(ArenaPaths(home)) as sealed:
@@ -238,9 +290,9 @@ def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):
             sealed.apply_rejudge("mini")
         done = CliRunner().invoke(app, ["worker", "--until-idle", "--unsafe-no-sandbox", "--home", str(home)])
         assert done.exit_code == 3
-        assert "1 runs are on hold" in done.output
+        assert "1 run on hold" in done.output
         assert "gradfree round release mini@1.0" in done.output
-        assert "1 runs released" in run("round", "release", "mini", "--home", home)
+        assert "1 run released" in run("round", "release", "mini", "--home", home)
         finish_all(sealed)
         sealed.apply_rejudge("mini")
 

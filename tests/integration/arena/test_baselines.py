@@ -66,14 +66,15 @@ def test_run_that_only_our_faults_kept_from_a_result_says_so_and_exits_with_thre
     mini_round.write_text(mini_round.read_text().replace('source = "toy"', f'source = "path:{model}"'))
     done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", expect=3)
     assert "sst2 8: queued" in done.stdout
-    assert "1 runs are on hold after faults of ours" in done.stderr
+    assert "1 run on hold after faults of ours" in done.stderr
     assert "gradfree round release mini@1.0" in done.stderr
 
 
 def test_run_of_a_part_needs_an_arena_of_its_own(cli, mini_round):
     cli.run("baselines", "run", "--round", mini_round, "--only", "manual")
     done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", "--calls", 7, expect=2)
-    assert "mini" in done.stderr
+    assert "--calls make other rules than those that mini@1.0 has" in done.stderr
+    assert "give them an arena of their own: --home" in done.stderr
     other = cli.folder / "other"
     (row,) = cli.json(
         "baselines", "run", "--round", mini_round, "--only", "calibrated", "--calls", 7, "--home", other

@@ -156,7 +156,7 @@ def test_round_create_looks_into_local_data(cli, mini_round, tmp_path):
         assert problem in " ".join(done.stderr.split())
         assert not cli.home.exists()
     mini_round.write_text(files)
-    assert "1 tasks, 1 runs per submission" in cli.run("round", "create", mini_round).stdout
+    assert "1 task, 1 run per submission" in cli.run("round", "create", mini_round).stdout
 
 
 def test_an_arena_made_by_mistake_is_told(cli):

@@ -98,7 +98,7 @@ def test_two_faults_of_ours_hold_the_run_and_release_queues_it_again(cli, arena_
     (run,) = sealed.get_submission(number).runs
     assert (run.is_held, run.calls, run.verdict) == (True, 0, None)
     monkeypatch.setattr(worker, "_execute", execute)
-    assert "1 runs released" in cli.run("round", "release", "mini").stdout
+    assert "1 run released" in cli.run("round", "release", "mini").stdout
     assert worker.run_until_idle() == 1
     assert sealed.get_submission(number).verdict is Verdict.OK
 

@@ -196,3 +196,19 @@ def test_what_no_arena_could_keep_is_refused(write, text, message):
     with pytest.raises(ConfigError) as caught:
         load_round(write(text))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "section"),
+    [
+        ("budget_calls", "task"),
+        ("max_submissions", "round"),
+        ("memory_bytes", "limits"),
+        ("scratch_bytes", "limits"),
+    ],
+)
+def test_numbers_that_no_database_or_process_could_hold_are_refused(write, key, section):
+    text = GOOD + "[limits]\n"
+    header = "[[task]]" if section == "task" else f"[{section}]"
+    with pytest.raises(ConfigError, match=f"{key}: got 99999999999999999999"):
+        load_round(write(text.replace(header, f"{header}\n{key} = 99999999999999999999", 1)))

@@ -229,3 +229,12 @@ def test_a_round_for_a_gpu_is_checked_without_one(tmp_path):
     lacking = config.model.model_copy(update={"source": f"path:{tmp_path}"})
     with pytest.raises(ConfigError, match=str(tmp_path)):
         check_round(config.model_copy(update={"task": (task,), "model": lacking}))
+
+
+def test_no_round_is_made_under_the_name_of_a_final():
+    config = load_round("toy")
+    named = config.model_copy(update={"round": config.round.model_copy(update={"name": "toy-final"})})
+    with pytest.raises(
+        ConfigError, match="'toy-final' ends with '-final', kept for what `gradfree round final` draws"
+    ):
+        check_round(named)

@@ -256,3 +256,15 @@ def test_kshot_labels_may_look_like_numbers_or_truth_values(tmp_path, files_task
     ready = {"kshot_data": f"files:{tmp_path}/{{seed}}-{{split}}.tsv", "kshot_labels": tuple(texts)}
     data = load_task_data(task.model_copy(update=ready | {"kshot_seeds": (8,)}))
     assert data.kshot[8][0].labels.tolist() == [0, 1] * task.k_shot
+
+
+def test_a_file_with_nothing_in_it_is_named(tmp_path):
+    (tmp_path / "pool.jsonl").write_text("")
+    (tmp_path / "test.jsonl").write_text("")
+    task = (
+        load_round("toy")
+        .task[0]
+        .model_copy(update={"data": f"files:{tmp_path}", "pool": "pool.jsonl", "test": "test.jsonl"})
+    )
+    with pytest.raises(DataError, match=r"test\.jsonl: no rows"):
+        load_task_data(task)
