@@ -230,7 +230,7 @@ def test_no_number_is_too_large_to_be_refused_in_words(home, mini, command):
     run("round", "create", mini, "--home", home)
     done = CliRunner().invoke(app, [command, "9" * 20, "--home", str(home)])
     assert done.exit_code == 2
-    assert "not in the range" in " ".join(done.output.replace("│", " ").split())
+    assert "9223372036854775807" in done.output  # in the words of Typer
 
 
 def test_a_cancelled_run_says_whether_it_counts(home, mini):
