@@ -117,7 +117,7 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
     """Load one local file; `column_names` for files without a header."""
     from datasets import Features, Value, load_dataset  # noqa: PLC0415 (seconds to import)
     from datasets.exceptions import DatasetsError  # noqa: PLC0415
-    from datasets.utils.logging import disable_progress_bar  # noqa: PLC0415
+    from datasets.utils.logging import CRITICAL, disable_progress_bar, set_verbosity  # noqa: PLC0415
 
     if not path.is_file():
         is_shared = path.is_relative_to(shared_folder())
@@ -130,6 +130,7 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
     if path.suffix not in _FORMATS:
         raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
     disable_progress_bar()
+    set_verbosity(CRITICAL)  # what is wrong with a file is said below, once
     options: dict[str, Any] = {}
     if path.suffix in {".csv", ".tsv"}:
         options["keep_default_na"] = False

@@ -19,7 +19,16 @@ def missing_sources(config: RoundConfig) -> list[str]:
     """Return one line per local file, folder or toy task that is not there; what the hub holds is not asked."""
     problems = []
     scheme, _, location = config.model.source.partition(":")
-    if scheme == "path" and not expand(location).is_dir():
+    is_shared_missing = not shared_folder().is_dir()
+    named = [location, *(written for task in config.task for _, written, _ in _files(task))]
+    if is_shared_missing and any(map(_is_shared, named)):
+        # Once: everything in it is missing too.
+        problems.append(f"@shared: no folder {shared_folder()}; name it with --shared or GRADFREE_SHARED")
+    if (
+        scheme == "path"
+        and not (is_shared_missing and _is_shared(location))
+        and not expand(location).is_dir()
+    ):
         problems.append(f"model.source: no folder {expand(location)}{_hint(location)}")
     n_tokens, most = config.model.n_prompt_tokens, len(PLACEHOLDER_IDS)
     if config.model.source == "toy" and n_tokens > most:
@@ -32,15 +41,17 @@ def missing_sources(config: RoundConfig) -> list[str]:
         problems += [
             f"task[{number}].{key}: no file {path}{_hint(location)}"
             for key, location, path in _files(task)
-            if not path.is_file()
+            if not (is_shared_missing and _is_shared(location)) and not path.is_file()
         ]
     return problems
 
 
+def _is_shared(location: str) -> bool:
+    return location.startswith("@shared")
+
+
 def _hint(location: str) -> str:
-    return (
-        "; name the shared folder with --shared or GRADFREE_SHARED" if location.startswith("@shared") else ""
-    )
+    return "; name the shared folder with --shared or GRADFREE_SHARED" if _is_shared(location) else ""
 
 
 def _files(task: TaskConfig) -> list[tuple[str, str, Path]]:

@@ -9,6 +9,7 @@ from harness.config import load_round
 from harness.errors import DataError
 from harness.session.arena import Arena
 from harness.tasks import draw_kshot, load_task_data, public_rows
+from harness.tasks.sources import missing_sources
 from harness.tasks.split import stratified_rows
 
 
@@ -268,3 +269,20 @@ def test_a_file_with_nothing_in_it_is_named(tmp_path):
     )
     with pytest.raises(DataError, match=r"test\.jsonl: no rows"):
         load_task_data(task)
+
+
+def test_a_shared_folder_that_is_not_there_is_said_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADFREE_SHARED", str(tmp_path / "nowhere"))
+    assert missing_sources(load_round("minilm")) == [
+        f"@shared: no folder {tmp_path / 'nowhere'}; name it with --shared or GRADFREE_SHARED"
+    ]
+    monkeypatch.setenv("GRADFREE_SHARED", str(tmp_path))
+    assert f"task[0].test: no file {tmp_path}/data/tasks/sst2/test.jsonl" in "\n".join(
+        missing_sources(load_round("minilm"))
+    )
+
+
+def test_more_prompt_tokens_than_the_toy_has_are_refused():
+    config = load_round("toy")
+    larger = config.model_copy(update={"model": config.model.model_copy(update={"n_prompt_tokens": 11})})
+    assert missing_sources(larger) == ["model.n_prompt_tokens: got 11; the toy model has at most 10"]
