@@ -1,4 +1,4 @@
-"""Whole runs of BBTv2 in bf16 beside the same in fp32: `make bf16-scores`.
+"""Whole runs of BBTv2 in bf16 beside the same in fp32: `make bench-scores`.
 
 A search amplifies differences: once one candidate in a population ranks otherwise, two runs go
 different ways, and what they reach differs as two seeds do. So scores are compared as distributions:
@@ -7,7 +7,7 @@ and over all pairs its mean with a 95 % t interval. Scores are on all test rows.
 
 Prints one JSON line per pair and one at the end. Needs the minilm round's model and data.
 
-    python tests/bench/bf16_scores.py [--task sst2] [--calls 1000] [--threads 1]
+    python tests/bench/bench_scores.py [--task sst2] [--calls 1000] [--threads 1]
 """
 
 import argparse
