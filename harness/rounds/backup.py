@@ -79,7 +79,7 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such file")
-    if paths.home.exists() and not (paths.home.is_dir() and not any(paths.home.iterdir())):
+    if paths.home.exists() and (not paths.home.is_dir() or any(paths.home.iterdir())):
         raise UsageError(f"{paths.home} is a file, or not empty; restore into a new folder: --home FOLDER")
     try:
         paths.home.parent.mkdir(parents=True, exist_ok=True)

@@ -153,16 +153,16 @@ def cancel_submission(session: Session, row: SubmissionRow, reason: str, now: da
     for run in row.runs:
         if run.status in TERMINAL:
             continue
+        run.message = CANCELLED
         for attempt in run.attempts:
             if attempt.ended_at is None:
                 if attempt.metered_at is not None:
                     charge(session, row, now)
+                    run.message = f"{CANCELLED} after its first query, so it counts"
                 attempt.ended_at = now
                 attempt.void_reason = CANCELLED
         run.status = Status.CANCELLED
         run.verdict = Verdict.ABORTED
-        is_metered = any(attempt.metered_at is not None for attempt in run.attempts)
-        run.message = f"{CANCELLED} after its first query, so it counts" if is_metered else CANCELLED
         run.is_held = False
         run.hold_reason = ""
         run.worker = None
