@@ -311,5 +311,5 @@ def test_phases_follow_one_another_and_publication_is_for_ever(arena):
         sealed.set_phase("toy", Phase.PUBLISHED)
     sealed.cancel_submission(number)
     sealed.set_phase("toy", Phase.PUBLISHED)
-    with pytest.raises(UsageError, match="can become nothing"):
+    with pytest.raises(UsageError, match="that is for ever"):
         sealed.set_phase("toy", Phase.OPEN)
