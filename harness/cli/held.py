@@ -7,10 +7,11 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import in_arena
-from harness.cli.output import counted, errors
+from harness.cli.output import errors
 from harness.errors import InfrastructureError
 from harness.store import SealedStore
 from harness.store.round_names import with_version
+from leaderboard.wording import counted
 
 __all__ = ["refuse_held"]
 

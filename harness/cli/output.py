@@ -18,7 +18,6 @@ from leaderboard.wording import hidden_scores
 __all__ = [
     "board_json",
     "console",
-    "counted",
     "errors",
     "moment",
     "print_board",
@@ -51,11 +50,6 @@ def moment(value: datetime) -> str:
     """Say a time as everybody reads it, and as the clock on this wall does."""
     here = value.astimezone()
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({here:%Y-%m-%d %H:%M} here, {here:%z})"
-
-
-def counted(number: int, noun: str) -> str:
-    """Say how many: "1 run", "2 runs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def board_json(board: Board) -> dict[str, Any]:

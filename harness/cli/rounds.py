@@ -7,13 +7,14 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, in_arena, stores
-from harness.cli.output import board_json, console, counted, moment, print_board, print_json
+from harness.cli.output import board_json, console, moment, print_board, print_json
 from harness.config import load_round
 from harness.records import Status
 from harness.rounds.intake import enter_baselines
 from harness.rounds.lifecycle import check_round, create_round, stored_config
 from harness.store import ArenaPaths, Phase, PublicStore
 from harness.store.writer import utc_now
+from leaderboard.wording import counted
 
 __all__ = ["rounds"]
 

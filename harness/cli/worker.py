@@ -10,11 +10,12 @@ import typer
 
 from harness.cli.held import refuse_held
 from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
-from harness.cli.output import console, counted
+from harness.cli.output import console
 from harness.config import shared_folder
 from harness.errors import UsageError
 from harness.store import SealedStore
 from harness.store.round_names import with_version
+from leaderboard.wording import counted
 
 __all__ = ["worker"]
 

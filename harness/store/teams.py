@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 MAX_NAME = 100
+"""Characters of a team's name."""
 
 BASELINE_TEAM = "reference"
 """Who enters the reference methods."""
-"""Characters of a team's name."""
 
 
 def ensure_team(session: Session, name: str, now: datetime, *, is_baseline_owner: bool) -> TeamRow:

@@ -83,8 +83,8 @@ def _round_page(store: OrganizerStore, request: Request) -> str:
     for each in rounds:
         full_name = with_version(each.name, each.version)
         named[full_name if each.name in named else each.name] = each
-    found = named.get(name) or next(
-        (each for each in rounds if with_version(each.name, each.version) == name), None
+    found = next(
+        (each for each in rounds if name in {each.name, with_version(each.name, each.version)}), None
     )
     if found is None:
         raise UsageError(f"no round {name}; rounds: {', '.join(named)}")
