@@ -32,7 +32,8 @@ baselines = typer.Typer(help="Run the reference solvers and compare them.", no_a
 
 @baselines.command("list")
 def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
-    """List the reference solvers with their parameters in a round."""
+    """List the reference solvers with their parameters in a round, and the gradient references."""
+    from harness.references import GRADIENT_LABEL, load_reference, packaged_references
     from harness.session.attempt import solver_params
 
     config = load_round(round_)
@@ -40,12 +41,16 @@ def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
     for name in packaged_baselines():
         submission = read_baseline(name, config)
         params = solver_params(config, submission, is_baseline=True)
-        found.append((name, submission.manifest.description, params))
+        found.append((name, submission.manifest.description, "solver", params))
+    for name in packaged_references():
+        method = load_reference(name)
+        found.append((name, method.description, GRADIENT_LABEL, method.params))
     if as_json:
-        print_json([dict(zip(("name", "description", "params"), item, strict=True)) for item in found])
+        print_json([dict(zip(("name", "description", "kind", "params"), item, strict=True)) for item in found])
         return
-    for name, description, params in found:
-        console.print(escape(f"{name}: {description}"), soft_wrap=True)
+    for name, description, kind, params in found:
+        note = "" if kind == "solver" else f" ({kind})"
+        console.print(escape(f"{name}: {description}{note}"), soft_wrap=True)
         if params:
             listed = ", ".join(f"{key} = {value}" for key, value in params.items())
             console.print(f"  {escape(listed)}", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ WORDS = ("bad", "great")
 
 
 class LocalBlackBox:
-    """Counts calls and keeps every (layer, base, values, response) that a solver caused."""
+    """Counts calls and keeps every query that a solver sent, with its response."""
 
     def __init__(self, backbone, task, *, n_prompt_tokens, max_calls):
         self.backbone = backbone
@@ -69,7 +69,15 @@ class LocalBlackBox:
             outputs=tuple(outputs),
         )
         self.asked.append(
-            {"values": values, "layer": layer, "base": held, "split": split, "response": response}
+            {
+                "values": np.array(values),
+                "layer": layer,
+                "base": held,
+                "split": split,
+                "wording": None if wording is None else wording.id,
+                "outputs": tuple(outputs),
+                "response": response,
+            }
         )
         return response
 

@@ -82,18 +82,36 @@ def test_every_check_has_a_control():
     assert {check.__name__ for check in CHECKS} == {*BROKEN, "keeps_its_files_within_the_limits"}
 
 
-SPENDS = "model.checkpoint(zeros(model))\nfor _ in range({n}): model.query(zeros(model).prompts)\nreturn zeros(model)"
+# Two checkpoints that score differently from each other and from zeros, then the whole budget.
+SPENDS = """
+first = zeros(model)
+for seed in (1, 2):
+    prompts = np.random.default_rng(seed).standard_normal(first.prompts.shape).astype(np.float32)
+    model.checkpoint(Solution(prompts))
+for _ in range({n}): model.query(first.prompts)
+return Solution(prompts)
+"""
+HANDS_IN = """
+shape = zeros(model).prompts.shape
+return Solution({scale} * np.random.default_rng({seed}).standard_normal(shape).astype(np.float32))
+"""
 
 
 @pytest.mark.parametrize("n", ["model.calls_left", "model.calls_left + 1"])
-def test_budget_spent_early_or_one_call_late_is_scored(n, tmp_path):
-    artifact = write(tmp_path / "spender", SPENDS.format(n=n)).attempt("sst2", budget_calls=20)
+def test_budget_spent_early_or_one_call_late_is_scored_on_the_last_checkpoint(n, tmp_path):
+    def attempt(name, lines):
+        return write(tmp_path / name, lines).attempt("sst2", budget_calls=20)
+
+    artifact = attempt("spender", SPENDS.format(n=n))
     assert artifact.verdict is Verdict.OK
     assert artifact.usage.calls == 20
-    assert artifact.scores is not None
     assert artifact.is_flagged == ("+ 1" in n)
-    manual = write(tmp_path / "manual", "return zeros(model)").attempt("sst2", budget_calls=20)
-    assert artifact.scores == manual.scores
+    zeros, first, last = (
+        attempt(f"handed-in-{number}", HANDS_IN.format(scale=scale, seed=seed)).scores
+        for number, (scale, seed) in enumerate([(0, 1), (1, 1), (1, 2)])
+    )
+    assert artifact.scores == last
+    assert last not in (zeros, first)
 
 
 def test_command_prints_a_line_per_promise_and_fails_for_a_broken_solver(tmp_path, capsys):

@@ -1,6 +1,11 @@
 """`gradfree baselines`, as an organizer types it."""
 
+import shutil
+from importlib.resources import files
+
 import pytest
+
+from harness.rounds.intake import packaged_baselines
 
 
 def test_list_names_every_reference_solver_with_its_parameters(cli):
@@ -9,18 +14,41 @@ def test_list_names_every_reference_solver_with_its_parameters(cli):
     # The toy's settings, not RoBERTa-large's.
     assert found["bbtv2"]["params"]["intrinsic_dim"] == 50
     assert found["ajo"]["params"]["intrinsic_dim"] == 50
+    assert found["bbtv2"]["kind"] == "solver"
+    assert found["lpt"]["kind"] == "gradient reference, not ranked"
+    assert found["lpt"]["params"]["generator"] == "appg"
     assert "intrinsic_dim = 50" in cli.run("baselines", "list").stdout
+
+
+def test_a_new_baseline_is_a_folder_and_nothing_else(cli, mini_round):
+    packaged = shutil.copytree(str(files("baselines")), cli.folder / "baselines")
+    for name, manifest, copied in (
+        ("mine", "solver.toml", "manual"),
+        ("mine_tuned", "reference.toml", "bitfit"),
+    ):
+        shutil.copytree(packaged / copied, packaged / name)
+        text = (packaged / name / manifest).read_text()
+        (packaged / name / manifest).write_text(text.replace(f'name = "{copied}"', f'name = "{name}"'))
+    where = {"PYTHONPATH": str(cli.folder)}
+    listed = {item["name"] for item in cli.json("baselines", "list", **where)}
+    assert {"mine", "mine_tuned"} <= listed
+    (row,) = cli.json("baselines", "run", "--round", mini_round, "--only", "mine", **where)
+    assert (row["name"], row["failures"]) == ("mine", [])
+    pytest.importorskip("peft", reason="the extra 'references' is not installed")
+    options = ("--round", mini_round, "--only", "mine_tuned", "--steps", 2)
+    (row,) = cli.json("baselines", "references", *options, **where)
+    assert row["name"] == "mine_tuned"
 
 
 def test_each_version_of_a_round_has_its_own_entries(cli, mini_round):
     cli.run("round", "create", mini_round)
     first = cli.run("round", "baselines", "mini").stdout
-    assert first.count("is queued") == len(first.splitlines()) == 10
+    assert first.count("is queued") == len(first.splitlines()) == len(packaged_baselines())
     mini_round.write_text(mini_round.read_text().replace('"1.0"', '"1.1"'))
     cli.run("round", "create", mini_round)
     again = first.replace("is queued", "is in the round already")
     assert cli.run("round", "baselines", "mini@1.0").stdout == again
-    assert cli.run("round", "baselines", "mini").stdout.count("is queued") == 10
+    assert cli.run("round", "baselines", "mini").stdout.count("is queued") == len(packaged_baselines())
     assert cli.run("round", "baselines", "mini@1.0").stdout == again
 
 

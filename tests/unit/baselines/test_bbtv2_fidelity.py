@@ -6,6 +6,7 @@ Nothing of the solver, of the engine's fast path or of `harness.api.losses` is u
 import cma
 import numpy as np
 import pytest
+from equations import clipped_std, layer_inputs, loss_by_hand, normal_projections
 from local_blackbox import LocalBlackBox, make_task
 
 from harness.engine.reference import evaluate_reference
@@ -19,41 +20,6 @@ SETTINGS = {
     "alpha": ALPHA,
     "eval_every": 1000,
 }
-
-
-def loss_by_hand(name, logits, labels):
-    """METHODS' three losses for one candidate, row by row."""
-    total = 0.0
-    for row, label in zip(logits.astype(float), labels, strict=True):
-        others = [score for k, score in enumerate(row) if k != label]
-        if name == "ce":
-            total -= np.log(np.exp(row[label]) / np.exp(row).sum())
-        elif name == "hinge":
-            total += sum(max(0.0, score - row[label] + 2.0) for score in others)
-        else:
-            total -= float(all(row[label] > score for score in others))
-    return total / len(labels)
-
-
-def clipped_std(values):
-    for _ in range(5):
-        mean, std = values.mean(), values.std()
-        values = np.minimum(np.maximum(values, mean - 3 * std), mean + 3 * std)
-    return values.std()
-
-
-def layer_inputs(backbone, encoded, n_layers):
-    """Real tokens' states before each layer, from transformers' own `hidden_states`."""
-    import torch
-
-    inputs = [[] for _ in range(n_layers)]
-    for row in range(len(encoded)):
-        ids = torch.tensor(encoded.example_ids(row))[None]
-        with torch.no_grad():
-            states = backbone.model(input_ids=ids, output_hidden_states=True).hidden_states
-        for layer in range(n_layers):
-            inputs[layer].append(states[layer][0].numpy().astype(np.float64))
-    return [np.concatenate(states) for states in inputs]
 
 
 @pytest.fixture
@@ -70,16 +36,8 @@ def test_first_two_rounds_follow_the_equations(load, box, loss):
 
     labels, size = box.task.train.labels, box.info.hidden_size
     encoded = box.encoded("train")
-    embeddings = box.backbone.model.get_input_embeddings().weight.detach().numpy().astype(np.float64)
-    stds = [embeddings.std()]
-    stds += [clipped_std(states) for states in layer_inputs(box.backbone, encoded, 3)[1:]]
-    draw = np.random.default_rng(box.task.solver_seed)
     sigmas = [SIGMA_FIRST, SIGMA_REST, SIGMA_REST]
-    projections = [
-        draw.standard_normal((M * size, D_INTRINSIC), dtype=np.float32)
-        * (ALPHA * std / (np.sqrt(D_INTRINSIC) * sigma))
-        for std, sigma in zip(stds, sigmas, strict=True)
-    ]
+    projections = normal_projections(box, encoded, D_INTRINSIC, ALPHA, sigmas)
     searches = [
         cma.CMAEvolutionStrategy(
             np.zeros(D_INTRINSIC),
