@@ -46,7 +46,9 @@ def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
         method = load_reference(name)
         found.append((name, method.description, GRADIENT_LABEL, method.params))
     if as_json:
-        print_json([dict(zip(("name", "description", "kind", "params"), item, strict=True)) for item in found])
+        print_json(
+            [dict(zip(("name", "description", "kind", "params"), item, strict=True)) for item in found]
+        )
         return
     for name, description, kind, params in found:
         note = "" if kind == "solver" else f" ({kind})"

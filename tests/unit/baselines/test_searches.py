@@ -177,11 +177,19 @@ class WordBox:
 
 
 def test_label_words_are_those_that_speak_for_their_class(load, box):
-    texts = [(" ".join(["fine", "lovely", "poor", "dull", "neutral", "twin"]),)] * 8
+    texts = [("fine lovely poor dull neutral twin",)] * 8
     task = make_task(texts)
     is_great = task.train.labels == 1
     # Mean log probability on the class's rows less that on the others: twice these.
-    gains = {"bad": -1.0, "great": 1.0, "fine": 2.0, "lovely": 3.0, "poor": -2.0, "dull": -0.5, "neutral": 0.0}
+    gains = {
+        "bad": -1.0,
+        "great": 1.0,
+        "fine": 2.0,
+        "lovely": 3.0,
+        "poor": -2.0,
+        "dull": -0.5,
+        "neutral": 0.0,
+    }
 
     def logits_of(word):
         gain = gains["lovely" if word == "twin" else word]  # of one token with another word
