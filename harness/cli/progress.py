@@ -12,6 +12,7 @@ from harness.rounds.worker import RunEvent
 from harness.session.artifact import Artifact
 from harness.session.blackbox import Progress as RunProgress
 from harness.store.board import UNOFFICIAL
+from leaderboard.wording import counted
 
 __all__ = ["RunDisplay", "run_line"]
 
@@ -85,9 +86,11 @@ def run_line(title: str, artifact: Artifact) -> str:
     """Say in one line how a run ended."""
     scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
     scored += "" if artifact.is_official else f" ({UNOFFICIAL})"
+    n_invalid = artifact.usage.invalid_queries
+    malformed = f", {counted(n_invalid, 'malformed request')}" if n_invalid else ""
     said = artifact.message.splitlines()[-1] if artifact.message else ""
     note = f" ({textwrap.shorten(said, _NOTE_CHARS, placeholder=' …')})" if said else ""
     return (
-        f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls, "
-        f"{artifact.wall_s:.1f} s{note}"
+        f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls"
+        f"{malformed}, {artifact.wall_s:.1f} s{note}"
     )

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness.config import RoundConfig
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import InfrastructureError, InvalidSubmission, UsageError
 from harness.records import Status
 from harness.session.submission import Submission, read_submission
 from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, SealedStore
@@ -63,7 +63,11 @@ def read_baseline(name: str, config: RoundConfig) -> Submission:
         UsageError: there is none of that name, or its manifest gives it another one.
         InvalidSubmission: it does not fit the round's limits.
     """
-    submission = read_submission(baseline_folder(name), config.limits.submission_bytes)
+    folder = baseline_folder(name)
+    try:
+        submission = read_submission(folder, config.limits.submission_bytes)
+    except InvalidSubmission as error:
+        raise InvalidSubmission(f"baselines/{name}: {error}") from error
     if submission.manifest.name != name:
         raise UsageError(
             f"baselines/{name}/solver.toml: name is {submission.manifest.name!r}, expected {name!r}, "

@@ -77,6 +77,28 @@ class PredictFailure(StrEnum):
     VIOLATION = "violation"
     FILES = "files"
 
+    @property
+    def explanation(self) -> str:
+        """What the participant should know: a sentence of ours, the same whatever happened there."""
+        return _EXPLANATIONS[self]
+
+
+_EXPLANATIONS = {
+    PredictFailure.NONE: "it ended well",
+    PredictFailure.NO_PREDICT: "the entry class has no predict in a new process; define it in the class itself",
+    PredictFailure.RAISED: (
+        "it raised; it must be a static method predict(response, state), and sees the outputs that "
+        "Solution.outputs names. To see more, call it in solve on a response of dev"
+    ),
+    PredictFailure.BAD_RETURN: "it returned something else than one whole number per row, shape (B,)",
+    PredictFailure.TIME: "it took longer than the round's predict_s",
+    PredictFailure.MEMORY: "it took more than the round's memory_bytes",
+    PredictFailure.PROTOCOL: "it wrote to the harness's channel",
+    PredictFailure.DIED: "its process died",
+    PredictFailure.VIOLATION: "it made a forbidden system call",
+    PredictFailure.FILES: "the files cannot be accepted",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PredictOutcome:

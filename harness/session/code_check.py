@@ -1,4 +1,4 @@
-"""A look at a submission's Python without running it: does it parse, and is the entry class there?
+"""A look at a submission's Python without running it: does it parse, and does the entry class fit its manifest?
 
 For the participant's own machine: what a stranger's file does to the parser stays with the stranger.
 """
@@ -6,13 +6,13 @@ For the participant's own machine: what a stranger's file does to the parser sta
 import ast
 
 from harness.errors import InvalidSubmission
-from harness.session.submission import Submission
+from harness.session.submission import Manifest, Submission
 
 __all__ = ["check_code"]
 
 
 def check_code(submission: Submission) -> None:
-    """Parse every Python file and find the entry class with its `solve`.
+    """Parse every Python file, find the entry class with its `solve`, and compare its parameters with the manifest's.
 
     Raises:
         InvalidSubmission: naming file, line and what to change.
@@ -40,6 +40,8 @@ def check_code(submission: Submission) -> None:
         # What a decorator makes of it only shows when it runs, too.
         if isinstance(solve, ast.FunctionDef) and not solve.decorator_list:
             _check_arguments(name, solve)
+        if not found.decorator_list and not found.keywords:
+            _check_params(found, submission.manifest)
 
 
 def _check_arguments(name: str, solve: ast.FunctionDef) -> None:
@@ -52,6 +54,46 @@ def _check_arguments(name: str, solve: ast.FunctionDef) -> None:
         raise InvalidSubmission(
             f"{name}, line {solve.lineno}: solve has {n_arguments} arguments; expected solve(self, task, model)"
         )
+
+
+def _check_params(entry: ast.ClassDef, manifest: Manifest) -> None:
+    """Refuse parameters that the entry class does not take, and a required one that is nowhere given."""
+    body = ast.Module(entry.body, [])
+    init = _find(body, "__init__")
+    if _find(body, "__new__") or (
+        init is not None and (not isinstance(init, ast.FunctionDef) or init.decorator_list)
+    ):
+        return
+    taken: list[str] = []
+    required: list[str] = []
+    if init is not None:
+        arguments = init.args
+        if arguments.kwarg is not None:
+            return
+        named = arguments.args[1:] if not arguments.posonlyargs else arguments.args
+        taken = [argument.arg for argument in (*named, *arguments.kwonlyargs)]
+        required = taken[: max(0, len(named) - len(arguments.defaults))]
+        required += [
+            argument.arg
+            for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if default is None
+        ]
+    tables = {"[params]": manifest.params} | {
+        f"[rounds.{name}]": params for name, params in manifest.rounds.items()
+    }
+    for title, params in tables.items():
+        for key in params:
+            if key not in taken:
+                raise InvalidSubmission(
+                    f"solver.toml: {title}: {key!r} is no parameter of class {entry.name}; "
+                    + (f"it takes {', '.join(taken)}" if taken else "it takes none")
+                )
+    given = {key for params in tables.values() for key in params}
+    for key in required:
+        if key not in given:
+            raise InvalidSubmission(
+                f"solver.toml: [params]: {key!r} is missing, which class {entry.name} requires"
+            )
 
 
 def _parse(name: str, content: bytes) -> ast.Module:

@@ -130,7 +130,7 @@ def submitted_prediction(
         responses = [_take(outputs, rows) for rows in batches]
         outcome = run_predict(source, responses, solution.state, policy, mode, stop)
         if outcome.predictions is None:
-            raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}")
+            raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}: {outcome.reason.explanation}")
         return np.concatenate(outcome.predictions)
 
     n_rows = _n_rows(outputs)

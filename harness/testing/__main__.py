@@ -3,25 +3,40 @@
 import sys
 
 from harness.errors import GradfreeError
-from harness.testing import CHECKS, NotConforming, SolverUnderTest
+from harness.testing.checks import CHECKS, NotConforming, keeps_its_files_within_the_limits
+from harness.testing.subject import SolverUnderTest
 
 __all__ = ["main"]
+
+_USAGE = "usage: python -m harness.testing PATH"
 
 
 def main(arguments: list[str]) -> int:
     """Check the solver at a path and print what was found."""
+    if arguments in (["--help"], ["-h"]):
+        print(
+            f"{_USAGE}\n\nChecks a solver's folder or zip on the toy round: a line per promise of the contract."
+        )
+        return 0
     if len(arguments) != 1:
-        print("usage: python -m harness.testing PATH", file=sys.stderr)
+        print(_USAGE, file=sys.stderr)
         return 2
     solver = SolverUnderTest(arguments[0])
-    broken = 0
+    broken, logs = 0, set()
     for check in CHECKS:
         try:
             check(solver)
-            print(f"ok      {check.__name__}")
+            print(f"ok      {check.__name__}", flush=True)
         except NotConforming as error:
             broken += 1
-            print(f"BROKEN  {check.__name__}: {error}")
+            said, _, log = str(error).partition("\n")
+            print(f"BROKEN  {check.__name__}: {said}", flush=True)
+            if log and log not in logs:  # one fault often breaks several promises
+                print(log, flush=True)
+            logs.add(log)
+            if check is keeps_its_files_within_the_limits:
+                print("The other promises cannot be judged before that.")
+                break
     return 1 if broken else 0
 
 

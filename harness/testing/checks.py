@@ -54,7 +54,7 @@ def ends_well_with_another_prompt_length(solver: SolverUnderTest) -> None:
 
 def stays_within_the_budget(solver: SolverUnderTest) -> None:
     """`solve` ends by itself, before a query is refused for the budget and goes uncaught."""
-    artifact = solver.attempt("sst2")
+    artifact = _judged(solver.attempt("sst2"))
     if artifact.is_flagged or artifact.usage.calls > artifact.budget_calls:
         raise NotConforming(
             f"{artifact.usage.calls} of {artifact.budget_calls} calls, and the end came by the limit: "
@@ -65,37 +65,55 @@ def stays_within_the_budget(solver: SolverUnderTest) -> None:
 def never_sends_a_malformed_query(solver: SolverUnderTest) -> None:
     """No query is refused as malformed."""
     for task in ("sst2", "snli"):
-        n_invalid = solver.attempt(task).usage.invalid_queries
+        n_invalid = _judged(solver.attempt(task)).usage.invalid_queries
         if n_invalid:
-            raise NotConforming(f"{n_invalid} malformed queries on {task}; expected none")
+            raise NotConforming(
+                f"{n_invalid} malformed queries on {task}; expected none. Each raised InvalidQuery, which says why"
+            )
 
 
 def asks_the_same_under_the_same_seed(solver: SolverUnderTest) -> None:
     """Two attempts under one seed send the same queries and predict the same: runs can be replayed."""
-    first, second = (solver.attempt("sst2", take=take) for take in (1, 2))
+    for task in ("sst2", "snli"):
+        _require_repetition(*(_judged(solver.attempt(task, take=take)) for take in (1, 2)))
+
+
+def _require_repetition(first: Artifact, second: Artifact) -> None:
+    """Raise unless two attempts sent the same queries and predicted the same."""
     for number, (one, other) in enumerate(zip(first.trace, second.trace, strict=False), start=1):
         if one != other:
             raise NotConforming(
-                f"query {number} differs between two attempts under the same seed; "
+                f"{first.task}: query {number} differs between two attempts under the same seed; "
                 "seed all randomness with task.solver_seed"
             )
     if len(first.trace) != len(second.trace):
         raise NotConforming(
-            f"{len(first.trace)} queries at first, {len(second.trace)} the second time, under the same seed; "
-            "never let the clock decide"
+            f"{first.task}: {len(first.trace)} queries at first, {len(second.trace)} the second time, "
+            "under the same seed; never let the clock decide"
         )
     if first.predictions != second.predictions:
-        raise NotConforming("the same queries ended in other predictions; seed all randomness")
+        raise NotConforming(f"{first.task}: the same queries ended in other predictions; seed all randomness")
 
 
 def explains_itself_when_the_budget_is_tiny(solver: SolverUnderTest) -> None:
     """A budget that is too small ends in a score or in an exception with a text, never in a limit."""
+    _judged(solver.attempt("sst2"))  # a solver that always fails says nothing of budgets
     artifact = solver.attempt("sst2", budget_calls=TINY_BUDGET)
     if artifact.verdict not in _EXPLAINED or (artifact.scores is None and not artifact.message.strip()):
         raise NotConforming(
             f"with {TINY_BUDGET} calls it ended as {artifact.verdict.value} ({artifact.message!r}); expected a "
             "solution, or an exception that says what is needed"
         )
+
+
+def _judged(artifact: Artifact) -> Artifact:
+    """Return an attempt with a score; raise if it has none, since it shows nothing of the promise."""
+    if artifact.verdict is not Verdict.OK or artifact.scores is None:
+        said = artifact.message.strip().splitlines() or ["no message"]
+        raise NotConforming(
+            f"cannot be judged, because {artifact.task} ended with {artifact.verdict.value}: {said[-1]}"
+        )
+    return artifact
 
 
 def _require_score(artifact: Artifact) -> None:

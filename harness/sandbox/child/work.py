@@ -145,11 +145,20 @@ def _fail(send: Callable[[dict[str, Any]], None], error: BaseException, kind: st
     os._exit(1)
 
 
+def _hint(error: BaseException) -> str:
+    """Say of an error that the sandbox may have caused what there is."""
+    if isinstance(error, PermissionError):
+        return " (the sandbox has no network and no other processes, and lets you write to the scratch folder alone)"
+    if isinstance(error, ModuleNotFoundError):
+        return " (the sandbox has Python's library, numpy, scipy, cma, scikit-learn, torch and the submission's files)"
+    return ""
+
+
 def _classify(error: BaseException, kind: str) -> tuple[str, str, bool]:
     """Return the kind, the text, and whether the text alone says everything."""
     if isinstance(error, _BadEntryError) or (kind == ErrorKind.SOLUTION and isinstance(error, InvalidQuery)):
         return kind, str(error), True
-    summary = "".join(traceback.format_exception_only(error)).strip()
+    summary = "".join(traceback.format_exception_only(error)).strip() + _hint(error)
     # torch reports a failed allocation as a RuntimeError.
     if isinstance(error, MemoryError) or _ALLOCATOR_TEXT in summary:
         return ErrorKind.MEMORY, summary, False

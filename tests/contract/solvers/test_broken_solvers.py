@@ -28,6 +28,23 @@ BROKEN = {
 }
 
 
+ALWAYS_RAISES = "raise ValueError('always')"
+ALSO_BROKEN = [
+    ("stays_within_the_budget", "while True: model.query(zeros(model).prompts)"),
+    (
+        "asks_the_same_under_the_same_seed",
+        "if len(task.train.texts[0]) == 2:\n"
+        "    model.query(np.random.default_rng().standard_normal(zeros(model).prompts.shape))\n"
+        "return zeros(model)",
+    ),
+    # A solver that shows nothing of a promise does not keep it.
+    ("stays_within_the_budget", ALWAYS_RAISES),
+    ("never_sends_a_malformed_query", ALWAYS_RAISES),
+    ("asks_the_same_under_the_same_seed", ALWAYS_RAISES),
+    ("explains_itself_when_the_budget_is_tiny", ALWAYS_RAISES),
+]
+
+
 def write(folder, lines):
     folder.mkdir()
     (folder / "solver.toml").write_text('name = "broken"\nentry = "solver:Broken"\n')
@@ -60,10 +77,10 @@ def _short_limits(monkeypatch):
 
 
 @pytest.mark.usefixtures("_short_limits")
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_solver_is_found_by_its_check(name, tmp_path):
+@pytest.mark.parametrize(("name", "lines"), [*BROKEN.items(), *ALSO_BROKEN])
+def test_broken_solver_is_found_by_its_check(name, lines, tmp_path):
     with pytest.raises(NotConforming):
-        named(name)(write(tmp_path / "broken", BROKEN[name]))
+        named(name)(write(tmp_path / "broken", lines))
 
 
 @pytest.mark.parametrize("name", [check.__name__ for check in CHECKS])
@@ -121,4 +138,22 @@ def test_command_prints_a_line_per_promise_and_fails_for_a_broken_solver(tmp_pat
     assert main([str(solver.path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("BROKEN  ends_well_on_two_text_tasks") for line in lines) == 1
-    assert sum(line.startswith("ok ") for line in lines) >= 6
+    assert sum(line.startswith("ok ") for line in lines) >= 5
+
+
+def test_command_prints_a_fault_once_and_stops_where_nothing_can_be_judged(tmp_path, capsys):
+    from harness.testing.__main__ import main
+
+    solver = write(tmp_path / "broken", ALWAYS_RAISES)
+    assert main([str(solver.path)]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("BROKEN") == len(CHECKS) - 1
+    assert printed.count("cannot be judged, because") == 4
+    assert printed.count("Traceback") == 1
+    (tmp_path / "broken" / "solver.toml").unlink()
+    assert main([str(solver.path)]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("BROKEN") == 1
+    assert printed.endswith("The other promises cannot be judged before that.\n")
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: python -m harness.testing PATH")
