@@ -9,7 +9,7 @@ BROWSERS := chromium,chromium-browser,google-chrome
 # The hub is never asked by tests; one BLAS thread per process keeps two test workers apart.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help install demo test test-slow chaos check format board attack browser bench bench-sandbox bench-board bench-queue bench-scores screenshots toy-model toy-gates clean
+.PHONY: help install demo test test-slow chaos check format board attack browser bench bench-sandbox bench-board bench-queue bench-references bench-scores screenshots toy-model toy-gates clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ screenshots: install  ## a picture of every page, light, dark and on a phone, an
 
 bench-queue: install  ## claim, heartbeat and finish with 10,000 submissions waiting
 	$(BIN)/python tests/bench/bench_queue.py
+
+bench-references: install  ## what gradient references cost on the RoBERTa-large shape: time and peak memory
+	$(BIN)/python tests/bench/bench_references.py
 
 bench-scores: install  ## whole runs of BBTv2 in bf16 beside fp32, on the minilm round's SST-2
 	$(BIN)/python tests/bench/bench_scores.py
