@@ -52,6 +52,10 @@ def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submiss
         InvalidSubmission: the files cannot be accepted.
     """
     is_baseline = is_baseline_name(path)
+    if not Path(path).exists() and Path(str(files("baselines")), path, "reference.toml").is_file():
+        raise UsageError(
+            f"{path!r} is a gradient reference and needs the weights: gradfree baselines references --only {path}"
+        )
     folder = baseline_folder(path) if is_baseline else Path(path)
     return read_submission(folder, config.limits.submission_bytes), is_baseline
 

@@ -49,6 +49,7 @@ _PLAIN = {
     "missing": "missing (required)",
     "extra_forbidden": "unknown key, remove it or correct its name",
 }
+_TYPES = {"dict_type": "a table", "string_type": "text"}
 _FORMS = {"name": NAME_RULE, "entry": '"MODULE:CLASS", for instance "solver:MySolver"'}
 
 
@@ -226,8 +227,9 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
 
 def _expected(problem: Any) -> str:
     """Say what a field should have held."""
-    form = _FORMS.get(problem["loc"][0]) if problem["type"] == "string_pattern_mismatch" else None
-    return str(problem["msg"]) if form is None else f"expected {form}"
+    known = _TYPES.get(problem["type"])
+    form = _FORMS.get(problem["loc"][0], known) if problem["type"] == "string_pattern_mismatch" else known
+    return str(problem["msg"]).removeprefix("Value error, ") if form is None else f"expected {form}"
 
 
 def _shown(value: object) -> str:

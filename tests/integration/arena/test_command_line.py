@@ -77,6 +77,7 @@ def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_r
         (("try", "manual", "--task", "sst3"), "has no task 'sst3'; it has sst2, dbpedia, snli, qqp, qnli"),
         (("try", "manual", "--task", "sst2", "--seed", "5"), "no k-shot seed 5"),
         (("try", "nowhere"), "no such folder or zip"),
+        (("try", "lora"), "gradfree baselines references --only lora"),
         (("new", "/proc/nowhere/mine"), "/proc/nowhere/mine cannot be made: "),
         (("try", "manual", "--round", "tpy"), "packaged round"),
         (("round", "show", "toy"), "arena"),

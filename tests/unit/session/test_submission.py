@@ -187,6 +187,13 @@ def test_hostile_manifest_is_refused_in_few_words(tmp_path, line):
     assert len(str(caught.value)) < 1000
 
 
+def test_wrong_types_are_said_in_the_words_of_the_file(tmp_path):
+    files = FILES | {"solver.toml": 'name = 3\nentry = "solver:Mine"\nparams = 4\n'}
+    with pytest.raises(InvalidSubmission) as caught:
+        read_submission(make_folder(tmp_path, files), LIMIT)
+    assert "name: expected text, got 3; params: expected a table, got 4" in str(caught.value)
+
+
 def test_manifest_of_many_bytes_is_not_parsed(tmp_path):
     folder = make_folder(tmp_path, FILES | {"solver.toml": f"{MANIFEST}[params]\n{'a.' * 5000}b = 1\n"})
     with pytest.raises(InvalidSubmission, match="at most 8192"):
