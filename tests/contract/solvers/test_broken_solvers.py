@@ -33,9 +33,11 @@ ALSO_BROKEN = [
     ("stays_within_the_budget", "while True: model.query(zeros(model).prompts)"),
     (
         "asks_the_same_under_the_same_seed",
-        "if len(task.train.texts[0]) == 2:\n"
-        "    model.query(np.random.default_rng().standard_normal(zeros(model).prompts.shape))\n"
-        "return zeros(model)",
+        (
+            "if len(task.train.texts[0]) == 2:\n"
+            "    model.query(np.random.default_rng().standard_normal(zeros(model).prompts.shape))\n"
+            "return zeros(model)"
+        ),
     ),
     # A solver that shows nothing of a promise does not keep it.
     ("stays_within_the_budget", ALWAYS_RAISES),
