@@ -23,9 +23,9 @@ SEARCHES = {
 
 
 @pytest.fixture
-def box(backbones, small):
+def box(request, backbones, small):
     """Sixteen rows each for train and dev: enough to tell prompts apart, few enough for ties."""
-    task = make_task(small.ragged_texts(32, 1))
+    task = make_task(small.ragged_texts(getattr(request, "param", 32), 1))
     return LocalBlackBox(backbones["roberta"], task, n_prompt_tokens=M, max_calls=100)
 
 
@@ -92,17 +92,18 @@ def dev_evaluations(box):
     ]
 
 
-@pytest.mark.parametrize("name", ["bbt", "bbtv2", "bbt_rgb"])
+# With these rows the highest accuracy comes twice while the search runs.
+@pytest.mark.parametrize(("name", "box"), [("bbt", 48), ("bbtv2", 32), ("bbt_rgb", 32)], indirect=["box"])
 def test_dev_keeps_the_first_prompt_of_the_highest_accuracy(load, box, name):
     entry, settings, _ = SEARCHES[name]
     solution = getattr(load(name), entry)(**settings).solve(box.task, box)
     prompts, scores = zip(*dev_evaluations(box), strict=True)
     assert len(set(scores)) > 2, "dev must tell prompts apart"
-    assert scores.count(max(scores)) > 1, "a tie must show which of two is kept"
+    records = [number for number, best in enumerate(accumulate(scores, max)) if scores.index(best) == number]
+    assert scores[:-1].count(max(scores)) > 1, "a tie must show which of two is kept"
     handed_in = solution.prompts[0, 0] if name == "bbt" else solution.prompts[0]
     np.testing.assert_array_equal(handed_in, prompts[int(np.argmax(scores))])
     # Checkpoints are the records on the way; BBT and BBTv2 hand in the last prompt without one.
-    records = [number for number, best in enumerate(accumulate(scores, max)) if scores.index(best) == number]
     kept = [checkpoint.prompts[0] for _, checkpoint in box.checkpoints]
     kept = [prompt[0] if name == "bbt" else prompt for prompt in kept]
     expected = [prompts[number] for number in records]
