@@ -34,7 +34,7 @@ demo: install  ## the toy round, end to end: manual, BBTv2 and an example over f
 board: install  ## serve the demo's leaderboard at http://127.0.0.1:8501
 	$(BIN)/gradfree board --home .gradfree/demo
 
-test: install  ## the whole suite, browser included (about 15 minutes on 2 cores)
+test: install  ## the whole suite, browser included (15 to 40 minutes on 2 cores, by processor)
 	@.ci/apt-install chromium=$(BROWSERS)
 	$(TEST_ENV) $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from harness.sandbox.outcome import PredictFailure
+
 SOLVER = """
 class S:
     def solve(self, task, model):
@@ -62,6 +64,8 @@ class S:
     ("body", "verdict", "message"),
     [
         ("raise ValueError('boom')", "RTE", "ValueError: boom"),
+        ("import socket; socket.socket()", "RTE", "(the sandbox has no network and no other processes"),
+        ("import transformers", "RTE", "(the sandbox has Python's library, numpy, scipy"),
         ("import sys; sys.exit(0)", "RTE", "SystemExit"),
         ("import os; os._exit(0)", "RTE", "exit status 0"),
         ("import os; os.abort()", "RTE", "signal 6"),
@@ -348,6 +352,11 @@ def test_predict_failure_gives_reason_code_alone(sandbox, body, verdict, reason)
     source = f"class S:\n    @staticmethod\n    def predict(response, state):\n        {body}"
     result = sandbox.predict(source, [[[[1, 2], [3, 4]]]], policy={"predict_s": 2.0})
     assert (result["verdict"], result["reason"], result["predictions"]) == (verdict, reason, None)
+
+
+@pytest.mark.parametrize("reason", PredictFailure)
+def test_every_predict_failure_has_its_sentence(reason):
+    assert reason.explanation
 
 
 def test_predict_missing_method_says_so(sandbox):

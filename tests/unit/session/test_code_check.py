@@ -54,9 +54,9 @@ def test_code_that_cannot_run_is_refused_with_file_and_line(tmp_path, code, mess
         check_code(submission(tmp_path, code))
 
 
-def with_init(arguments, before=""):
+def with_init(arguments):
     init = f"    def __init__({arguments}):\n        pass\n"
-    return GOOD.replace("class Mine:\n", f"{before}class Mine:\n{init}")
+    return GOOD.replace("class Mine:\n", f"class Mine:\n{init}")
 
 
 TAKES = [
