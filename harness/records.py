@@ -15,7 +15,9 @@ W       probe words of a wording
 ======  ==============================================================
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -29,11 +31,16 @@ __all__ = [
     "Array",
     "FloatArray",
     "IntArray",
+    "Phase",
     "QueryRequest",
+    "RunSummary",
     "Status",
     "Usage",
     "Verdict",
     "WordingRequest",
+    "phase_at",
+    "split_version",
+    "with_version",
     "worst_verdict",
 ]
 
@@ -87,6 +94,38 @@ def worst_verdict(verdicts: list[Verdict]) -> Verdict:
     return min(verdicts, key=VERDICT_PRECEDENCE.index)
 
 
+class Phase(StrEnum):
+    """Where a round is in its life, in this order."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+    PUBLISHED = "published"
+
+    def has_reached(self, other: "Phase") -> bool:
+        """Return True if `other` is this phase or an earlier one."""
+        order = list(Phase)
+        return order.index(self) >= order.index(other)
+
+
+def phase_at(phase: Phase, opens: datetime | None, closes: datetime | None, now: datetime) -> Phase:
+    """Return the phase shown at `now`: an open round is a draft before `opens` and closed from `closes` on.
+
+    Args:
+        phase: the stored phase, set by the organizer.
+        opens: aware; None: open at once.
+        closes: aware; None: never closes by itself.
+        now: aware.
+    """
+    if phase in {Phase.OPEN, Phase.FROZEN}:
+        if opens is not None and now < opens:
+            return Phase.DRAFT
+        if closes is not None and now >= closes:
+            return Phase.CLOSED
+    return phase
+
+
 class Status(StrEnum):
     """Where a submission or a run is in its life; the verdict is separate."""
 
@@ -97,6 +136,17 @@ class Status(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+def split_version(name: str) -> tuple[str, str | None]:
+    """Return name and version of "NAME@VERSION"; the version is None where it is not given."""
+    bare, _, version = name.partition("@")
+    return bare, version or None
+
+
+def with_version(name: str, version: str) -> str:
+    """Return "NAME@VERSION", which means this version even after a newer one is added."""
+    return f"{name}@{version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +216,42 @@ class Usage:
     invalid_queries: int = 0
     refused_queries: int = 0
     test_examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What the databases keep of a run's artifact.
+
+    Attributes:
+        verdict: never IE; an internal error voids the attempt instead.
+        score_public: raw 0-100 on the public test rows; None means not scored.
+        score_private: raw 0-100 on the private test rows; None if not scored or if there are none.
+        usage: what the attempt was charged and used.
+        started_at: aware.
+        ended_at: aware.
+        is_checkpoint: scored on its last checkpoint, because a limit ended the attempt.
+        is_official: False if the solver was not isolated.
+        message: for the participant; empty if all went well. It may quote the solver's own text.
+        artifact_path: of the attempt's JSON document, relative to the artifact folder.
+        artifact_sha256: of that document, hexadecimal.
+        hashes: SHA-256 (hex) of submission, round, data, model, tokenizer, code, packages, profile.
+        train_losses: (calls charged, train loss) in the order of the calls.
+        incumbents: (calls charged, public score, private score or None) of each incumbent.
+        solve_s: seconds from the attempt's start to the end of `solve`; its scoring is not in them.
+    """
+
+    verdict: Verdict
+    score_public: float | None
+    score_private: float | None
+    usage: Usage
+    started_at: datetime
+    ended_at: datetime
+    is_checkpoint: bool = False
+    is_official: bool = True
+    message: str = ""
+    artifact_path: str = ""
+    artifact_sha256: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    train_losses: tuple[tuple[int, float], ...] = ()
+    incumbents: tuple[tuple[int, float, float | None], ...] = ()
+    solve_s: float = 0.0

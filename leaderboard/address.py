@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from harness.errors import UsageError
+from harness.store.public import UsageError
 
 __all__ = ["number_in", "numbers_in"]
 

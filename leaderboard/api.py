@@ -9,11 +9,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from harness.errors import GradfreeError, UsageError
-from harness.store.board import Board, BoardRound
-from harness.store.phases import Phase
-from harness.store.queries import PublicStore
-from leaderboard.export import board_csv, board_json
+from harness.records import Phase
+from harness.store.public import (
+    Board,
+    BoardRound,
+    GradfreeError,
+    PublicStore,
+    UsageError,
+    board_csv,
+    board_json,
+)
 from leaderboard.static_board import board_page
 
 __all__ = ["routes"]

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from harness.store.board import BoardRound, Entry
-from leaderboard.wording import button_text, change_text, entry_note
+from harness.store.public import BoardRound, Entry
+from leaderboard.texts import button_text, change_text, entry_note
 
 __all__ = [
     "BASELINE_MARK",
@@ -101,9 +101,9 @@ _ALWAYS = (
     ),
     EntryColumn(
         "Solver",
-        lambda entry: button_text(entry.name),
+        lambda entry: button_text(entry.solver),
         order="by solver",
-        key=lambda entry: entry.name.casefold(),
+        key=lambda entry: entry.solver.casefold(),
     ),
     EntryColumn("Score ↑", attrgetter("score"), "number", order=BY_RANK),
 )

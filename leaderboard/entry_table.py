@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from harness.store.board import BoardRound, Entry
+from harness.store.public import BoardRound, Entry
 from leaderboard.columns import BY_RANK, columns_of
 from leaderboard.ranking import board_frame, tint
 from leaderboard.theme import palette_now

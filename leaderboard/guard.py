@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from harness.errors import GradfreeError, UsageError
+from harness.store.public import GradfreeError, UsageError
 from leaderboard.headings import title
-from leaderboard.wording import literal
+from leaderboard.texts import literal
 
 __all__ = ["show"]
 

@@ -4,7 +4,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from harness.store.spool import MAX_UPLOAD_BYTES
+from harness.store.public import MAX_UPLOAD_BYTES
 
 __all__ = ["PUBLIC_DB_VARIABLE", "streamlit_command"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.records import Status
-from harness.store.board import UNOFFICIAL, Board, BoardRound, Entry, Upload
+from harness.store.public import UNOFFICIAL, Board, BoardRound, Entry, Upload
 from leaderboard.cards import Card
 from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
-from leaderboard.wording import counted, entry_note, entry_words, moment
+from leaderboard.texts import counted, entry_note, entry_words, moment
 
 __all__ = [
     "PhoneRow",
@@ -43,7 +43,7 @@ def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool)
         entry
         for entry in entries
         if (with_baselines or not entry.is_baseline)
-        and (wanted in entry.team.casefold() or wanted in entry.name.casefold())
+        and (wanted in entry.team.casefold() or wanted in entry.solver.casefold())
     ]
 
 
@@ -72,12 +72,12 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
     return [
         PhoneRow(
             rank=str(entry.submission_id) if with_state else "" if entry.rank is None else str(entry.rank),
-            name=f"{BASELINE_MARK} {entry.name}" if entry.is_baseline else entry.team,
+            name=f"{BASELINE_MARK} {entry.solver}" if entry.is_baseline else entry.team,
             remark=", ".join(
                 filter(
                     None,
                     [
-                        "reference" if entry.is_baseline else entry.name,
+                        "reference" if entry.is_baseline else entry.solver,
                         entry_words(entry) if with_state else entry_note(entry),
                     ],
                 )
@@ -149,7 +149,7 @@ def _leader_card(leaders: list[Entry], baselines: list[Entry]) -> Card:
     leader = leaders[0]
     remark = f"score {leader.score:.2f}"
     if leader.score is not None and baselines and baselines[0].score is not None:
-        remark += f", {leader.score - baselines[0].score:+.2f} to {baselines[0].name}"
+        remark += f", {leader.score - baselines[0].score:+.2f} to {baselines[0].solver}"
     return Card("Leader", leader.team, remark)
 
 
@@ -168,4 +168,4 @@ def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
         return Card("Best reference", "-", "no score shown yet")
     best = baselines[0]
     remark = f"score {best.score:.2f}, not ranked"
-    return Card("Best reference", best.name, remark if best.is_official else f"{remark}, {UNOFFICIAL}")
+    return Card("Best reference", best.solver, remark if best.is_official else f"{remark}, {UNOFFICIAL}")

@@ -3,10 +3,8 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harness.errors import UsageError
-from harness.store.board import BoardRound
+from harness.store.public import BoardRound, UsageError
 from leaderboard import source
-from leaderboard.wording import round_address
 
 __all__ = ["choose_round", "head_with_round", "short_address"]
 
@@ -64,14 +62,14 @@ def choose_round() -> str:
 
 def short_address(board_round: BoardRound) -> str:
     """Return the name of a round, with its version unless that is the newest."""
-    return _short_addresses()[round_address(board_round)]
+    return _short_addresses()[board_round.full_name]
 
 
 def _short_addresses() -> dict[str, str]:
     """Return every way to name a round in an address -> the short one: a name alone means the newest version."""
     short: dict[str, str] = {}
     for each in source.rounds():
-        full = round_address(each)
+        full = each.full_name
         name = full if each.name in short else each.name
         short |= {full: name, name: name}
     return short

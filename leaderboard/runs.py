@@ -3,9 +3,9 @@
 import statistics
 
 from harness.records import Verdict
-from harness.store.board import BoardRound, SubmissionPage
+from harness.store.public import BoardRound, SubmissionPage
 from leaderboard.markup import Cell, Column
-from leaderboard.wording import metric_name, round_address, run_state, seconds
+from leaderboard.texts import metric_name, run_state, seconds
 
 __all__ = ["Table", "hash_table", "run_table", "score_table", "task_table"]
 
@@ -31,7 +31,7 @@ def score_table(page: SubmissionPage) -> Table:
         ]
         rows.append(
             [
-                Cell(task.name, href=f"task?task={task.name}&round={round_address(page.round)}"),
+                Cell(task.name, href=f"task?task={task.name}&round={page.round.full_name}"),
                 metric_name(task.metric),
                 _number(page.entry.task_scores[task.name]),
                 _number(statistics.stdev(scores) if len(scores) > 1 else None),
@@ -96,7 +96,7 @@ def task_table(board_round: BoardRound) -> Table:
     ]
     rows: list[list[str | Cell]] = [
         [
-            Cell(task.name, href=f"task?task={task.name}&round={round_address(board_round)}"),
+            Cell(task.name, href=f"task?task={task.name}&round={board_round.full_name}"),
             metric_name(task.metric),
             f"{task.budget_calls:,}",
             str(facts.get(task.name, {}).get("k_shot", "-")),

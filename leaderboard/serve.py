@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from harness.errors import GradfreeError
-from harness.store.queries import PublicStore
+from harness.store.public import GradfreeError, PublicStore
 from leaderboard import charts
 from leaderboard.api import routes
 from leaderboard.palette import LIGHT

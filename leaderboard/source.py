@@ -2,31 +2,28 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
-from harness.errors import UsageError
-from harness.records import Status
-from harness.store.board import (
+from harness.records import Phase, Status
+from harness.store.public import (
     Board,
     BoardRound,
     Entry,
     Progress,
+    PublicStore,
+    Spool,
     SubmissionList,
     SubmissionPage,
-    TaskScores,
+    UsageError,
 )
-from harness.store.phases import Phase
-from harness.store.queries import PublicStore
-from harness.store.spool import Spool
 from leaderboard import charts
 from leaderboard.charts.style import series_name
 from leaderboard.launch import PUBLIC_DB_VARIABLE
 from leaderboard.palette import DARK, LIGHT
-from leaderboard.wording import round_address
 
 __all__ = [
     "board",
@@ -40,10 +37,11 @@ __all__ = [
     "submissions",
     "takes_uploads",
     "targets_chart",
-    "task_scores",
     "version",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Edition = tuple[int, tuple[Phase, ...]]
 """The version of the store, and the phases of its rounds: the clock closes a round without a new version."""
 
@@ -87,12 +85,12 @@ def rounds() -> tuple[BoardRound, ...]:
 
 
 def round_of(name: str) -> BoardRound:
-    """Return a round without its entries; a name alone means its newest version.
+    """Return a round without its entries; a name without a version means the newest one.
 
     Raises:
         UsageError: there is no such round.
     """
-    found = next((each for each in rounds() if name in {each.name, round_address(each)}), None)
+    found = next((each for each in rounds() if name in {each.name, each.full_name}), None)
     if found is None:
         raise UsageError(f"no round {name} on this board")
     return found
@@ -104,7 +102,7 @@ def board(name: str) -> Board:
     Raises:
         UsageError: there is no such round.
     """
-    return _board(_stamp(), _edition(), name)
+    return _cached(PublicStore.board, name)
 
 
 def submission(submission_id: int) -> SubmissionPage:
@@ -113,7 +111,7 @@ def submission(submission_id: int) -> SubmissionPage:
     Raises:
         UsageError: there is none of that number.
     """
-    return _submission(_stamp(), _edition(), submission_id)
+    return _cached(PublicStore.submission, submission_id)
 
 
 def submissions(name: str, status: Status | None, text: str, page: int, per_page: int) -> SubmissionList:
@@ -122,36 +120,61 @@ def submissions(name: str, status: Status | None, text: str, page: int, per_page
     Raises:
         UsageError: there is no such round.
     """
-    return _submissions(_stamp(), _edition(), name, status, text, page, per_page)
-
-
-def task_scores(name: str, task: str, submission_ids: tuple[int, ...]) -> tuple[TaskScores, ...]:
-    """Return the scores of some submissions on one task.
-
-    Raises:
-        UsageError: there is no such round or task.
-    """
-    return _task_scores(_stamp(), _edition(), name, task, submission_ids)
+    return _cached(
+        PublicStore.submission_list,
+        name,
+        status=status,
+        text=text,
+        offset=(page - 1) * per_page,
+        limit=per_page,
+    )
 
 
 def progress(submission_id: int) -> tuple[Progress, ...]:
-    """Return how far the running runs of a submission are, read now."""
+    """Return the progress of a submission's running runs, read now."""
     return _store().progress(submission_id)
 
 
 def cost_chart(name: str, *, is_dark: bool) -> dict[str, Any]:
     """Return score against calls of a round, as a specification."""
-    return _cost_chart(_stamp(), _edition(), name, is_dark)
+
+    def draw(store: PublicStore, name: str, *, is_dark: bool) -> dict[str, Any]:
+        return charts.score_against_calls(store.board(name).entries, DARK if is_dark else LIGHT)
+
+    return _cached(draw, name, is_dark=is_dark)
 
 
 def targets_chart(entries: Sequence[Entry], *, is_dark: bool) -> dict[str, Any]:
     """Return the targets that some entries reached against calls, as a specification."""
-    chosen = tuple(entry.submission_id for entry in entries)
-    return _targets_chart(_stamp(), _edition(), chosen, is_dark)
+
+    def draw(store: PublicStore, chosen: tuple[int, ...], *, is_dark: bool) -> dict[str, Any]:
+        pages = [store.submission(number) for number in chosen]
+        curves = {series_name(page.entry): page.curves for page in pages}
+        return charts.targets_reached(curves, DARK if is_dark else LIGHT)
+
+    return _cached(draw, tuple(entry.submission_id for entry in entries), is_dark=is_dark)
+
+
+def _cached(read: Callable[Concatenate[PublicStore, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what `read` returns for the open store, cached until the store or a round's phase changes."""
+    found: T = _answer(_stamp(), _edition(), read.__qualname__, args, kwargs, read)
+    return found
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _answer(
+    stamp: tuple[str, int],
+    edition: Edition,  # noqa: ARG001
+    name: str,  # noqa: ARG001
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    _read: Callable[..., Any],  # Streamlit does not hash an argument whose name starts so
+) -> Any:
+    return _read(_open(stamp), *args, **kwargs)
 
 
 def _stamp() -> tuple[str, int]:
-    """Name the file, and notice when it was replaced by another one."""
+    """Return the file's path and its inode, which changes when it is replaced by another one."""
     path = public_db()
     try:
         return str(path), path.stat().st_ino
@@ -172,56 +195,3 @@ def _edition() -> Edition:
 @st.cache_resource(max_entries=4)
 def _open(stamp: tuple[str, int]) -> PublicStore:
     return PublicStore.open(Path(stamp[0]))
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _board(stamp: tuple[str, int], edition: Edition, name: str) -> Board:  # noqa: ARG001
-    return _open(stamp).board(name)
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _submission(stamp: tuple[str, int], edition: Edition, submission_id: int) -> SubmissionPage:  # noqa: ARG001
-    return _open(stamp).submission(submission_id)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _submissions(
-    stamp: tuple[str, int],
-    edition: Edition,  # noqa: ARG001
-    name: str,
-    status: Status | None,
-    text: str,
-    page: int,
-    per_page: int,
-) -> SubmissionList:
-    return _open(stamp).submission_list(
-        name, status=status, text=text, offset=(page - 1) * per_page, limit=per_page
-    )
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _task_scores(
-    stamp: tuple[str, int],
-    edition: Edition,  # noqa: ARG001
-    name: str,
-    task: str,
-    submission_ids: tuple[int, ...],
-) -> tuple[TaskScores, ...]:
-    return _open(stamp).task_scores(name, task, submission_ids)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _cost_chart(stamp: tuple[str, int], edition: Edition, name: str, is_dark: bool) -> dict[str, Any]:  # noqa: FBT001
-    return charts.score_against_calls(_board(stamp, edition, name).entries, DARK if is_dark else LIGHT)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _targets_chart(
-    stamp: tuple[str, int],
-    edition: Edition,
-    chosen: tuple[int, ...],
-    is_dark: bool,  # noqa: FBT001
-) -> dict[str, Any]:
-    pages = [_submission(stamp, edition, number) for number in chosen]
-    curves = {series_name(page.entry): page.curves for page in pages}
-    return charts.targets_reached(curves, DARK if is_dark else LIGHT)

@@ -4,21 +4,25 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.errors import UsageError
-from harness.store.board import UPLOAD_LABEL, Board, BoardRound, Entry
-from harness.store.queries import PublicStore
+from harness.store.public import (
+    UPLOAD_LABEL,
+    Board,
+    BoardRound,
+    Entry,
+    PublicStore,
+    UsageError,
+    board_csv,
+    board_json,
+)
 from leaderboard.columns import BASELINE_MARK
-from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
 from leaderboard.ranking import board_cards
-from leaderboard.wording import (
+from leaderboard.texts import (
     entry_note,
     entry_words,
-    hidden_scores,
     moment,
     note_meanings,
-    round_address,
     round_caption,
 )
 
@@ -33,7 +37,7 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
         rounds: all there are, newest first, for the links between them.
         is_file: the page lies in a folder beside its exports; otherwise it is served.
     """
-    query = "" if is_file else f"?round={round_address(board.round)}"
+    query = "" if is_file else f"?round={board.round.full_name}"
     tasks = [task.name for task in board.round.tasks]
     newest = {each.name: each for each in reversed(rounds)}
     complete = [entry for entry in board.entries if entry.is_complete]
@@ -46,7 +50,7 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
         has_tiers=any(entry.tier is not None for entry in complete),
         rows=[_row(entry, tasks) for entry in complete],
         notes=note_meanings(complete),
-        hidden_scores=hidden_scores(board.round),
+        hidden_scores=board.round.score_notice,
         unfinished=[entry for entry in board.entries if not entry.is_complete],
         state_of=entry_words,
         baseline_mark=BASELINE_MARK,
@@ -72,7 +76,7 @@ def _row(entry: Entry, tasks: Sequence[str]) -> dict[str, object]:
     return {
         "rank": entry.rank,
         "team": f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
-        "solver": entry.name,
+        "solver": entry.solver,
         "score": entry.score,
         "margin": entry.margin,
         "tier": entry.tier,

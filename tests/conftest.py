@@ -40,9 +40,9 @@ def shared():
 @pytest.fixture(scope="session")
 def toy_arena():
     from harness.config import load_round
-    from harness.session.arena import Arena
+    from harness.session.loaded_round import LoadedRound
 
-    return Arena(load_round("toy"))
+    return LoadedRound(load_round("toy"))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from harness.bench.machine import peak_bytes, reset_peak
 from harness.config import load_round, shared_folder
 from harness.engine import EncodedSplit
 from harness.records import FloatArray, IntArray
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 
 __all__ = ["AGREEMENT_ABOUT", "agreement"]
 
@@ -32,7 +32,7 @@ def agreement() -> BenchLine:
         )
     config = load_round("minilm")
     numeric = config.numeric.model_copy(update={"dtype": "bf16"})
-    exact, short = Arena(config), Arena(config.model_copy(update={"numeric": numeric}))
+    exact, short = LoadedRound(config), LoadedRound(config.model_copy(update={"numeric": numeric}))
     info = exact.engine.info
     generator = np.random.default_rng(7)
     noise = generator.standard_normal((_N_PROMPTS, info.n_layers, info.n_prompt_tokens, info.hidden_size))
@@ -79,7 +79,7 @@ def agreement() -> BenchLine:
     )
 
 
-def _logits(arena: Arena, encoded: EncodedSplit, prompts: FloatArray, rows: IntArray) -> FloatArray:
+def _logits(arena: LoadedRound, encoded: EncodedSplit, prompts: FloatArray, rows: IntArray) -> FloatArray:
     """Evaluate without turns: nothing else runs."""
     logits = arena.engine.evaluate(encoded, prompts, rows=rows).logits
     if logits is None:

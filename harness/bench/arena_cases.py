@@ -20,9 +20,9 @@ from harness.config import load_round
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
 from harness.sandbox import require_mode
-from harness.session.arena import Arena
 from harness.session.artifact import Artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.loaded_round import LoadedRound
 from harness.session.trace import response_digest
 
 __all__ = ["ARENA_CASES"]
@@ -96,8 +96,8 @@ def _transport() -> BenchLine:
     In turns, because the forward call takes twenty times as long as what is looked for, and a machine's
     speed drifts by more than that.
     """
-    arena = Arena(load_round("toy"))
-    arena = Arena(_with_budget(arena.config, _N_WARM_UP + _N_QUERIES))
+    arena = LoadedRound(load_round("toy"))
+    arena = LoadedRound(_with_budget(arena.config, _N_WARM_UP + _N_QUERIES))
     task = arena.config.task[0]
     seed = task.kshot_seeds[0]
     encoded = arena.encode(arena.task(task.name).wording, arena.task(task.name).data.kshot[seed][0])
@@ -150,7 +150,7 @@ def _transport() -> BenchLine:
 
 def _together() -> BenchLine:
     """Run BBTv2 four times in sequence, then four at once, and compare every response's digest."""
-    arena = Arena(load_round("toy"))
+    arena = LoadedRound(load_round("toy"))
     arena.load()
     specs = [(task.name, task.kshot_seeds[0]) for task in arena.config.task[:_N_RUNS]]
     for name, _ in specs:
@@ -184,7 +184,7 @@ def _together() -> BenchLine:
     return _line(arena, "together", in_sequence / calls, at_once / calls, peak_bytes("cpu"), details)
 
 
-def _attempt(arena: Arena, path: str, task: str, seed: int) -> Artifact:
+def _attempt(arena: LoadedRound, path: str, task: str, seed: int) -> Artifact:
     """Make one attempt outside any store.
 
     Raises:
@@ -208,7 +208,7 @@ def _with_budget(config: Any, calls: int) -> Any:
 
 
 def _line(
-    arena: Arena, name: str, reference: float, engine: float, peak: int, details: dict[str, Any]
+    arena: LoadedRound, name: str, reference: float, engine: float, peak: int, details: dict[str, Any]
 ) -> BenchLine:
     """Report two ways of making the same calls, equal bit for bit."""
     return BenchLine(

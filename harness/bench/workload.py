@@ -120,13 +120,13 @@ def round_workload(name: str) -> Workload:
     Raises:
         BenchRefused: the round's model is not on this machine.
     """
-    from harness.session.arena import Arena  # noqa: PLC0415 (only here)
+    from harness.session.loaded_round import LoadedRound  # noqa: PLC0415 (only here)
 
     if name == "minilm" and not (shared_folder() / "models" / "minilm-mlm").is_dir():
         raise BenchRefused(
             f"no models/minilm-mlm in {shared_folder()}: name the folder with --shared or GRADFREE_SHARED"
         )
-    arena = Arena(load_round(name))
+    arena = LoadedRound(load_round(name))
     task = arena.task(arena.config.task[0].name)
     train, _ = next(iter(task.data.kshot.values()))
     encoded = arena.encode(task.wording, train)

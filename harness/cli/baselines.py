@@ -1,4 +1,4 @@
-"""`gradfree baselines ...`: the reference solvers, side by side."""
+"""`gradfree baselines ...`: the baselines and the gradient references, side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,29 +10,30 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from harness.cli.held import refuse_held
 from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console, print_json
+from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
+from harness.records import with_version
 from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines, read_baseline
-from harness.rounds.lifecycle import check_round, create_round, round_in_arena
-from harness.store import ArenaPaths
-from harness.store.round_names import with_version
+from harness.rounds.lifecycle import check_round, create_round, same_round
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.rounds import list_rounds
 
 if TYPE_CHECKING:  # they load scikit-learn and torch
     from harness.references import KeptRuns, ReferenceMethod, ReferenceRun
     from harness.rounds.comparison import Comparison
-    from harness.session.arena import Arena
+    from harness.session.loaded_round import LoadedRound
 
 __all__ = ["baselines"]
 
-baselines = typer.Typer(help="Run the reference solvers and compare them.", no_args_is_help=True)
+baselines = typer.Typer(help="Run the baselines and compare them.", no_args_is_help=True)
 
 
 @baselines.command("list")
 def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
-    """List the reference solvers with their parameters in a round, and the gradient references."""
+    """List the baselines with their parameters in a round, and the gradient references."""
     from harness.references import GRADIENT_LABEL, load_reference, packaged_references
     from harness.session.attempt import solver_params
 
@@ -62,30 +63,32 @@ def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
 def run(
     round_: RoundOption = "toy",
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="A reference solver (may be repeated); default: all.")
+        list[str] | None, typer.Option("--only", help="A baseline (may be repeated); default: all.")
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Few-shot seeds per task, from the first on.")
+        int | None, typer.Option("--seeds", min=1, help="K-shot seeds per task, from the first on.")
     ] = None,
     calls: Annotated[int | None, typer.Option("--calls", min=1, help="A smaller budget per run.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Enter solvers anew that are in already.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Enter again the baselines that are in the round already.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
-    """Enter the reference solvers into a round, run them as any submission, and print method x task.
+    """Enter the baselines into a round, run them as any submission, and print method x task.
 
     Finished runs are kept: calling it again only runs what is new or changed. Fewer tasks, seeds or
     calls are other rules, and need an arena of their own (--home).
     """
     from harness.cli.progress import RunDisplay
     from harness.rounds.comparison import compare
-    from harness.rounds.worker import Worker
+    from harness.worker.worker import Worker
 
     _ = shared
     whole = load_round(round_)
@@ -124,7 +127,7 @@ def references(
         list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Few-shot seeds per task, from the first on.")
+        int | None, typer.Option("--seeds", min=1, help="K-shot seeds per task, from the first on.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="Training steps in place of each method's own.")
@@ -144,7 +147,7 @@ def references(
     """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
     from harness.references import KeptRuns, load_reference, packaged_references, publish_reference
     from harness.rounds.comparison import Comparison, MethodRow
-    from harness.session.arena import Arena
+    from harness.session.loaded_round import LoadedRound
 
     _ = shared
     whole = load_round(round_)
@@ -153,9 +156,9 @@ def references(
     if publish:
         if config != whole:
             raise UsageError("--publish shows a whole round: leave --task and --seeds out")
-        with stores(home) as (_paths, sealed, _publisher):  # before hours of training
-            round_in_arena(sealed, config)
-    arena, kept, rows = Arena(config), KeptRuns(keep) if keep else None, []
+        with stores(home) as (_paths, sealed, _publisher), sealed.read() as tx:  # before hours of training
+            same_round(tx, config)
+    arena, kept, rows = LoadedRound(config), KeptRuns(keep) if keep else None, []
     for packaged in methods:
         method = packaged.trained_for(steps) if steps else packaged
         runs = []
@@ -178,7 +181,7 @@ def references(
 
 
 def _reference_runs(
-    arena: "Arena", method: "ReferenceMethod", kept: "KeptRuns | None"
+    arena: "LoadedRound", method: "ReferenceMethod", kept: "KeptRuns | None"
 ) -> Iterator[tuple["ReferenceRun", bool]]:
     """Yield the runs of a reference on every task and seed, and whether each was kept from before."""
     from harness.references import run_reference
@@ -216,9 +219,9 @@ def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
     """Return the digest that a round's name and version have in an arena; None if it is not there, or no arena is."""
     if not ArenaPaths(home).sealed_db.exists():
         return None
-    with stores(home) as (_, sealed, _):
-        known = {(item.facts.name, item.facts.version): item.facts.digest for item in sealed.list_rounds()}
-    return known.get((config.name, config.round.version))
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        known = {(item.config.name, item.config.version): item.digest for item in list_rounds(tx)}
+    return known.get((config.name, config.version))
 
 
 def _part_of(

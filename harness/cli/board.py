@@ -11,7 +11,7 @@ from rich.markup import escape
 from harness.cli.options import DEFAULT_ARENA, Home
 from harness.cli.output import console, errors
 from harness.errors import UsageError
-from harness.store import ArenaPaths
+from harness.store.paths import ArenaPaths
 from leaderboard.launch import streamlit_command
 
 __all__ = ["board"]
@@ -82,13 +82,16 @@ def _serve_organizer(paths: ArenaPaths, host: str, port: int) -> None:
         )
     import uvicorn
 
+    from harness.store.sealed.organizer import OrganizerStore
+    from harness.store.sealed.store import SealedStore
     from leaderboard.organizer.access import USER, organizer_token
     from leaderboard.organizer.app import organizer_app
 
     if not paths.sealed_db.is_file():
         raise UsageError(f"no arena at {paths.home}: sealed.db is missing; create a round first")
     token = organizer_token(paths.organizer_token)
-    app = organizer_app(paths.sealed_db, token, [f"{each}:{port}" for each in _LOCAL])
+    view = OrganizerStore(SealedStore.open_to_read(paths.sealed_db))
+    app = organizer_app(view, token, [f"{each}:{port}" for each in _LOCAL])
     console.print(f"the organizer's view: http://{host}:{port}  (stop with Ctrl-C)")
     console.print(f"name: {USER}, password: what {paths.organizer_token} holds", soft_wrap=True, markup=False)
     sys.stdout.flush()

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from harness.cli.held import refuse_held
 from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
-from harness.cli.output import board_json, console, errors, print_board, print_json
+from harness.cli.output import console, errors, print_board, print_json
+from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
-from harness.rounds.intake import baseline_folder, submit
+from harness.records import with_version
+from harness.rounds.intake import Entry, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import BASELINE_TEAM, ArenaPaths, PublicStore
-from harness.store.round_names import with_version
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore, board_document
+from harness.store.sealed.rounds import find_round, list_rounds
+from harness.store.sealed.submissions import list_submissions
+from harness.store.sealed.teams import BASELINE_TEAM
 
 __all__ = ["demo"]
 
@@ -24,7 +28,7 @@ _EXAMPLE = Path(__file__).resolve().parents[2] / "submissions" / "examples" / "r
 def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) -> None:
     """Run the toy round from nothing to a ranking; finished runs of an earlier demo are kept."""
     from harness.cli.progress import RunDisplay
-    from harness.rounds.worker import Worker
+    from harness.worker.worker import Worker
 
     started = time.monotonic()
     mode = sandbox_mode(unsafe=unsafe)
@@ -33,31 +37,24 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
     full_name = with_version(config.name, config.round.version)
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
-        entered = {item.name for item in sealed.list_submissions(full_name)}
+        with sealed.read() as tx:
+            entered = {item.name for item in list_submissions(tx, find_round(tx, full_name))}
         entries = [
-            ("manual", baseline_folder("manual"), BASELINE_TEAM, True),
-            ("bbtv2", baseline_folder("bbtv2"), BASELINE_TEAM, True),
-            ("random-search", _EXAMPLE, "example", False),
+            ("manual", baseline_folder("manual"), BASELINE_TEAM),
+            ("bbtv2", baseline_folder("bbtv2"), BASELINE_TEAM),
+            ("random-search", _EXAMPLE, "example"),
         ]
-        for name, folder, team, is_baseline in entries:
+        for name, folder, team in entries:
             if name not in entered:
-                submit(
-                    sealed,
-                    publisher,
-                    paths,
-                    config,
-                    folder,
-                    team,
-                    is_baseline=is_baseline,
-                    is_example=not is_baseline,
-                )
+                entry: Entry = "baseline" if team == BASELINE_TEAM else "example"
+                submit(sealed, publisher, paths, config, folder, team, entry=entry)
         with RunDisplay(is_quiet=as_json) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
         refuse_held(sealed, home, full_name)
         with PublicStore.open(paths.public_db) as public:
             board = public.board(full_name)
     if as_json:
-        print_json(board_json(board))
+        print_json(board_document(board))
         return
     print_board(board)
     console.print(f"done in {time.monotonic() - started:.0f} s; sandbox: {mode.value}")
@@ -68,11 +65,11 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
 
 
 def _set_older_rules_aside(home: Path, config: RoundConfig) -> None:
-    """Rename the arena of a demo under other rules: its scores stay, and are not compared with new ones."""
+    """Rename a demo's arena with other rules: its scores are kept, and not compared with new ones."""
     if not ArenaPaths(home).sealed_db.exists():
         return
-    with stores(home) as (_, sealed, _):
-        digests = {stored.facts.digest for stored in sealed.list_rounds() if stored.facts.name == config.name}
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        digests = {stored.digest for stored in list_rounds(tx) if stored.config.name == config.name}
     if digests and config.digest() not in digests:
         aside = home.with_name(f"{home.name}-{min(digests)[:8]}")
         while aside.exists():

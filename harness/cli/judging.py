@@ -1,4 +1,4 @@
-"""Judging again: rejudge (staged, applied or cancelled), replay, and the noise floor."""
+"""`gradfree rejudge ...` and `gradfree replay`: judging again."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +8,14 @@ from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, MAX_NUMBER, Home, Json, Shared, Unsafe, sandbox_mode, stores
 from harness.cli.output import console, print_json
-from harness.store import StoredRejudge
+from harness.store.sealed import rejudges
+from harness.store.sealed.rounds import find_round
+from harness.store.values import StoredRejudge
 
 __all__ = ["rejudge", "replay"]
 
 rejudge = typer.Typer(
-    help="Judge a round again behind the scenes, compare, then apply or cancel.", no_args_is_help=True
+    help="Judge a round a second time unseen, compare, then apply or cancel.", no_args_is_help=True
 )
 
 RoundName = Annotated[str, typer.Argument(help="A round of this arena.")]
@@ -25,17 +27,19 @@ def stage(
     reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Queue everything that has ended once more, behind everybody; nobody sees it."""
-    with stores(home) as (_, sealed, _):
-        staged = sealed.stage_rejudge(name, reason)
+    """Queue everything that has ended a second time, behind everybody; the board does not show it."""
+    with stores(home) as (_, sealed, _), sealed.write() as tx:
+        row = rejudges.stage_rejudge(tx, find_round(tx, name), reason)
+        staged = rejudges.to_stored_rejudge(tx, row)
     console.print(f"rejudge {staged.rejudge_id}: {staged.n_runs_done} of {staged.n_runs} runs have ended")
 
 
 @rejudge.command("show")
 def show(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """Show how far a staged rejudge is, and which runs differ (scores on the public rows)."""
-    with stores(home) as (_, sealed, _):
-        staged = sealed.get_rejudge(name)
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        row = rejudges.find_rejudge(tx, find_round(tx, name))
+        staged = rejudges.to_stored_rejudge(tx, row)
     if as_json:
         print_json(_rejudge_json(staged))
         return
@@ -54,18 +58,19 @@ def show(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> 
 
 @rejudge.command("apply")
 def apply(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Let the second results stand; the audit keeps the hashes of the first."""
+    """Replace the first results by the second; the audit keeps the hashes of the first."""
     with stores(home) as (_, sealed, publisher):
-        n_different = sealed.apply_rejudge(name)
+        with sealed.write() as tx:
+            n_different = rejudges.apply_rejudge(tx, rejudges.find_rejudge(tx, find_round(tx, name)))
         publisher.publish()
     console.print(f"applied: {n_different} runs differ")
 
 
 @rejudge.command("cancel")
 def cancel(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Drop what is staged; the first results stand."""
-    with stores(home) as (_, sealed, _):
-        sealed.cancel_rejudge(name)
+    """Drop what is staged; the first results stay."""
+    with stores(home) as (_, sealed, _), sealed.write() as tx:
+        rejudges.cancel_rejudge(tx, rejudges.find_rejudge(tx, find_round(tx, name)))
     console.print("cancelled: nothing has changed")
 
 
@@ -81,7 +86,7 @@ def replay(
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
-    """Execute a run again and say whether it is bit-identical here, or where it first differs."""
+    """Execute a run again and report whether it is bit-identical, or where it first differs."""
     from harness.rounds.replay import replay_run
 
     _ = shared
@@ -110,8 +115,8 @@ def replay(
         console.print(f"run {run}: all {report.n_queries} queries are the same, the result is not")
     else:
         blame = {
-            "request": "the solver asked something else",
-            "response": "the same question got another answer: device, model or packages",
+            "request": "the solver sent another query",
+            "response": "the same query got another response: device, model or packages differ",
             "missing": "the replay stopped before it",
             "extra": "the record ends before it",
         }[difference.what]

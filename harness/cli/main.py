@@ -8,14 +8,13 @@ import typer
 from rich.markup import escape
 
 from harness.cli import (
+    archives,
     baselines,
     bench,
     board,
     demo,
     doctor,
-    exporting,
     judging,
-    keeping,
     participant,
     predictions,
     rounds,
@@ -48,8 +47,8 @@ app.command("logs")(submissions.logs)
 app.command("cancel")(submissions.cancel)
 app.command("resubmit")(submissions.resubmit)
 app.command("worker")(worker.worker)
-rounds.rounds.command("export")(exporting.export)
-rounds.rounds.command("verify")(exporting.verify)
+rounds.rounds.command("export")(archives.export)
+rounds.rounds.command("verify")(archives.verify)
 app.add_typer(rounds.rounds, name="round")
 app.add_typer(team.team, name="team")
 app.add_typer(baselines.baselines, name="baselines")
@@ -58,8 +57,8 @@ app.command("replay")(judging.replay)
 app.command("score-predictions")(predictions.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)
-app.command("backup")(keeping.backup)
-app.command("restore")(keeping.restore)
+app.command("backup")(archives.backup)
+app.command("restore")(archives.restore)
 app.command("doctor")(doctor.doctor)
 
 

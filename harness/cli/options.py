@@ -11,8 +11,9 @@ import typer
 
 from harness.config import SHARED_VARIABLE
 from harness.sandbox import SandboxMode, require_mode
-from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE
+from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE, ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.store import SealedStore
 
 __all__ = [
     "MAX_NUMBER",
@@ -31,7 +32,7 @@ __all__ = [
 
 
 def _remember_shared(value: Path | None) -> Path | None:
-    """Hand the option on to everything that resolves "@shared"."""
+    """Set the variable that every reader of "@shared" uses."""
     if value is not None:
         os.environ[SHARED_VARIABLE] = str(value.resolve())
     return value
@@ -65,13 +66,13 @@ Unsafe = Annotated[
     bool,
     typer.Option(
         "--unsafe-no-sandbox",
-        help="Run without isolation: for your own or the bundled code only; results are unofficial.",
+        help="Run without isolation: for your own or bundled code only; results are unofficial.",
     ),
 ]
 
 
 def in_arena(home: Path) -> str:
-    """Return what a command that is told to type next needs in order to mean the same arena."""
+    """Return the `--home` option that a suggested command needs; empty where the default names the arena."""
     is_found = home == Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
     return "" if is_found else f" --home {shlex.quote(str(home))}"
 

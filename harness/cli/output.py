@@ -11,13 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.store import Board, BoardRound, Entry, Phase, Upload
-from harness.store.board import STALE, UNOFFICIAL, UPLOAD_LABEL
-from leaderboard.wording import hidden_scores
+from harness.records import Phase
+from harness.store.public import STALE, UNOFFICIAL, UPLOAD_LABEL, Board, BoardRound, Entry
 
 __all__ = [
-    "board_json",
     "console",
+    "counted",
     "errors",
     "moment",
     "print_board",
@@ -31,7 +30,7 @@ _OFF_TERMINAL_COLUMNS = 400
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """Wrap for the eye alone: a file or a pipe gets whole lines, unless COLUMNS says otherwise."""
+    """Wrap lines on a terminal only: a file or a pipe gets whole lines unless COLUMNS is set."""
     stream = sys.stderr if stderr else sys.stdout
     is_seen = stream.isatty() or "COLUMNS" in os.environ
     return Console(stderr=stderr, highlight=False, width=None if is_seen else _OFF_TERMINAL_COLUMNS)
@@ -47,59 +46,18 @@ def print_json(content: Any) -> None:
 
 
 def moment(value: datetime) -> str:
-    """Say a time as everybody reads it, and as the clock on this wall does."""
+    """Return a time in UTC and in the local time zone."""
     here = value.astimezone()
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({here:%Y-%m-%d %H:%M} here, {here:%z})"
 
 
-def board_json(board: Board) -> dict[str, Any]:
-    """Return the ranking as plain values."""
-    return {
-        "round": board.round.name,
-        "version": board.round.version,
-        "digest": board.round.digest,
-        "phase": board.round.phase.value,
-        "is_final": board.round.is_final,
-        "entries": [_entry_json(entry) for entry in board.entries],
-        "uploads": [_upload_json(upload) for upload in board.uploads],
-    }
-
-
-def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "submission": entry.submission_id,
-        "name": entry.name,
-        "team": entry.team,
-        "rank": entry.rank,
-        "score": entry.score,
-        "tasks": dict(entry.task_scores),
-        "calls": entry.calls,
-        "budget_calls": entry.budget_calls,
-        "status": entry.status.value,
-        "verdict": None if entry.verdict is None else entry.verdict.value,
-        "is_flagged": entry.is_flagged,
-        "is_official": entry.is_official,
-        "is_baseline": entry.is_baseline,
-        "is_stale": entry.is_stale,
-        "tier": entry.tier,
-        "is_pareto": entry.is_pareto,
-        "standard_error": entry.standard_error,
-        "efficiency": entry.efficiency,
-    }
-
-
-def _upload_json(upload: Upload) -> dict[str, Any]:
-    return {
-        "name": upload.name,
-        "rank": None,
-        "score": upload.score,
-        "tasks": dict(upload.task_scores),
-        "label": UPLOAD_LABEL,
-    }
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless the number is one."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def print_board(board: Board) -> None:
-    """Print the ranking as a table. Names are text of strangers: never markup."""
+    """Print the ranking as a table. Names are untrusted text: never markup."""
     tasks = [task.name for task in board.round.tasks]
     # Teams are the first to go where the window is narrow: scores must never be cut.
     has_teams = console.width >= _WIDE_COLUMNS
@@ -119,7 +77,7 @@ def print_board(board: Board) -> None:
         mark = "◆ " if entry.is_baseline else ""
         table.add_row(
             "" if entry.rank is None else str(entry.rank),
-            Text(f"{mark}{entry.name}"),
+            Text(f"{mark}{entry.solver}"),
             *([Text(entry.team)] if has_teams else []),
             _number(entry.score),
             *(_number(entry.task_scores.get(name)) for name in tasks),
@@ -129,13 +87,13 @@ def print_board(board: Board) -> None:
     console.print(table)
     console.print(
         "score = mean over tasks of the mean over k-shot seeds of the task's metric, 0-100, on the "
-        f"{'private' if board.round.is_final else 'public'} test rows; ◆ = reference method, not ranked; "
+        f"{'private' if board.round.is_final else 'public'} test rows; ◆ = baseline, not ranked; "
         "calls over all runs"
     )
     if hidden := why_no_scores(board.round):
         console.print(hidden)
     if board.round.is_practice:
-        console.print("the test labels are public: these scores are practice, and prove little")
+        console.print("the test labels are public: these scores are practice")
     for upload in board.uploads:
         tasks_text = ", ".join(f"{task} {score:.1f}" for task, score in upload.task_scores.items())
         console.print(
@@ -145,15 +103,15 @@ def print_board(board: Board) -> None:
 
 
 def why_no_scores(board_round: BoardRound, number: int | None = None) -> str:
-    """Return when scores show in a round that hides them now, and how a team reads its own; else nothing.
+    """Return when a round shows the scores that it hides now, and how a team reads its own; else an empty text.
 
     Args:
         board_round: the round.
         number: of the submission asked for; None means any.
     """
-    hidden = hidden_scores(board_round)
-    visibility = board_round.rules.get("visibility", {})
-    own_from = Phase(visibility.get("own_scores") or visibility.get("scores", Phase.OPEN))
+    hidden = board_round.score_notice
+    visibility = board_round.rules["visibility"]
+    own_from = Phase(visibility.get("own_scores") or visibility["scores"])
     if not hidden or not board_round.phase.has_reached(own_from):
         return hidden
     return f"{hidden} Your own now: gradfree status {'N' if number is None else number} --own"
@@ -168,4 +126,4 @@ def _verdict(entry: Entry) -> str:
     if entry.verdict is None:
         state = "held" if entry.n_runs_held else entry.status.value
         return f"{state} {entry.n_runs_done}/{entry.n_runs}{mark}"
-    return f"{entry.verdict.value}{' (checkpoint)' if entry.is_flagged else ''}{mark}"
+    return f"{entry.verdict.value}{' (checkpoint)' if entry.is_checkpoint else ''}{mark}"

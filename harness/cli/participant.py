@@ -1,4 +1,4 @@
-"""The participant's light commands: new, check, submit, status."""
+"""`gradfree new|check|submit|status`: the participant's light commands."""
 
 import shlex
 import shutil
@@ -21,23 +21,26 @@ from harness.cli.options import (
     stores,
 )
 from harness.cli.output import console, print_json, why_no_scores
+from harness.cli.submissions import own_submission
 from harness.config import load_round
 from harness.errors import UsageError
+from harness.records import Phase
 from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
-from harness.rounds.lifecycle import stored_config
 from harness.rounds.own_scores import read_own_scores
 from harness.session.code_check import check_code
 from harness.session.submission import NAME_RULE, is_solver_name, read_submission
-from harness.store import ArenaPaths, BoardRound, Phase, PublicStore
-from harness.store.board import STALE, UNOFFICIAL
+from harness.store.paths import ArenaPaths
+from harness.store.public import STALE, UNOFFICIAL, BoardRound, PublicStore
+from harness.store.sealed.rounds import find_round, get_round
+from harness.store.sealed.teams import find_team, quota_of
 
 __all__ = ["check", "new", "status", "submit_"]
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="The folder to make; its last part names the solver.")],
+    name: Annotated[str, typer.Argument(help="The folder to create; its last part names the solver.")],
 ) -> None:
-    """Make a folder with a working solver to start from."""
+    """Create a folder with a working solver to start from."""
     target = Path(name)
     template = Path(__file__).resolve().parents[2] / "submissions" / "template"
     if not template.is_dir():
@@ -54,7 +57,7 @@ def new(
         manifest.write_text(manifest.read_text().replace('"template"', f'"{target.name}"'))
     except OSError as error:
         raise UsageError(f"{target} cannot be made: {error.strerror or error}") from error
-    console.print(f"made {escape(str(target))}. Next:")
+    console.print(f"created {escape(str(target))}. Next:")
     console.print(
         f"  gradfree check {escape(shlex.quote(name))}",
         f"  gradfree try {escape(shlex.quote(name))} --round toy --task sst2",
@@ -79,7 +82,7 @@ def check(path: SubmissionPath, round_: RoundOption = "toy", as_json: Json = Fal
 
 def submit_(
     path: Annotated[str, typer.Argument(help="A submission's folder or zip.")],
-    team: Annotated[str, typer.Option("--team", help="Who hands it in.")],
+    team: Annotated[str, typer.Option("--team", help="The team that submits.")],
     round_: Annotated[
         str, typer.Option("--round", help="A round of the arena; NAME@VERSION for an older version.")
     ] = "toy",
@@ -87,16 +90,18 @@ def submit_(
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
 ) -> None:
-    """Hand a submission in to a round of an arena; a worker will run it."""
+    """Submit to a round of an arena; a worker will run it."""
     with stores(home) as (paths, sealed, publisher):
-        config = stored_config(sealed.get_round(round_))
+        with sealed.read() as tx:
+            config = get_round(tx, round_).config
         if is_baseline_name(path):
             raise UsageError(
-                f"{path!r} is a reference solver; the organizer enters it with `gradfree round baselines {round_}`"
+                f"{path!r} is a baseline; the organizer enters it with `gradfree round baselines {round_}`"
             )
         check_code(read_submission(Path(path), config.limits.submission_bytes))
         number = submit(sealed, publisher, paths, config, Path(path), team, token=token)
-        quota = sealed.quota(round_, team)
+        with sealed.read() as tx:
+            quota = quota_of(tx, find_round(tx, round_), find_team(tx, team))
     if as_json:
         print_json({"submission": number})
     else:
@@ -126,7 +131,7 @@ def status(
     own: Mapping[int, float | None] = {}
     if is_own:
         with stores(home) as (_, sealed, _publisher):
-            sealed.authenticate(entry.team, token)
+            own_submission(sealed, number, token)
             own = read_own_scores(sealed, number)
     runs = [
         {
@@ -148,7 +153,7 @@ def status(
         print_json(
             {
                 "submission": number,
-                "name": entry.name,
+                "solver": entry.solver,
                 "status": entry.status.value,
                 "verdict": None if entry.verdict is None else entry.verdict.value,
                 "is_official": entry.is_official,
@@ -162,7 +167,7 @@ def status(
     verdict += f" ({STALE})" if entry.is_stale else ""
     console.print(
         escape(
-            f"{entry.name} of {entry.team}: {entry.status.value}{verdict}, {entry.n_runs_done} of {entry.n_runs} runs"
+            f"{entry.solver} of {entry.team}: {entry.status.value}{verdict}, {entry.n_runs_done} of {entry.n_runs} runs"
         )
     )
     for run in runs:
@@ -181,7 +186,7 @@ def status(
 
 
 def _where_logs_are(number: int, board_round: BoardRound, home: Path) -> str:
-    shown_from = Phase(board_round.rules.get("visibility", {}).get("logs", Phase.OPEN))
+    shown_from = Phase(board_round.rules["visibility"]["logs"])
     if board_round.phase.has_reached(shown_from):
-        return f"what your solver printed, for your team alone: gradfree logs {number}{in_arena(home)}"
-    return f"what your solver printed shows, for your team alone, once the round is {shown_from}"
+        return f"what your solver printed, for your team only: gradfree logs {number}{in_arena(home)}"
+    return f"what your solver printed is shown to your team once the round is {shown_from}"

@@ -1,4 +1,4 @@
-"""`gradfree score-predictions`: the real competition's upload format."""
+"""`gradfree score-predictions`: prediction uploads in the competition's format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,9 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, stores
 from harness.cli.output import console, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
-from harness.rounds.lifecycle import stored_config
-from harness.store import ArenaPaths
-from harness.store.board import UPLOAD_LABEL
+from harness.store.paths import ArenaPaths
+from harness.store.public import UPLOAD_LABEL
+from harness.store.sealed.rounds import get_round
 
 __all__ = ["score_predictions_"]
 
@@ -38,7 +38,7 @@ def score_predictions_(
     shared: Shared = None,
     as_json: Json = False,
 ) -> None:
-    """Score predictions in the real competition's upload format, as the organizer: unranked, calls not metered."""
+    """Score a prediction upload in the competition's format, as the organizer: unranked, calls not metered."""
     from harness.rounds.uploads import publish_predictions, score_predictions
 
     _ = shared
@@ -86,5 +86,5 @@ def _known_round(name: str, home: Path) -> RoundConfig:
     except UsageError:
         if Path(name).exists() or not ArenaPaths(home).sealed_db.exists():
             raise
-    with stores(home) as (_, sealed, _):
-        return stored_config(sealed.get_round(name))
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        return get_round(tx, name).config

@@ -7,12 +7,11 @@ from typing import Self
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from harness.cli.output import console
-from harness.rounds.worker import RunEvent
+from harness.cli.output import console, counted
 from harness.session.artifact import Artifact
 from harness.session.blackbox import Progress as RunProgress
-from harness.store.board import UNOFFICIAL
-from leaderboard.wording import counted
+from harness.store.public import UNOFFICIAL
+from harness.worker.worker import RunEvent
 
 __all__ = ["RunDisplay", "run_line"]
 
@@ -67,7 +66,7 @@ class RunDisplay:
             console.print(escape(run_line(title, event.artifact)))
         else:
             console.print(
-                escape(f"{title}: our fault, the attempt is void and nobody is charged: {event.fault}")
+                escape(f"{title}: internal error (platform side), attempt void, not charged: {event.fault}")
             )
 
     def on_progress(self, title: str, progress: RunProgress) -> None:

@@ -7,14 +7,19 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, in_arena, stores
-from harness.cli.output import board_json, console, moment, print_board, print_json
+from harness.cli.output import console, counted, moment, print_board, print_json
 from harness.config import load_round
-from harness.records import Status
+from harness.records import Phase, Status
 from harness.rounds.intake import enter_baselines
-from harness.rounds.lifecycle import check_round, create_round, stored_config
-from harness.store import ArenaPaths, Phase, PublicStore
-from harness.store.writer import utc_now
-from leaderboard.wording import counted
+from harness.rounds.lifecycle import check_round, create_round
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore, board_document
+from harness.store.sealed.evidence import stale_submissions
+from harness.store.sealed.noise import add_repeats
+from harness.store.sealed.queue import release_hold
+from harness.store.sealed.rounds import find_round, get_round, set_phase
+from harness.store.sealed.rounds import unfreeze as unfreeze_board
+from harness.store.sealed.submissions import list_submissions
 
 __all__ = ["rounds"]
 
@@ -28,7 +33,7 @@ def create(
     source: Annotated[str, typer.Argument(help="A packaged round's name, or the path of a round file.")],
     home: Home = DEFAULT_ARENA,
     is_draft: Annotated[
-        bool, typer.Option("--draft", help="Take no submissions until `gradfree round open`.")
+        bool, typer.Option("--draft", help="Accept no submissions until `gradfree round open`.")
     ] = False,
     shared: Shared = None,
 ) -> None:
@@ -47,9 +52,10 @@ def create(
 
 @rounds.command("baselines")
 def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Enter the reference solvers into a round; a worker will run them."""
+    """Enter the baselines into a round; a worker will run them."""
     with stores(home) as (paths, sealed, publisher):
-        config = stored_config(sealed.get_round(name))
+        with sealed.read() as tx:
+            config = get_round(tx, name).config
         for baseline, (number, is_new) in enter_baselines(sealed, publisher, paths, config).items():
             state = "is queued" if is_new else "is in the round already"
             console.print(f"{baseline}: submission {number} {state}")
@@ -57,16 +63,18 @@ def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("release")
 def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Queue again what is held after faults of ours; mend the cause first."""
+    """Queue again what is on hold after platform errors; repair the cause first."""
     with stores(home) as (_, sealed, publisher):
-        held = [
-            (submission, run)
-            for submission in sealed.list_submissions(name, is_everything=True)
-            for run in submission.runs
-            if run.is_held
-        ]
+        with sealed.write() as tx:
+            held = [
+                (submission, run)
+                for submission in list_submissions(tx, find_round(tx, name), is_everything=True)
+                for run in submission.runs
+                if run.is_held
+            ]
+            for _, run in held:
+                release_hold(tx, run.run_id)
         for submission, run in held:
-            sealed.release_hold(run.run_id)
             console.print(escape(f"{submission.name}: {run.task} seed {run.kshot_seed} is queued again"))
         publisher.publish()
     console.print(f"{counted(len(held), 'run')} released")
@@ -75,15 +83,16 @@ def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 @rounds.command("open")
 def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Open a draft, or a round that was closed, for submissions."""
-    with stores(home) as (_, sealed, _):
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
         is_tried = any(
-            item.is_baseline and item.status is Status.FINISHED for item in sealed.list_submissions(name)
+            item.is_baseline and item.status is Status.FINISHED
+            for item in list_submissions(tx, find_round(tx, name))
         )
     _move(home, name, Phase.OPEN)
     if not is_tried:
         console.print(
             escape(
-                "no reference solver has run in it yet, so nobody knows that it works: "
+                "no baseline has run in it yet, so it is untested: "
                 f"gradfree round baselines {name}{in_arena(home)}"
             )
         )
@@ -91,13 +100,13 @@ def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("close")
 def close(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Take no more submissions; what is queued still runs."""
+    """Accept no more submissions; what is queued still runs."""
     _move(home, name, Phase.CLOSED)
 
 
 @rounds.command("freeze")
 def freeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Let the board stand still: what ends from now on is hidden until it is unfrozen or published."""
+    """Freeze the board: what ends from now on is hidden until it is unfrozen or published."""
     _move(home, name, Phase.FROZEN)
 
 
@@ -105,32 +114,34 @@ def freeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 def unfreeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Show what ended while the board was frozen; a round that is open stays open."""
     with stores(home) as (_, sealed, publisher):
-        sealed.unfreeze(name)
+        with sealed.write() as tx:
+            unfreeze_board(tx, find_round(tx, name))
         publisher.publish()
     console.print(escape(f"the board of round {name} shows everything again"))
 
 
 @rounds.command("publish")
 def publish(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Show the private scores of a closed round in which everything has ended. For ever."""
+    """Show the private scores of a closed round in which everything has ended. Cannot be undone."""
     _move(home, name, Phase.PUBLISHED)
 
 
 def _move(home: Path, name: str, phase: Phase) -> None:
     with stores(home) as (_, sealed, publisher):
-        sealed.set_phase(name, phase)
+        with sealed.write() as tx:
+            row = find_round(tx, name)
+            set_phase(tx, row, phase)
+            present, opens = row.phase_at(tx.now), row.config.round.opens
         publisher.publish()
-        stored = sealed.get_round(name)
-    present, opens = stored.phase_at(utc_now()), stored.facts.opens
     until = f" until its file opens it, {moment(opens)}" if present is Phase.DRAFT and opens else ""
     console.print(escape(f"round {name} is {present}{until}"))
 
 
 @rounds.command("stale")
 def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """List the scores that were made with other data, model, code, packages or numeric profile than the newest."""
-    with stores(home) as (_, sealed, _):
-        found = sealed.stale_submissions(name)
+    """List scores whose data, model, code, packages or numeric profile differ from the newest score's."""
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        found = stale_submissions(tx, find_round(tx, name))
     if as_json:
         print_json([{"submission": number, "differs": list(names)} for number, names in found.items()])
         return
@@ -146,24 +157,24 @@ def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) ->
 
 @rounds.command("final")
 def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Run what stands in a closed round once more, on k-shot seeds drawn now: the final phase."""
+    """Run the standing submissions of a closed round again, on k-shot seeds drawn now: the final phase."""
     from harness.rounds.final import draw_final
 
     with stores(home) as (_, sealed, publisher):
         made, queued = draw_final(sealed, publisher, name)
-    console.print(escape(f"round {made.facts.name} {made.facts.version}: {queued} submissions are queued"))
+    console.print(escape(f"round {made.config.name} {made.config.version}: {queued} submissions are queued"))
 
 
 @rounds.command("noise")
 def noise(
     name: RoundName,
-    baseline: Annotated[str, typer.Option("--baseline", help="A reference method of the round.")] = "bbtv2",
+    baseline: Annotated[str, typer.Option("--baseline", help="A baseline of the round.")] = "bbtv2",
     repeats: Annotated[int, typer.Option("--repeats", min=2, help="How often in all.")] = 5,
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Repeat a reference method under other solver seeds: the spread is the round's noise floor."""
-    with stores(home) as (_, sealed, _):
-        added = sealed.add_repeats(name, baseline, repeats)
+    """Repeat a baseline under other solver seeds: their spread is the round's noise floor."""
+    with stores(home) as (_, sealed, _), sealed.write() as tx:
+        added = add_repeats(tx, find_round(tx, name), baseline, repeats)
     console.print(f"{added} repeats of {baseline} are queued behind everybody; {repeats} in all")
 
 
@@ -206,6 +217,6 @@ def show(
     with PublicStore.open(ArenaPaths(home).public_db) as store:
         board = store.board(name)
     if as_json:
-        print_json(board_json(board))
+        print_json(board_document(board))
     else:
         print_board(board)

@@ -1,4 +1,4 @@
-"""What a team does with a submission that it has handed in: cancel, resubmit, logs."""
+"""`gradfree cancel|resubmit|logs`: what a team does with a submission."""
 
 from typing import Annotated
 
@@ -9,9 +9,28 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, Number, Token, in_are
 from harness.cli.output import console, print_json
 from harness.errors import UsageError
 from harness.rounds.intake import submit
-from harness.rounds.lifecycle import stored_config
+from harness.store.sealed.rounds import get_round
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import cancel_submission, find_submission, get_submission
+from harness.store.sealed.teams import authenticate, find_team
+from harness.store.values import StoredSubmission
 
-__all__ = ["cancel", "logs", "resubmit"]
+__all__ = ["cancel", "logs", "own_submission", "resubmit"]
+
+
+def own_submission(
+    sealed: SealedStore, number: int, token: str | None, *, is_organizer: bool = False
+) -> StoredSubmission:
+    """Return a submission after checking that the holder of a token may act for its team.
+
+    Raises:
+        UsageError: there is none of that number, or the team has another token.
+    """
+    with sealed.read() as tx:
+        submission = get_submission(tx, number)
+        if not is_organizer:
+            authenticate(find_team(tx, submission.team), token)
+        return submission
 
 
 def cancel(
@@ -20,23 +39,32 @@ def cancel(
     token: Token = None,
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """End a submission that waits or runs; it counts if a call of it was metered."""
+    """End a submission that waits or runs; it counts against the quota if a call of it was metered."""
     with stores(home) as (_, sealed, publisher):
-        sealed.authenticate(sealed.get_submission(number).team, token)
-        sealed.cancel_submission(number, reason)
+        with sealed.write() as tx:
+            row = find_submission(tx, number)
+            authenticate(row.team, token)
+            if row.rejudge_id is not None:
+                # Its result would replace the first one.
+                raise UsageError(
+                    f"submission {number} is a staged copy, which ends only with its rejudge: "
+                    f"gradfree rejudge cancel {row.round.full_name}"
+                )
+            cancel_submission(tx, row, reason)
         publisher.publish()
     console.print(f"submission {number} is cancelled")
 
 
 def resubmit(number: Number, token: Token = None, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """Hand the same files in once more, as a new submission under the round's quota."""
+    """Submit the same files again, as a new submission under the round's quota."""
     with stores(home) as (paths, sealed, publisher):
-        old = sealed.get_submission(number)
+        with sealed.read() as tx:
+            old = get_submission(tx, number)
+            config = get_round(tx, old.round_name, old.round_version).config
         if old.is_baseline:
             raise UsageError(
-                f"submission {number} is a reference solver: gradfree round baselines {old.round_name}"
+                f"submission {number} is a baseline; enter it again: gradfree round baselines {old.round_name}"
             )
-        config = stored_config(sealed.get_round(old.round_name, old.round_version))
         new = submit(
             sealed,
             publisher,
@@ -44,7 +72,7 @@ def resubmit(number: Number, token: Token = None, home: Home = DEFAULT_ARENA, as
             config,
             paths.submissions / old.path,
             old.team,
-            is_example=old.is_example,
+            entry="example" if old.is_example else "participant",
             token=token,
         )
     if as_json:
@@ -62,19 +90,18 @@ def logs(
     is_organizer: Annotated[
         bool,
         typer.Option(
-            "--organizer", help="Whatever the round shows, without a token, and with the words of our faults."
+            "--organizer",
+            help="Whatever the round shows, without a token, and with the texts of platform errors.",
         ),
     ] = False,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
 ) -> None:
-    """Show what a submission's solvers printed, void attempts too, as far as the round lets its team read it."""
+    """Print what a submission's solvers printed, void attempts included, once the round shows it."""
     from harness.rounds.logs import read_logs
 
     with stores(home) as (paths, sealed, _):
-        submission = sealed.get_submission(number)
-        if not is_organizer:
-            sealed.authenticate(submission.team, token)
+        submission = own_submission(sealed, number, token, is_organizer=is_organizer)
         runs = [run for run in submission.runs if task in {None, run.task} and seed in {None, run.kshot_seed}]
         if not runs:
             known = ", ".join(f"{run.task} {run.kshot_seed}" for run in submission.runs)

@@ -7,7 +7,9 @@ from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
 from harness.cli.output import console, errors, moment, print_json
-from harness.store import ArenaPaths
+from harness.store.paths import ArenaPaths
+from harness.store.sealed import teams
+from harness.store.sealed.rounds import find_round
 
 __all__ = ["team"]
 
@@ -18,26 +20,29 @@ TeamName = Annotated[str, typer.Argument(help="The team's name.")]
 
 @team.command("add")
 def add(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """Add a team and print its token: the only time that it can be read."""
+    """Add a team and print its token, which cannot be read again."""
     is_new = not ArenaPaths(home).sealed_db.exists()
     with stores(home, must_exist=False) as (_, sealed, _):
         if is_new:
-            errors.print(escape(f"there was no arena at {home}: a new one was made"))
-        _show_token(name, sealed.add_team(name), as_json=as_json)
+            errors.print(escape(f"there was no arena at {home}: created a new one"))
+        with sealed.write() as tx:
+            token = teams.add_team(tx, name)
+    _show_token(name, token, as_json=as_json)
 
 
 @team.command("rotate")
 def rotate(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """Give a team a new token and print it; the old one is void."""
-    with stores(home) as (_, sealed, _):
-        _show_token(name, sealed.rotate_token(name), as_json=as_json)
+    with stores(home) as (_, sealed, _), sealed.write() as tx:
+        token = teams.rotate_token(tx, teams.find_team(tx, name))
+    _show_token(name, token, as_json=as_json)
 
 
 @team.command("list")
 def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     """List the teams of an arena."""
-    with stores(home) as (_, sealed, _):
-        found = [item for item in sealed.list_teams() if not item.is_baseline_owner]
+    with stores(home) as (_, sealed, _), sealed.read() as tx:
+        found = [item for item in teams.list_teams(tx) if not item.is_baseline_owner]
     if as_json:
         print_json(
             [
@@ -62,15 +67,15 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
 def grant(
     name: TeamName,
     n_submissions: Annotated[
-        int, typer.Argument(min=1, max=1_000_000, help="Submissions more, today and in all.")
+        int, typer.Argument(min=1, max=1_000_000, help="Additional submissions, today and in all.")
     ],
     round_: Annotated[str, typer.Option("--round", help="A round of this arena.")],
     reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Let a team hand in more than a round's quota."""
-    with stores(home) as (_, sealed, _):
-        quota = sealed.add_grant(round_, name, n_submissions, reason)
+    """Let a team submit more than a round's quota."""
+    with stores(home) as (_, sealed, _), sealed.write() as tx:
+        quota = teams.add_grant(tx, find_round(tx, round_), teams.find_team(tx, name), n_submissions, reason)
     console.print(escape(f"{name} in {round_}: {quota}"))
     if quota.left is None:
         console.print(escape(f"round {round_} has no quota, so this changes nothing"))

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
 from harness.session.artifact import Artifact
-from harness.store.seeds import solver_seed
+from harness.store.sealed.seeds import solver_seed
 
 __all__ = ["try_"]
 
@@ -42,8 +42,8 @@ def try_(
 ) -> None:
     """Run a solver as a round would: same meter, same sandbox, nothing stored."""
     from harness.cli.progress import RunDisplay, run_line
-    from harness.session.arena import Arena
     from harness.session.attempt import RunSpec, run_attempt, solver_params
+    from harness.session.loaded_round import LoadedRound
 
     _ = shared
     config = load_round(round_)
@@ -51,7 +51,7 @@ def try_(
     if calls is not None:
         config = _with_calls(config, calls, task)
     mode = sandbox_mode(unsafe=unsafe)
-    arena = Arena(config)
+    arena = LoadedRound(config)
     artifacts: list[Artifact] = []
     for name, kshot_seeds in _chosen(config, task, seed):
         for kshot_seed in kshot_seeds:
@@ -135,7 +135,7 @@ def _run_json(artifact: Artifact) -> dict[str, Any]:
         "score": None if artifact.scores is None else artifact.scores.public,
         "calls": artifact.usage.calls,
         "budget_calls": artifact.budget_calls,
-        "is_flagged": artifact.is_flagged,
+        "is_checkpoint": artifact.is_checkpoint,
         "is_official": artifact.is_official,
         "message": artifact.message,
         "wall_s": artifact.wall_s,

@@ -2,22 +2,27 @@
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from harness.cli.held import refuse_held
-from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, sandbox_mode, stores
-from harness.cli.output import console
+from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, sandbox_mode, stores
+from harness.cli.output import console, counted, errors
 from harness.config import shared_folder
-from harness.errors import UsageError
-from harness.store import SealedStore
-from harness.store.round_names import with_version
-from leaderboard.wording import counted
+from harness.errors import InfrastructureError, UsageError
+from harness.records import with_version
+from harness.store.sealed.claims import has_waiting_runs
+from harness.store.sealed.queue import sweep
+from harness.store.sealed.rounds import find_round, list_rounds
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import list_submissions
 
-__all__ = ["worker"]
+__all__ = ["refuse_held", "worker"]
 
 
 def worker(
@@ -40,9 +45,9 @@ def worker(
 ) -> None:
     """Run what is queued, until stopped."""
     from harness.cli.progress import RunDisplay
-    from harness.rounds.spool_intake import intake_running
-    from harness.rounds.worker import Worker
     from harness.sandbox import SandboxMode
+    from harness.worker.spool_intake import intake_running
+    from harness.worker.worker import Worker
 
     _ = shared
     mode = sandbox_mode(unsafe=unsafe)
@@ -52,12 +57,13 @@ def worker(
         intake_running(sealed, publisher, paths),
     ):
         _refuse_missing_folder(sealed)
-        sealed.sweep()
+        with sealed.write() as tx:
+            sweep(tx)
         publisher.publish()
         if mode is SandboxMode.UNSAFE:
             console.print(
-                "no sandbox: only reference methods and packaged examples run here, and their results are "
-                "unofficial; submissions of others wait for a worker with a sandbox"
+                "no sandbox: only baselines and packaged examples run here, and their results are unofficial; "
+                "participants' submissions wait for a worker with a sandbox"
             )
         runner = Worker(sealed, publisher, paths, mode, display.on_event, slots=slots, lease_s=lease_s)
         if until_idle:
@@ -71,7 +77,7 @@ def worker(
                 signal.signal(number, handler)
 
         def stop_politely(_number: int, _frame: FrameType | None) -> None:
-            """Let the run in progress end; a second signal interrupts, so that the run is given back at once."""
+            """Let the run in progress end; a second signal interrupts and gives it back at once."""
             stop.set()
             handle_both(signal.default_int_handler)
 
@@ -80,18 +86,39 @@ def worker(
         runner.run_forever(stop)
 
 
+def refuse_held(sealed: SealedStore, home: Path, round_name: str | None = None) -> None:
+    """Print which runs are on hold after platform errors, in one round or in all, and what to do.
+
+    Raises:
+        typer.Exit: some are; with the exit code of a platform error.
+    """
+    with sealed.read() as tx:
+        row = None if round_name is None else find_round(tx, round_name)
+        held = Counter(
+            with_version(entry.round_name, entry.round_version)
+            for entry in list_submissions(tx, row, is_everything=True)
+            for run in entry.runs
+            if run.is_held
+        )
+    if held:
+        errors.print(f"{counted(held.total(), 'run')} on hold after platform errors; repair the cause, then:")
+        for name in held:
+            errors.print(escape(f"  gradfree round release {name}{in_arena(home)}"), soft_wrap=True)
+        raise typer.Exit(InfrastructureError.exit_code)
+
+
 def _refuse_missing_folder(sealed: SealedStore) -> None:
-    """Else every run that waits would be tried, fail by our fault, and be held.
+    """Refuse to start where every waiting run of a round would fail, and be held.
 
     Raises:
         UsageError: a round with waiting runs names the shared folder, and this machine has none there.
     """
     if shared_folder().is_dir():
         return
-    for stored in sealed.list_rounds():
-        name = with_version(stored.facts.name, stored.facts.version)
-        if "@shared/" in stored.facts.rules_json and sealed.has_waiting_runs(name):
-            raise UsageError(
-                f"runs of round {name} wait, whose files are in the shared folder, and {shared_folder()} is none: "
-                "name it with --shared or GRADFREE_SHARED"
-            )
+    with sealed.read() as tx:
+        for stored in list_rounds(tx):
+            if "@shared/" in stored.config.canonical_json() and has_waiting_runs(tx, stored.round_id):
+                raise UsageError(
+                    f"the shared folder {shared_folder()} does not exist, and waiting runs of round "
+                    f"{stored.full_name} need it; name it with --shared or GRADFREE_SHARED"
+                )

@@ -14,7 +14,7 @@ from harness.errors import DataError, UsageError
 from harness.references.method import ReferenceMethod
 from harness.references.run import ReferenceRun
 from harness.references.training import Trained
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.session.provenance import code_digest, packages_digest
 
 __all__ = ["KeptRuns"]
@@ -51,7 +51,9 @@ class KeptRuns:
         except OSError as error:
             raise _unwritable(folder, error) from error
 
-    def find(self, arena: Arena, method: ReferenceMethod, task: str, kshot_seed: int) -> ReferenceRun | None:
+    def find(
+        self, arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int
+    ) -> ReferenceRun | None:
         """Return the run that was kept, or None.
 
         Raises:
@@ -76,7 +78,7 @@ class KeptRuns:
             document.wall_s,
         )
 
-    def keep(self, arena: Arena, method: ReferenceMethod, run: ReferenceRun) -> None:
+    def keep(self, arena: LoadedRound, method: ReferenceMethod, run: ReferenceRun) -> None:
         """Write a run down; its file appears when all of it is written.
 
         Raises:
@@ -114,7 +116,7 @@ def _unwritable(folder: Path, error: OSError) -> UsageError:
     )
 
 
-def _made_with(arena: Arena, method: ReferenceMethod, task: str, kshot_seed: int) -> dict[str, object]:
+def _made_with(arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int) -> dict[str, object]:
     """Return what a run's result depends on, as plain JSON values."""
     data = arena.task(task).data
     return {

@@ -18,9 +18,12 @@ from harness.records import IntArray
 from harness.references.masked_lm import Adapted, batch_of
 from harness.references.method import ReferenceMethod
 from harness.references.training import Trained, class_logits, computing_in, train
-from harness.session.arena import Arena
-from harness.store import Publisher, SealedStore
-from harness.store.seeds import solver_seed
+from harness.session.loaded_round import LoadedRound
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.seeds import solver_seed
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.uploads import add_upload
 
 __all__ = ["GRADIENT_LABEL", "ReferenceRun", "publish_reference", "run_reference"]
 
@@ -58,7 +61,7 @@ class ReferenceRun:
 
 
 def run_reference(
-    arena: Arena, method: ReferenceMethod, task: str, kshot_seed: int, **params: Any
+    arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int, **params: Any
 ) -> ReferenceRun:
     """Tune on a task's few-shot set with gradients, and score the test rows.
 
@@ -143,13 +146,15 @@ def publish_reference(
     tasks = {run.task for run in runs}
     means = {task: fmean(run.public_score for run in runs if run.task == task) for task in tasks}
     digest = hashlib.sha256(f"{GRADIENT_LABEL}\n{name}".encode()).hexdigest()
-    store.add_upload(
-        round_name,
-        f"{name} ({GRADIENT_LABEL})",
-        digest,
-        {task: round(value, 1) for task, value in means.items()},
-        round(fmean(means.values()), 1),
-    )
+    with store.write() as tx:
+        add_upload(
+            tx,
+            find_round(tx, round_name),
+            name=f"{name} ({GRADIENT_LABEL})",
+            digest=digest,
+            score=round(fmean(means.values()), 1),
+            task_scores={task: round(value, 1) for task, value in means.items()},
+        )
     publisher.publish()
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
 from harness.session.artifact import SOLVER_LOG
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.queue import take_back_everything
+from harness.store.sealed.store import SealedStore
 
 __all__ = ["backup", "restore"]
 
@@ -22,9 +25,9 @@ _OWNER_ALONE = 0o700
 def backup(paths: ArenaPaths, target: Path) -> None:
     """Write the sealed store and its files into one archive, whole or not at all; workers may go on.
 
-    The database is copied first: every artifact and submission that it names was on the disk before it
-    was named, so the files that are copied afterwards hold at least those. The public store is derived
-    and left out. The archive holds private scores and can be read by its owner alone.
+    The database is copied first: every artifact and submission that it names was on the disk before, so the
+    files copied afterwards include those. The public store is derived and left out. The archive holds private
+    scores; only its owner can read it.
 
     Raises:
         UsageError: there is no arena, or the target exists.
@@ -99,7 +102,8 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
         staged = ArenaPaths(staging)
         staged.create()
         with SealedStore.open(staged, must_exist=True) as sealed, Publisher.open(staged, sealed) as publisher:
-            sealed.take_back_everything("the arena was restored from a backup")
+            with sealed.write() as tx:
+                take_back_everything(tx, "the arena was restored from a backup")
             publisher.publish()
         if paths.home.exists():
             paths.home.rmdir()

@@ -1,7 +1,7 @@
-"""Reference solvers side by side: method x task over few-shot seeds, on all test rows.
+"""Baselines side by side: method x task over k-shot seeds, on all test rows.
 
-For the organizer: public and private rows count together, so this never leaves the sealed side of a
-round whose labels are secret.
+For the organizer: public and private rows count together, so this must not be shown while the labels of a
+round are sealed.
 """
 
 import math
@@ -15,8 +15,10 @@ from scipy.stats import t as student
 from harness.config import RoundConfig
 from harness.metrics.official import score
 from harness.session.artifact import read_artifact
-from harness.store import ArenaPaths, SealedStore
-from harness.store.round_names import with_version
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import list_submissions
 from harness.tasks import load_task_data
 
 __all__ = ["Comparison", "MethodRow", "compare", "mean_interval"]
@@ -30,7 +32,7 @@ class MethodRow:
 
     Attributes:
         name: the solver's name.
-        scores: task -> scores 0-100 on all test rows, in the order of the task's few-shot seeds.
+        scores: task -> scores 0-100 on all test rows, in the order of the task's k-shot seeds.
         calls: charged calls per run, mean; None for a gradient reference, or where no run ended.
         engine_s: seconds of forward computation per run, mean; None as for `calls`.
         wall_s: seconds per run, mean; None where no run ended.
@@ -46,12 +48,12 @@ class MethodRow:
 
     @property
     def total(self) -> float | None:
-        """Mean over tasks of the mean over their few-shot seeds; None if a run has no score."""
+        """Mean over tasks of the mean over their k-shot seeds; None if a run has no score."""
         return None if self.failures or not self.scores else fmean(map(fmean, self.scores.values()))
 
     @property
     def interval(self) -> tuple[float, float, float] | None:
-        """`mean_interval` of the means over tasks, one per few-shot seed (by its place in each task's list).
+        """`mean_interval` of the means over tasks, one per k-shot seed (by its place in each task's list).
 
         None where tasks have different numbers of seeds, or one.
         """
@@ -96,26 +98,24 @@ class Comparison:
 
 
 def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Comparison:
-    """Collect the newest submission of every reference solver in a round.
+    """Collect the newest submission of every baseline in a round.
 
     Raises:
         DataError: an artifact or the round's data cannot be read.
     """
     labels = {task.name: load_task_data(task, seeds=()).test.labels for task in config.task}
-    newest = {
-        item.name: item
-        for item in store.list_submissions(with_version(config.name, config.round.version))
-        if item.is_baseline
-    }
+    with store.read() as tx:
+        found = list_submissions(tx, find_round(tx, config.name, config.version))
+    newest = {item.name: item for item in found if item.is_baseline}
     rows = []
     for item in newest.values():
         scores: dict[str, list[float]] = {task.name: [] for task in config.task}
         failures, artifacts = [], []
         for run in item.runs:
-            if not run.artifact_path:
+            if run.summary is None:
                 failures.append(f"{run.task} {run.kshot_seed}: {run.status.value}")
                 continue
-            artifact = read_artifact(paths.artifacts / run.artifact_path)
+            artifact = read_artifact(paths.artifacts / run.summary.artifact_path)
             artifacts.append(artifact)
             task = config.task_named(run.task)
             if artifact.predictions is None or task is None:

@@ -1,9 +1,9 @@
-"""One archive with everything that is needed to compute a round's ranking again without the platform.
+"""One archive with everything needed to recompute a round's ranking without the platform.
 
-What it holds is what everybody may see at the moment: it is taken from the public store. After
-publication the whole rules, the predictions, the test labels (unless they are sealed) and the round's part
-of the audit come from the sealed one, so that scores can be computed again too. `harness.rounds.verify`
-reads it back.
+Before publication it holds what everybody may see at the moment, taken from the public store. After
+publication the whole rules, the predictions, the test labels (unless they are sealed) and the round's part of
+the audit are added from the sealed one, so that scores can be recomputed too. `harness.rounds.verify` reads
+it back.
 
 ::
 
@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.store import ArenaPaths, Entry, Event, PublicStore, RunLine, SealedStore, StoredRound
+from harness.store.paths import ArenaPaths
+from harness.store.public import Entry, PublicStore, RunLine
+from harness.store.sealed.events import Event, read_events
+from harness.store.sealed.replicates import predictions_of, test_sets_of
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.schema import RoundRow
+from harness.store.sealed.store import SealedStore, Transaction
+from harness.store.sealed.submissions import get_submission
 
 __all__ = ["EXPORT_SCHEMA", "export_round"]
 
@@ -46,21 +53,27 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
     Raises:
         UsageError: there is no such round.
     """
-    stored = store.get_round(name)
-    with PublicStore.open(paths.public_db) as public:
-        board = public.board(stored.facts.name, stored.facts.version)
-        entries = public.submissions(stored.facts.name, stored.facts.version)
-        pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
+    with store.read() as tx, PublicStore.open(paths.public_db) as public:
+        row = find_round(tx, name)
+        files = _files(tx, row, public)
+    return _write(target, files)
+
+
+def _files(tx: Transaction, row: RoundRow, public: PublicStore) -> dict[str, bytes]:
+    """Return name -> content of every file of the archive."""
+    board = public.board(row.name, row.version)
+    entries = public.submissions(row.name, row.version)
+    pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
     is_final = board.round.is_final
     files: dict[str, bytes] = {}
     sealed_scores: dict[int, float | None] = {}
     if not is_final:
         files["rules.json"] = _json(board.round.rules)
     else:
-        files["round.json"] = stored.facts.rules_json.encode()
-        files |= _evidence(store, stored, entries)
+        files["round.json"] = row.rules_json.encode()
+        files |= _evidence(tx, row, entries)
         for page in pages:
-            runs = store.get_submission(page.entry.submission_id).runs
+            runs = get_submission(tx, page.entry.submission_id).runs
             sealed_scores |= {run.run_id: run.score_public for run in runs}
     files["submissions.json"] = _json(
         [
@@ -78,10 +91,10 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
     files["manifest.json"] = _json(
         {
             "schema_version": EXPORT_SCHEMA,
-            "round": stored.facts.name,
-            "version": stored.facts.version,
-            "digest": stored.facts.digest,
-            "rule": stored.facts.rule,
+            "round": row.name,
+            "version": row.version,
+            "digest": row.digest,
+            "rule": row.config.round.rule,
             "phase": board.round.phase,
             "is_final": is_final,
             "tasks": [
@@ -91,18 +104,18 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
                     "kshot_seeds": task.kshot_seeds,
                     "has_private_rows": own.has_private_rows,
                 }
-                for task, own in zip(board.round.tasks, stored.facts.tasks, strict=True)
+                for task, own in zip(board.round.tasks, row.config.task, strict=True)
             ],
             "files": {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())},
         }
     )
-    return _write(target, files)
+    return files
 
 
-def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry]) -> dict[str, bytes]:
+def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[str, bytes]:
     files = {}
-    if stored.facts.is_practice:
-        for task, own in store.test_sets(stored.facts.name, stored.facts.version).items():
+    if row.config.is_practice:
+        for task, own in test_sets_of(tx, row).items():
             files[f"labels/{task}.json"] = _json(
                 {
                     "labels": own.labels.tolist(),
@@ -112,7 +125,7 @@ def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry])
                 }
             )
     for entry in entries:
-        for run_id, classes in store.predictions(entry.submission_id).items():
+        for run_id, classes in predictions_of(tx, entry.submission_id).items():
             files[f"predictions/{run_id}.json"] = _json(classes.tolist())
     teams = {entry.team for entry in entries}
     lines = [
@@ -130,19 +143,19 @@ def _evidence(store: SealedStore, stored: StoredRound, entries: Sequence[Entry])
             },
             sort_keys=True,
         )
-        for event in store.events()
+        for event in read_events(tx)
         # Other rounds of the arena may be hidden still.
-        if event.round_id == stored.round_id or (event.round_id is None and event.detail.get("team") in teams)
+        if event.round_id == row.id or (event.round_id is None and event.detail.get("team") in teams)
     ]
     files["events.jsonl"] = ("\n".join(lines) + "\n").encode()
     return files
 
 
 def _public_detail(event: Event) -> dict[str, Any]:
-    """Leave out what was not written for everybody.
+    """Return an event's detail without what is not public.
 
-    A reason is the organizer's own words, or those of a fault of ours, which may quote data or name places
-    on this machine; a worker's name is the machine's.
+    A reason is the organizer's text or that of a platform error, which may quote data or name local paths;
+    a worker's name contains the host's.
     """
     return {key: value for key, value in event.detail.items() if key not in {"reason", "worker"}}
 
@@ -151,7 +164,7 @@ def _submission(entry: Entry) -> dict[str, Any]:
     return {
         "submission": entry.submission_id,
         "team": entry.team,
-        "name": entry.name,
+        "name": entry.solver,
         "digest": entry.digest,
         "is_baseline": entry.is_baseline,
         "is_example": entry.is_example,
@@ -171,7 +184,7 @@ def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
         "solver_seed": run.solver_seed,
         "status": run.status,
         "verdict": run.verdict,
-        "is_flagged": run.is_flagged,
+        "is_checkpoint": run.is_checkpoint,
         "score": run.score,
         "score_public": score_public,
         "calls": run.calls,
@@ -187,7 +200,7 @@ def _place(entry: Entry, position: int) -> dict[str, Any]:
         "rank": entry.rank,
         "submission": entry.submission_id,
         "team": entry.team,
-        "name": entry.name,
+        "name": entry.solver,
         "score": entry.score,
         "calls": entry.calls,
         "tier": entry.tier,

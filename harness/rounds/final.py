@@ -1,7 +1,7 @@
-"""The final phase: everybody's standing submission once more, on k-shot seeds that nobody could know.
+"""The final phase: every standing submission once more, on k-shot seeds that nobody could know before.
 
-The seeds are drawn from the operating system after the round has closed. So nothing that a team learned by
-submitting, and nothing that its logs carried out, was learned on the rows that decide.
+The seeds are drawn from the operating system after the round has closed. So nothing that a team learned from
+its scores or its logs was learned on the rows that decide.
 """
 
 import secrets
@@ -11,10 +11,15 @@ from pydantic import ValidationError
 from harness.config import FINAL_SUFFIX, RoundConfig, VisibilityConfig
 from harness.errors import UsageError
 from harness.metrics.ranking import owner_of
-from harness.rounds.lifecycle import create_round, stored_config
-from harness.store import Phase, Publisher, SealedStore, StoredRound, StoredSubmission
-from harness.store.round_names import with_version
-from harness.store.writer import utc_now
+from harness.records import Phase
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.rounds import add_round, find_round, list_rounds, refuse_staged
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.standings import standings
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import add_submission, get_submission, list_submissions
+from harness.store.sealed.teams import find_team
+from harness.store.values import StoredRound, StoredSubmission
 
 __all__ = ["draw_final"]
 
@@ -24,11 +29,10 @@ _SEED_BITS = 31
 def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[StoredRound, int]:
     """Make the final round of a closed one and queue its standing submissions.
 
-    Those are what stands by every result there is: a frozen or blind board hides none of them. The final
-    itself is blind: scores, curves and logs show with its publication.
+    All results count for what stands, whatever a frozen or blind board hides. The final itself is blind: scores,
+    curves and logs are shown with its publication.
 
-    Again, it draws nothing anew and queues whoever is not in it yet: nobody, unless the first call died in
-    its middle. Everybody has one entry, whatever stands by now.
+    Idempotent: reuses the seeds, and queues only owners that have no entry in the final.
 
     Returns:
         The final round, and how many submissions were queued in it by this call.
@@ -37,42 +41,46 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Sto
         UsageError: the round is not closed, a submission has not ended, a rejudge is staged, or its k-shot
             sets come from ready files, so that no fresh ones can be drawn.
     """
-    stored = store.get_round(name)
-    final_name = stored.facts.name + FINAL_SUFFIX
-    known = [
-        item
-        for item in store.list_rounds()
-        if (item.facts.name, item.facts.version) == (final_name, stored.facts.version)
-    ]
-    phase = stored.phase_at(utc_now())
-    if not phase.has_reached(Phase.CLOSED):
-        raise UsageError(f"round {name} is {phase}; close it first: gradfree round close {name}")
-    waiting = [item.submission_id for item in store.list_submissions(name) if item.finished_at is None]
-    if waiting:
-        raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
-    store.refuse_staged_rejudge(name)
-    config = stored_config(known[0]) if known else _with_fresh_seeds(stored_config(stored))
-    final = known[0] if known else create_round(store, publisher, config, Phase.CLOSED)
-    entered = {
-        _owner(item) for item in store.list_submissions(with_version(config.name, config.round.version))
-    }
-    # As they were handed in: in the order of the standings their new numbers would tell private ranks.
-    standing = sorted(entry.submission_id for entry in store.standings(name))
-    chosen = [store.get_submission(number) for number in standing]
-    missing = [item for item in chosen if _owner(item) not in entered]
-    for old in missing:
-        store.add_submission(
-            config.name,
-            old.team,
-            old.name,
-            old.digest,
-            old.path,
-            description=old.description,
-            is_baseline=old.is_baseline,
-            is_example=old.is_example,
-            round_version=config.round.version,
-            is_entered_by_organizer=True,
-        )
+    with store.write() as tx:
+        row = find_round(tx, name)
+        config = row.config
+        phase = row.phase_at(tx.now)
+        if not phase.has_reached(Phase.CLOSED):
+            raise UsageError(f"round {name} is {phase}; close it first: gradfree round close {name}")
+        waiting = [item.submission_id for item in list_submissions(tx, row) if item.finished_at is None]
+        if waiting:
+            raise UsageError(
+                f"submissions {waiting} of round {name} have not ended; let a worker finish them"
+            )
+        refuse_staged(tx, row)
+        final_name = config.name + FINAL_SUFFIX
+        known = [
+            item
+            for item in list_rounds(tx)
+            if (item.config.name, item.config.version) == (final_name, config.version)
+        ]
+        final = known[0] if known else add_round(tx, _with_fresh_seeds(config), Phase.CLOSED)
+        final_row = find_round(tx, final.config.name, final.config.version)
+        entered = {_owner(item) for item in list_submissions(tx, final_row)}
+        # In the order in which they were submitted: in that of the standings their numbers would reveal
+        # private ranks.
+        standing = sorted(entry.submission_id for entry in standings(tx, row))
+        missing = [
+            item
+            for item in (get_submission(tx, number) for number in standing)
+            if _owner(item) not in entered
+        ]
+        for old in missing:
+            new = SubmissionRow(
+                team=find_team(tx, old.team),
+                name=old.name,
+                description=old.description,
+                digest=old.digest,
+                path=old.path,
+                is_baseline=old.is_baseline,
+                is_example=old.is_example,
+            )
+            add_submission(tx, final_row, new)
     publisher.publish()
     return final, len(missing)
 

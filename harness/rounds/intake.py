@@ -1,17 +1,24 @@
-"""Taking submissions in: checked, content-addressed, queued."""
+"""The intake of submissions: checked, content-addressed, queued."""
 
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from harness.config import RoundConfig
 from harness.errors import InfrastructureError, InvalidSubmission, UsageError
 from harness.records import Status
 from harness.session.submission import Submission, read_submission
-from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, SealedStore
-from harness.store.round_names import with_version
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import add_submission, check_admission, list_submissions
+from harness.store.sealed.teams import BASELINE_TEAM, ensure_team, find_team
 
 __all__ = [
+    "Entry",
     "baseline_folder",
     "enter_baselines",
     "is_baseline_name",
@@ -22,14 +29,18 @@ __all__ = [
 ]
 
 
+Entry = Literal["participant", "baseline", "example"]
+"""What a submission is: a baseline is never ranked, and an example has one row per solver."""
+
+
 def packaged_baselines() -> tuple[str, ...]:
-    """Return the names of the reference solvers."""
+    """Return the names of the baselines."""
     folder = Path(str(files("baselines")))
     return tuple(sorted(path.parent.name for path in folder.glob("*/solver.toml")))
 
 
 def baseline_folder(name: str) -> Path:
-    """Return a reference solver's folder.
+    """Return a baseline's folder.
 
     Raises:
         UsageError: there is none of that name.
@@ -40,12 +51,12 @@ def baseline_folder(name: str) -> Path:
 
 
 def is_baseline_name(path: str) -> bool:
-    """Say whether a path as typed stands for a packaged reference solver: no such file is there."""
+    """Return whether a path as typed names a packaged baseline and no file."""
     return path in packaged_baselines() and not Path(path).exists()
 
 
 def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submission, bool]:
-    """Read what a path as typed stands for, and say whether it is a packaged reference solver.
+    """Read the submission that a path as typed names, and return whether it is a packaged baseline.
 
     Raises:
         UsageError: there is nothing of that name.
@@ -61,10 +72,10 @@ def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submiss
 
 
 def read_baseline(name: str, config: RoundConfig) -> Submission:
-    """Read a packaged reference solver.
+    """Read a packaged baseline.
 
     Raises:
-        UsageError: there is none of that name, or its manifest gives it another one.
+        UsageError: there is none of that name, or its manifest has another name.
         InvalidSubmission: it does not fit the round's limits.
     """
     folder = baseline_folder(name)
@@ -89,28 +100,29 @@ def enter_baselines(
     *,
     again: bool = False,
 ) -> dict[str, tuple[int, bool]]:
-    """Enter the reference solvers that a round does not have yet.
+    """Enter the baselines that a round does not have yet.
 
     Args:
         store: the sealed store.
         publisher: of the same arena.
         paths: the arena folder.
         config: the round.
-        names: which solvers; none means all.
+        names: which baselines; none means all.
         again: enter those too that are in already.
 
     Returns:
         Name -> (number of its submission, whether it was queued by this call).
 
     Raises:
-        UsageError: there is no reference solver of that name, or its manifest gives it another one.
-        InvalidSubmission: a reference solver does not fit the round's limits.
+        UsageError: there is no baseline of that name, or its manifest has another name.
+        InvalidSubmission: a baseline does not fit the round's limits.
     """
-    entered = {
-        item.digest: item.submission_id
-        for item in store.list_submissions(with_version(config.name, config.round.version))
-        if item.is_baseline and item.status is not Status.CANCELLED
-    }
+    with store.read() as tx:
+        entered = {
+            item.digest: item.submission_id
+            for item in list_submissions(tx, find_round(tx, config.name, config.version))
+            if item.is_baseline and item.status is not Status.CANCELLED
+        }
     found = {}
     for name in names or packaged_baselines():
         known = entered.get(read_baseline(name, config).digest)
@@ -119,7 +131,7 @@ def enter_baselines(
             if known is not None and not again
             else (
                 submit(
-                    store, publisher, paths, config, baseline_folder(name), BASELINE_TEAM, is_baseline=True
+                    store, publisher, paths, config, baseline_folder(name), BASELINE_TEAM, entry="baseline"
                 ),
                 True,
             )
@@ -135,43 +147,58 @@ def submit(
     path: Path,
     team: str,
     *,
-    is_baseline: bool = False,
-    is_example: bool = False,
+    entry: Entry = "participant",
     token: str | None = None,
     spool_number: str | None = None,
 ) -> int:
-    """Check a submission, keep its files and queue its runs; return its number.
+    """Check a submission, store its files and queue its runs; return its number.
+
+    Args:
+        store: the sealed store.
+        publisher: of the same arena.
+        paths: the arena folder.
+        config: the round.
+        path: folder or zip.
+        team: who submits; added without a token if it is new.
+        entry: whether it is a participant's, a baseline or a packaged example.
+        token: the team's, if it has one; baselines need none.
+        spool_number: of the submission upload that it came by.
 
     Raises:
         UsageError: no such path, the round is not open, the quota is used up, or the token is wrong.
         InvalidSubmission: the files cannot be accepted.
-        InfrastructureError: the disk or the database is out of order; nothing was handed in.
+        InfrastructureError: the disk or the database is out of order; nothing was submitted.
     """
     submission = read_submission(path, config.limits.submission_bytes)
-    store.ensure_team(team, is_baseline_owner=is_baseline)
+    is_baseline, is_example = entry == "baseline", entry == "example"
+    with store.write() as tx:
+        ensure_team(tx, team, is_baseline_owner=is_baseline)
     if not is_baseline:
-        # Else whoever is refused again and again fills the disk.
-        store.check_admission(
-            config.name, team, is_example=is_example, round_version=config.round.version, token=token
-        )
+        # Before the files are stored: else repeated refused submissions would fill the disk.
+        with store.read() as tx:
+            row = find_round(tx, config.name, config.version)
+            check_admission(tx, row, find_team(tx, team), token=token, is_example=is_example)
     try:
         kept = submission.write_to(paths.submissions)
     except OSError as error:
         raise InfrastructureError(
-            f"the submission cannot be kept, and was not handed in: {error.strerror or error}"
+            f"the submission cannot be stored, and was not submitted: {error.strerror or error}"
         ) from error
-    number = store.add_submission(
-        config.name,
-        team,
-        submission.manifest.name,
-        submission.digest,
-        str(kept.relative_to(paths.submissions)),
-        description=submission.manifest.description,
-        is_baseline=is_baseline,
-        is_example=is_example,
-        round_version=config.round.version,
-        token=token,
-        spool_number=spool_number,
-    )
+    with store.write() as tx:
+        row = find_round(tx, config.name, config.version)
+        owner = find_team(tx, team)
+        if not is_baseline:
+            check_admission(tx, row, owner, token=token, is_example=is_example)
+        new = SubmissionRow(
+            team=owner,
+            name=submission.manifest.name,
+            description=submission.manifest.description,
+            digest=submission.digest,
+            path=str(kept.relative_to(paths.submissions)),
+            is_baseline=is_baseline,
+            is_example=is_example,
+            spool_number=spool_number,
+        )
+        number = add_submission(tx, row, new).id
     publisher.publish()
     return number

@@ -1,8 +1,8 @@
-"""What solvers printed, for the team whose solver it was, and for the organizer.
+"""What solvers printed, for the team of the solver and for the organizer.
 
-The log of an attempt that ended with a result is in its artifact. That of a void one (its worker was
-killed, it was cancelled, a fault of ours) stays as it was streamed, in the attempt's folder: the newest few
-of each run.
+The log of an attempt that ended with a result is in its artifact. That of a void one (its worker was killed,
+it was cancelled, a platform error) stays in the attempt's folder, as it was streamed: the newest few of each
+run.
 """
 
 import shutil
@@ -14,10 +14,13 @@ from harness.errors import UsageError
 from harness.records import Verdict
 from harness.sandbox.requests import printable
 from harness.session.artifact import SOLVER_LOG, read_artifact
-from harness.store import ArenaPaths, SealedStore, StoredRun, StoredSubmission
-from harness.store.evidence import VoidAttempt
-from harness.store.queue import CANCELLED
-from harness.store.writer import utc_now
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.evidence import VoidAttempt, void_attempts_of
+from harness.store.sealed.rounds import get_round
+from harness.store.sealed.schema import CANCELLED
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission
+from harness.store.values import StoredRun
 
 __all__ = ["MAX_VOID_LOGS", "RunLog", "read_logs", "tidy_attempts"]
 
@@ -53,16 +56,22 @@ def read_logs(
         store: the sealed store.
         paths: of the arena.
         submission_id: whose.
-        is_organizer: whatever the round shows, and with the words of our faults.
+        is_organizer: whatever the round shows, and with the texts of platform errors.
 
     Raises:
         UsageError: no such submission, or the round does not show logs yet.
         DataError: an artifact is missing or damaged.
     """
-    submission = store.get_submission(submission_id)
-    if not is_organizer:
-        _refuse_hidden(store, submission)
-    voids = store.void_attempts(submission_id)
+    with store.read() as tx:
+        submission = get_submission(tx, submission_id)
+        stored = get_round(tx, submission.round_name, submission.round_version)
+        phase, voids = stored.phase_at(tx.now), void_attempts_of(tx, submission_id)
+    shown_from = stored.config.logs_from
+    if not (is_organizer or phase.has_reached(shown_from)):
+        raise UsageError(
+            f"round {submission.round_name} shows what solvers printed once it is {shown_from!s}; "
+            f"until then `gradfree status {submission_id}` gives verdicts and reasons"
+        )
     logs: list[RunLog] = []
     for run in submission.runs:
         logs += [
@@ -70,9 +79,9 @@ def read_logs(
             for each in voids
             if each.run_id == run.run_id
         ]
-        if run.verdict is not None and run.artifact_path:
-            text = read_artifact(paths.artifacts / run.artifact_path).log
-            logs.append(RunLog(run.task, run.kshot_seed, run.verdict, run.message, text))
+        if run.summary is not None:
+            text = read_artifact(paths.artifacts / run.summary.artifact_path).log
+            logs.append(RunLog(run.task, run.kshot_seed, run.summary.verdict, run.message, text))
     return tuple(logs)
 
 
@@ -86,24 +95,14 @@ def tidy_attempts(paths: ArenaPaths, run_id: int) -> None:
             (folder / SOLVER_LOG).unlink()
 
 
-def _refuse_hidden(store: SealedStore, submission: StoredSubmission) -> None:
-    stored = store.get_round(submission.round_name, submission.round_version)
-    if not stored.phase_at(utc_now()).has_reached(stored.facts.logs_from):
-        raise UsageError(
-            f"round {submission.round_name} shows what solvers printed once it is {stored.facts.logs_from!s}; "
-            f"until then `gradfree status {submission.submission_id}` gives verdicts and reasons"
-        )
-
-
 def _void_log(paths: ArenaPaths, run: StoredRun, attempt: VoidAttempt, *, is_organizer: bool) -> RunLog:
     is_cancelled = attempt.reason == CANCELLED
-    why = attempt.reason if attempt.is_plain or is_organizer else "a fault of ours"
+    why = attempt.reason if attempt.is_plain or is_organizer else "a platform error"
     return RunLog(
         task=run.task,
         kshot_seed=run.kshot_seed,
         verdict=Verdict.ABORTED if is_cancelled else Verdict.INTERNAL_ERROR,
-        message=f"attempt {attempt.number}: "
-        + (why if is_cancelled else f"void, {why}; nobody is charged for it"),
+        message=f"attempt {attempt.number}: " + (why if is_cancelled else f"void, {why}; not charged"),
         text=_streamed(next(paths.attempts.glob(f"{run.run_id}-{attempt.attempt_id}-*"), None)),
     )
 

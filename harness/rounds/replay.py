@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from harness.config import RoundConfig
 from harness.errors import DataError, UsageError
-from harness.rounds.lifecycle import stored_config
 from harness.sandbox import SandboxMode
-from harness.session.arena import Arena
 from harness.session.artifact import Artifact, read_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.blackbox import Progress
+from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
 from harness.session.trace import TraceEntry
-from harness.store import ArenaPaths, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.evidence import note_replay, submission_of_run
+from harness.store.sealed.rounds import get_round
+from harness.store.sealed.store import SealedStore
 
 __all__ = ["Difference", "Replay", "first_difference", "replay_run"]
 
@@ -84,21 +85,22 @@ def replay_run(
         UsageError: no such run, nothing at `other`, or a stranger's code without isolation.
         DataError: the run has no artifact, or it is damaged.
         InvalidSubmission: `other` cannot be accepted.
-        InfrastructureError: our fault.
+        InfrastructureError: a platform error.
     """
-    submission = store.submission_of_run(run_id)
+    with store.read() as tx:
+        submission = submission_of_run(tx, run_id)
+        config = get_round(tx, submission.round_name, submission.round_version).config
     (run,) = (run for run in submission.runs if run.run_id == run_id)
     if mode is SandboxMode.UNSAFE and other is None and not (submission.is_baseline or submission.is_example):
         raise UsageError(
             f"run {run_id} is of team {submission.team}: code of others is not replayed without a sandbox; use a "
             "machine that has one (gradfree doctor), or name your own version of the solver: --with FOLDER"
         )
-    if not run.artifact_path:
+    if run.summary is None:
         raise DataError(
             f"run {run_id} is {run.status} and has no artifact; only finished runs can be replayed"
         )
-    recorded = read_artifact(paths.artifacts / run.artifact_path)
-    config: RoundConfig = stored_config(store.get_round(submission.round_name, submission.round_version))
+    recorded = read_artifact(paths.artifacts / run.summary.artifact_path)
     code = read_submission(other or paths.submissions / submission.path, config.limits.submission_bytes)
     params = recorded.params
     if other is not None:
@@ -112,9 +114,10 @@ def replay_run(
         recorded.rotation_seed,
         recorded.predict_seed,
     )
-    store.note_replay(run_id, code.digest)
+    with store.write() as tx:
+        note_replay(tx, run_id, code.digest)
     with tempfile.TemporaryDirectory(prefix="gradfree-replay-") as folder:
-        again = run_attempt(Arena(config), spec, Path(folder), mode, observer)
+        again = run_attempt(LoadedRound(config), spec, Path(folder), mode, observer)
     return Replay(
         n_queries=len(recorded.trace),
         difference=first_difference(recorded.trace, again.trace),

@@ -1,7 +1,7 @@
-"""The real competition's upload format: a zip of `<Task>/<seed>.csv` files with predictions.
+"""Prediction uploads in the competition's format: a zip of `<Task>/<seed>.csv` files.
 
 Nothing metered the calls behind such predictions: they are scored on the public test rows, rounded
-to 0.1, never ranked, and shown as what they are (`harness.store.board.UPLOAD_LABEL`).
+to 0.1, never ranked, and labelled (`harness.store.public.UPLOAD_LABEL`).
 """
 
 import csv
@@ -18,9 +18,12 @@ from harness.config import RoundConfig, TaskConfig
 from harness.errors import InvalidSubmission
 from harness.metrics.official import score
 from harness.records import IntArray
-from harness.rounds.lifecycle import round_in_arena
+from harness.rounds.lifecycle import same_round
 from harness.session.archive import read_zip
-from harness.store import Publisher, SealedStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.teams import ensure_team, find_team
+from harness.store.sealed.uploads import add_upload
 from harness.tasks import load_task_data, public_rows
 
 __all__ = ["PredictionReport", "publish_predictions", "score_predictions"]
@@ -32,7 +35,7 @@ _MAX_FILES = 500
 
 @dataclass(frozen=True, slots=True)
 class PredictionReport:
-    """Scores of an upload, rounded to 0.1.
+    """Scores of a prediction upload, rounded to 0.1.
 
     Attributes:
         round_name: the round.
@@ -109,8 +112,8 @@ def publish_predictions(
 ) -> PredictionReport:
     """Score a zip for a team and show the rounded scores on the board, unranked.
 
-    It counts in the team's quota like a submission, for each shows a score on the same rows; what is refused
-    costs nothing, and the same archive again replaces its scores for nothing.
+    It counts against the team's quota like a submission, since it too shows a score on the public rows. A refused
+    archive costs nothing; the same archive again replaces its scores and costs nothing.
 
     Args:
         store: the sealed store; the round must exist there with the same rules.
@@ -126,16 +129,23 @@ def publish_predictions(
         InvalidSubmission: as for `score_predictions`.
         DataError: the round's data cannot be loaded.
     """
-    stored = round_in_arena(store, config)
+    with store.read() as tx:
+        same_round(tx, config)
     report = score_predictions(archive, config)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not stored.is_registered_only:
-        store.ensure_team(team)
     # The report is handed out only after this: no score without its charge.
-    store.add_upload(
-        config.name, name, digest, report.tasks, report.total, round_version=config.round.version, team=team
-    )
+    with store.write() as tx:
+        owner = find_team(tx, team) if config.is_registered_only else ensure_team(tx, team)
+        add_upload(
+            tx,
+            same_round(tx, config),
+            name=name,
+            digest=digest,
+            score=report.total,
+            task_scores=report.tasks,
+            team=owner,
+        )
     publisher.publish()
     return report
 

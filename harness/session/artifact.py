@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from harness.errors import DataError
-from harness.records import Usage, Verdict
+from harness.records import RunSummary, Usage, Verdict
 from harness.session.trace import TraceEntry
 
 __all__ = [
@@ -86,7 +86,7 @@ class Artifact(_Frozen):
     usage: Usage
     verdict: Verdict
     message: str
-    is_flagged: bool
+    is_checkpoint: bool
     """Scored on a checkpoint, because a limit ended the attempt."""
     log: str
     log_truncated: bool = False
@@ -104,6 +104,32 @@ class Artifact(_Frozen):
     def is_official(self) -> bool:
         """Whether the solver ran isolated; a result without isolation is marked wherever it shows."""
         return self.sandbox_mode != "unsafe"
+
+    def summary(self, path: str, sha256: str) -> RunSummary:
+        """Return what the databases keep of it.
+
+        Args:
+            path: of its file, relative to the artifact folder.
+            sha256: of that file, hexadecimal.
+        """
+        scores = self.scores
+        return RunSummary(
+            verdict=self.verdict,
+            score_public=None if scores is None else scores.public,
+            score_private=None if scores is None else scores.private,
+            usage=self.usage,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            is_checkpoint=self.is_checkpoint,
+            is_official=self.is_official,
+            message=self.message,
+            artifact_path=path,
+            artifact_sha256=sha256,
+            hashes=self.hashes,
+            train_losses=tuple(self.train_losses),
+            incumbents=tuple((point.calls, point.public, point.private) for point in self.incumbents),
+            solve_s=round(self.solve_s, 3),
+        )
 
 
 def write_artifact(artifact: Artifact, path: Path) -> str:

@@ -25,10 +25,10 @@ from harness.metering import Journal, Meter
 from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.sandbox.requests import printable
-from harness.session.arena import Arena
 from harness.session.artifact import SOLVER_LOG, Artifact, IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox, Progress
-from harness.session.prediction import PredictFailure
+from harness.session.loaded_round import LoadedRound
+from harness.session.prediction import PredictionFailed
 from harness.session.provenance import code_digest, package_versions, packages_digest
 from harness.session.rotation import draw_rotation
 from harness.session.scoring import Scorer
@@ -68,7 +68,7 @@ class _Ending:
 
     verdict: Verdict
     message: str
-    is_flagged: bool = False
+    is_checkpoint: bool = False
     predictions: IntArray | None = None
     scores: Scores | None = None
     incumbents: tuple[IncumbentScore, ...] = ()
@@ -87,7 +87,7 @@ def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: b
 
 
 def run_attempt(
-    arena: Arena,
+    loaded_round: LoadedRound,
     spec: RunSpec,
     folder: Path,
     mode: SandboxMode,
@@ -98,7 +98,7 @@ def run_attempt(
     """Run a solver in the sandbox, score it, and return the artifact (not yet written).
 
     Args:
-        arena: the loaded round.
+        loaded_round: the loaded round.
         spec: which run.
         folder: an empty folder for the attempt's journal, its log and the files that the sandbox sees.
         mode: how the solver is isolated.
@@ -112,7 +112,7 @@ def run_attempt(
         DataError: the task's data cannot be used.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    loaded = arena.task(spec.task)
+    loaded = loaded_round.task(spec.task)
     if spec.kshot_seed not in loaded.data.kshot:
         raise UsageError(
             f"task {spec.task!r} has no k-shot seed {spec.kshot_seed}; it has {sorted(loaded.data.kshot)}"
@@ -129,10 +129,10 @@ def run_attempt(
         rotation = (
             None
             if spec.rotation_seed is None
-            else draw_rotation(spec.rotation_seed, arena.engine.info.hidden_size)
+            else draw_rotation(spec.rotation_seed, loaded_round.engine.info.hidden_size)
         )
         blackbox = MeteredBlackBox(
-            arena, loaded, {"train": train, "dev": dev}, meter, observer, rotation, stop
+            loaded_round, loaded, {"train": train, "dev": dev}, meter, observer, rotation, stop
         )
         task = Task(
             name=spec.task,
@@ -146,10 +146,10 @@ def run_attempt(
             dev=dev,
         )
         try:
-            outcome = run_solve(source, task, blackbox, arena.policy, mode, stop, folder / SOLVER_LOG)
+            outcome = run_solve(source, task, blackbox, loaded_round.policy, mode, stop, folder / SOLVER_LOG)
             solve_s = time.perf_counter() - clock
             scorer = Scorer(
-                arena,
+                loaded_round,
                 loaded,
                 blackbox,
                 source,
@@ -160,10 +160,10 @@ def run_attempt(
             )
             ending = _conclude(scorer, outcome, on_scoring)
         finally:
-            arena.forget(blackbox.attempt)
+            loaded_round.forget(blackbox.attempt)
     return Artifact(
-        round_name=arena.config.name,
-        round_version=arena.config.round.version,
+        round_name=loaded_round.config.name,
+        round_version=loaded_round.config.round.version,
         submission_name=manifest.name,
         params=dict(spec.params),
         task=spec.task,
@@ -174,17 +174,17 @@ def run_attempt(
         rotation_seed=spec.rotation_seed,
         hashes={
             "submission": spec.submission.digest,
-            "round": arena.config.digest(),
+            "round": loaded_round.config.digest(),
             "data": loaded.data.digest,
-            "model": arena.backbone.weights_digest,
-            "tokenizer": arena.backbone.tokenizer_digest,
+            "model": loaded_round.backbone.weights_digest,
+            "tokenizer": loaded_round.backbone.tokenizer_digest,
             "code": code_digest(),
             "packages": packages_digest(),
-            "profile": arena.profile.digest,
+            "profile": loaded_round.profile.digest,
         },
         test_digest=loaded.data.test_digest,
         packages=package_versions(),
-        profile=arena.profile.as_dict(),
+        profile=loaded_round.profile.as_dict(),
         sandbox_mode=mode.value,
         started_at=started,
         ended_at=datetime.now(UTC),
@@ -196,7 +196,7 @@ def run_attempt(
         usage=replace(meter.usage, solver_s=outcome.solver_s, invalid_queries=outcome.invalid_queries),
         verdict=ending.verdict,
         message=ending.message,
-        is_flagged=ending.is_flagged,
+        is_checkpoint=ending.is_checkpoint,
         # Made visible once, for every terminal and page that shows it later.
         log=printable(outcome.log.decode("utf-8", "replace")),
         log_truncated=outcome.log_truncated,
@@ -213,10 +213,10 @@ def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], No
     if outcome.verdict is Verdict.INTERNAL_ERROR:
         raise InfrastructureError(f"the sandbox failed: {outcome.message}")
     blackbox = scorer.blackbox
-    solution, verdict, message, is_flagged = _solution_that_counts(blackbox, outcome)
+    solution, verdict, message, is_checkpoint = _solution_that_counts(blackbox, outcome)
     if solution is None:
         return _Ending(verdict, message)
-    if not is_flagged:
+    if not is_checkpoint:
         try:
             blackbox.check_solution(solution)
         except InvalidQuery as error:
@@ -225,19 +225,19 @@ def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], No
         on_scoring()
     try:
         predictions = scorer.predictions(solution)
-    except PredictFailure as failure:
+    except PredictionFailed as failure:
         return _Ending(failure.verdict, failure.reason)
     except InvalidQuery as error:
         return _Ending(Verdict.RUNTIME_ERROR, f"the solution cannot be used: {error}")
     scores = scorer.scores(predictions)
-    named_at = blackbox.incumbents.newest if is_flagged else None
+    named_at = blackbox.incumbents.newest if is_checkpoint else None
     last = IncumbentScore(
         calls=blackbox.calls_charged if named_at is None else named_at.calls,
         public=scores.public,
         private=scores.private,
     )
     return _Ending(
-        verdict, message, is_flagged, predictions, scores, (*scorer.earlier_incumbents(solution), last)
+        verdict, message, is_checkpoint, predictions, scores, (*scorer.earlier_incumbents(solution), last)
     )
 
 

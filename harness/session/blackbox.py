@@ -16,9 +16,9 @@ from harness.engine import CheckedQuery, check_prompt
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
 from harness.records import MAX_ABS_VALUE, FloatArray, QueryRequest, WordingRequest
-from harness.session.arena import Arena, ArenaTask
 from harness.session.handles import OFFICIAL_WORDING, Bases, Wordings
 from harness.session.incumbents import Checkpoint, Incumbents
+from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.rotation import Rotation
 from harness.session.trace import TraceEntry, request_digest, response_digest
 
@@ -57,8 +57,8 @@ class MeteredBlackBox:
 
     def __init__(
         self,
-        arena: Arena,
-        task: ArenaTask,
+        loaded_round: LoadedRound,
+        task: LoadedTask,
         splits: dict[str, Split],
         meter: Meter,
         observer: Callable[[Progress], None] | None = None,
@@ -68,7 +68,7 @@ class MeteredBlackBox:
         """Serve one attempt.
 
         Args:
-            arena: the round's model and rules.
+            loaded_round: the round's model and rules.
             task: the task.
             splits: "train" and "dev", the only rows that queries can reach.
             meter: the attempt's meter.
@@ -78,21 +78,21 @@ class MeteredBlackBox:
         """
         self._stop = stop
         self._rotation = rotation
-        self._arena = arena
+        self._round = loaded_round
         self._task = task
         self._splits = splits
         self._meter = meter
         self._observer = observer
-        self._info = arena.model_info(task.config)
-        self._bases = Bases(arena.config.limits.max_bases)
-        self.wordings = Wordings(arena, task, splits)
+        self._info = loaded_round.model_info(task.config)
+        self._bases = Bases(loaded_round.config.limits.max_bases)
+        self.wordings = Wordings(loaded_round, task, splits)
         self._best_loss: float | None = None
         self._computed: _Computed | None = None
         self.attempt = object()
         """What the engine knows the attempt by."""
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
-        self.incumbents = Incumbents(task.config.budget_calls, arena.config.limits.state_bytes)
+        self.incumbents = Incumbents(task.config.budget_calls, loaded_round.config.limits.state_bytes)
 
     @property
     def info(self) -> ModelInfo:
@@ -144,7 +144,7 @@ class MeteredBlackBox:
         self._refuse_if_stopped()
         query = self._resolve(request)
         cost = self._meter.reserve(len(request.values), len(query.rows))
-        response, engine_s = self._arena.evaluate(self.attempt, query, split=request.split)
+        response, engine_s = self._round.evaluate(self.attempt, query, split=request.split)
         response = self.to_solver(response)
         is_finite = _is_finite(response)
         self._computed = _Computed(
@@ -233,7 +233,7 @@ class MeteredBlackBox:
         self._refuse_outputs(solution.outputs)
         for member, handle in enumerate(handles):
             encoded = self.wordings.encoded(handle, "train")
-            self._arena.engine.check(
+            self._round.engine.check(
                 encoded,
                 solution.prompts[member : member + 1],
                 rows=np.zeros(1, np.int64),
@@ -248,17 +248,17 @@ class MeteredBlackBox:
         base = None if request.base is None else self._bases[request.base].values
         encoded = self.wordings.encoded(request.wording, request.split)
         rows = None if request.rows is None else np.asarray(request.rows, dtype=np.int64)
-        query = self._arena.engine.check(
+        query = self._round.engine.check(
             encoded, request.values, layer=request.layer, base=base, rows=rows, outputs=request.outputs
         )
         return query if self._rotation is None else query.with_values(self.to_model(request.values))
 
     def _refuse_outputs(self, outputs: tuple[str, ...]) -> None:
-        forbidden = [name for name in outputs if name not in self._arena.config.outputs.allowed]
+        forbidden = [name for name in outputs if name not in self._round.config.outputs.allowed]
         if forbidden:
             raise InvalidQuery(
                 f"output {forbidden[0]!r} is not available in this round; it has "
-                f"{', '.join(self._arena.config.outputs.allowed)}"
+                f"{', '.join(self._round.config.outputs.allowed)}"
             )
 
     def _note_loss(self, done: _Computed) -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from harness.sandbox.frames import PAYLOAD_MAX_BYTES
-from harness.session.arena import Arena, ArenaTask
 from harness.session.handles import MAX_WORDS
 from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS
+from harness.session.loaded_round import LoadedRound, LoadedTask
 
 __all__ = ["attempt_bytes"]
 
@@ -16,14 +16,14 @@ _COPIES = 2
 """Test outputs as computed, and once more cut into the batches of `predict`."""
 
 
-def attempt_bytes(arena: Arena, task: ArenaTask) -> int:
+def attempt_bytes(loaded_round: LoadedRound, task: LoadedTask) -> int:
     """Return what an attempt at a task may hold at once, by its limits.
 
     Counted are the solver's process and its scratch folder; in the worker the incumbents and the solution
     in hand, the placed prompts, the log, and the request being served or, later, the test outputs. What all
     attempts share is not: the model, the data, the engine's cache and its one step at a time.
     """
-    limits, info = arena.config.limits, arena.model_info(task.config)
+    limits, info = loaded_round.config.limits, loaded_round.model_info(task.config)
     prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * _FLOAT_BYTES
     held = (MAX_INCUMBENTS + 1) * limits.max_ensemble * prompt + limits.max_bases * prompt
     held += (KEPT_STATES + 1) * limits.state_bytes + limits.log_bytes

@@ -9,7 +9,7 @@ from harness.api import Split
 from harness.engine import CompiledWording, EncodedSplit
 from harness.errors import InvalidQuery
 from harness.records import FloatArray, WordingRequest
-from harness.session.arena import Arena, ArenaTask
+from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.trace import array_digest
 
 __all__ = ["MAX_WORDS", "OFFICIAL_WORDING", "Bases", "PlacedPrompt", "Wordings"]
@@ -67,15 +67,15 @@ class Bases:
 class Wordings:
     """The wordings of an attempt, the official one first; each split is encoded when first asked for."""
 
-    def __init__(self, arena: Arena, task: ArenaTask, splits: Mapping[str, Split]) -> None:
+    def __init__(self, loaded_round: LoadedRound, task: LoadedTask, splits: Mapping[str, Split]) -> None:
         """Start with the official wording.
 
         Args:
-            arena: the round's model and rules.
+            loaded_round: the round's model and rules.
             task: the task.
             splits: the rows that queries can reach, by name.
         """
-        self._arena = arena
+        self._round = loaded_round
         self._task = task
         self._splits = splits
         self._compiled = [task.wording]
@@ -88,7 +88,7 @@ class Wordings:
         Raises:
             InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
         """
-        limit = self._arena.config.limits.max_wordings
+        limit = self._round.config.limits.max_wordings
         if len(self._compiled) > limit:
             raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
         if len(request.words) != len(self._task.config.label_names):
@@ -100,7 +100,7 @@ class Wordings:
         if n_words > MAX_WORDS:
             # Each is a column of every response, and at the end one for every test row and member.
             raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
-        compiled = self._arena.compile(
+        compiled = self._round.compile(
             self._task.config,
             request.template,
             request.words,
@@ -137,5 +137,5 @@ class Wordings:
         """
         key = (handle, split)
         if key not in self._encoded:
-            self._encoded[key] = self._arena.encode(self[handle], self._splits[split])
+            self._encoded[key] = self._round.encode(self[handle], self._splits[split])
         return self._encoded[key]

@@ -12,11 +12,11 @@ from harness.api import Response, Solution
 from harness.errors import InvalidQuery
 from harness.records import FloatArray, IntArray, Verdict
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict
-from harness.session.arena import Arena, ArenaTask
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.handles import OFFICIAL_WORDING
+from harness.session.loaded_round import LoadedRound, LoadedTask
 
-__all__ = ["PredictFailure", "default_prediction", "submitted_prediction", "test_outputs"]
+__all__ = ["PredictionFailed", "default_prediction", "submitted_prediction", "test_outputs"]
 
 BATCH_ROWS = 64
 """Rows per batch of `predict`; fixed, so that a score never depends on anything else."""
@@ -25,7 +25,7 @@ N_RECHECKED = 128
 """Rows that are predicted again alone: one answer in fifty bent by the other rows shows in nine attempts of ten."""
 
 
-class PredictFailure(Exception):
+class PredictionFailed(Exception):
     """`predict` did not give usable predictions.
 
     Attributes:
@@ -42,7 +42,11 @@ class PredictFailure(Exception):
 
 
 def test_outputs(
-    arena: Arena, task: ArenaTask, blackbox: MeteredBlackBox, solution: Solution, outputs: tuple[str, ...]
+    loaded_round: LoadedRound,
+    task: LoadedTask,
+    blackbox: MeteredBlackBox,
+    solution: Solution,
+    outputs: tuple[str, ...],
 ) -> Response:
     """Evaluate every member of a solution on the test rows, in canonical order.
 
@@ -50,7 +54,7 @@ def test_outputs(
         The outputs with members on the first axis: logits (E, B, C), features (E, B, D), ...
 
     Raises:
-        PredictFailure: an output is not finite.
+        PredictionFailed: an output is not finite.
     """
     handles = [wording.id for wording in solution.wordings] or [OFFICIAL_WORDING] * len(solution.prompts)
     members = []
@@ -58,10 +62,10 @@ def test_outputs(
         if handle == OFFICIAL_WORDING:
             encoded = task.encoded_test
         else:
-            encoded = arena.encode(blackbox.wordings[handle], task.data.test)
+            encoded = loaded_round.encode(blackbox.wordings[handle], task.data.test)
         prompt = blackbox.to_model(solution.prompts[member : member + 1])
-        query = arena.engine.check(encoded, prompt, outputs=outputs)
-        response, _ = arena.evaluate(blackbox.attempt, query)
+        query = loaded_round.engine.check(encoded, prompt, outputs=outputs)
+        response, _ = loaded_round.evaluate(blackbox.attempt, query)
         members.append(blackbox.to_solver(response))
         blackbox.note_test(len(task.data.test))
     try:
@@ -70,12 +74,12 @@ def test_outputs(
         }
     except ValueError as error:
         # Members whose wordings probe different numbers of words cannot be one array.
-        raise PredictFailure(
+        raise PredictionFailed(
             Verdict.RUNTIME_ERROR, f"outputs: the members' outputs differ in shape ({error})"
         ) from error
     for name, values in combined.items():
         if not np.isfinite(values).all():
-            raise PredictFailure(
+            raise PredictionFailed(
                 Verdict.RUNTIME_ERROR,
                 f"outputs: {name} on the test rows is not finite; scale the prompts down",
             )
@@ -122,7 +126,7 @@ def submitted_prediction(
         int64 (B,) in canonical order.
 
     Raises:
-        PredictFailure: the process failed, predicted out of range, or was not row-wise.
+        PredictionFailed: the process failed, predicted out of range, or was not row-wise.
         InfrastructureError: a fault of ours, or `stop` was set.
     """
 
@@ -130,7 +134,9 @@ def submitted_prediction(
         responses = [_take(outputs, rows) for rows in batches]
         outcome = run_predict(source, responses, solution.state, policy, mode, stop)
         if outcome.predictions is None:
-            raise PredictFailure(outcome.verdict, f"predict: {outcome.reason}: {outcome.reason.explanation}")
+            raise PredictionFailed(
+                outcome.verdict, f"predict: {outcome.reason}: {outcome.reason.explanation}"
+            )
         return np.concatenate(outcome.predictions)
 
     n_rows = _n_rows(outputs)
@@ -140,13 +146,13 @@ def submitted_prediction(
     predictions = np.empty(n_rows, dtype=np.int64)
     predictions[order] = predict(batches)
     if predictions.min() < 0 or predictions.max() >= n_classes:
-        raise PredictFailure(
+        raise PredictionFailed(
             Verdict.RUNTIME_ERROR, f"predict: out of range; expected class numbers 0..{n_classes - 1}"
         )
     sample = generator.permutation(n_rows)[:N_RECHECKED]
     alone = predict([sample[i : i + 1] for i in range(len(sample))])
     if not np.array_equal(alone, predictions[sample]):
-        raise PredictFailure(
+        raise PredictionFailed(
             Verdict.PROTOCOL_VIOLATION,
             "predict: not row-wise; a row predicted alone differs from the same row among others",
         )

@@ -12,25 +12,39 @@ __all__ = ["code_digest", "package_versions", "packages_digest"]
 _SOURCES = (".py", ".cpp", ".h")
 """What is code: the engine's kernels too."""
 
+_SCORING = (
+    "records.py",
+    "api",
+    "config",
+    "engine",
+    "metering",
+    "metrics",
+    "sandbox",
+    "session",
+    "tasks",
+    "toy",
+)
+"""The parts of `harness` that a score passes through: changing a page or a command makes no score stale."""
+
 _PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose version can change a score."""
 
 
 @cache
 def code_digest() -> str:
-    """Return the SHA-256 (hex) over the harness's own sources, by path."""
+    """Return the SHA-256 (hex) over the sources that a score passes through, by path."""
     digest = hashlib.sha256()
 
-    def walk(folder: Traversable, prefix: str) -> None:
-        for entry in sorted(folder.iterdir(), key=lambda item: item.name):
-            name = f"{prefix}/{entry.name}"
-            if entry.is_dir() and entry.name != "__pycache__":
-                walk(entry, name)
-            elif entry.name.endswith(_SOURCES):
-                content = entry.read_bytes()
-                digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    def add(entry: Traversable, name: str) -> None:
+        if entry.is_dir() and entry.name != "__pycache__":
+            for each in sorted(entry.iterdir(), key=lambda item: item.name):
+                add(each, f"{name}/{each.name}")
+        elif entry.name.endswith(_SOURCES):
+            content = entry.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
 
-    walk(files("harness"), "harness")
+    for part in _SCORING:
+        add(files("harness") / part, f"harness/{part}")
     return digest.hexdigest()
 
 

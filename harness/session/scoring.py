@@ -10,11 +10,11 @@ from harness.errors import InfrastructureError, InvalidQuery
 from harness.metrics.official import score
 from harness.records import IntArray
 from harness.sandbox import SandboxMode, SubmissionSource
-from harness.session.arena import Arena, ArenaTask
 from harness.session.artifact import IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox
+from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.prediction import (
-    PredictFailure,
+    PredictionFailed,
     default_prediction,
     submitted_prediction,
     test_outputs,
@@ -31,7 +31,7 @@ class Scorer:
     """Asks what a solution says of the test rows, charged to nobody, and scores it.
 
     Attributes:
-        arena: the round's model and rules.
+        loaded_round: the round's model and rules.
         task: the task.
         blackbox: the attempt's, for its wordings, its basis and its incumbents.
         source: the submission's files.
@@ -41,8 +41,8 @@ class Scorer:
         stop: set by another thread when nobody wants the result any more.
     """
 
-    arena: Arena
-    task: ArenaTask
+    loaded_round: LoadedRound
+    task: LoadedTask
     blackbox: MeteredBlackBox
     source: SubmissionSource
     mode: SandboxMode
@@ -58,22 +58,22 @@ class Scorer:
             share: how much of `predict_s` each process of `predict` gets.
 
         Raises:
-            PredictFailure: outputs or predictions cannot be used.
+            PredictionFailed: outputs or predictions cannot be used.
             InvalidQuery: the solution's values pass the bound in the model's basis.
             InfrastructureError: a fault of ours, or the attempt was stopped.
         """
         if not self.has_predict:
-            outputs = test_outputs(self.arena, self.task, self.blackbox, solution, ("logits",))
+            outputs = test_outputs(self.loaded_round, self.task, self.blackbox, solution, ("logits",))
             if outputs.logits is None:
                 raise InfrastructureError("the engine returned no logits")
             return default_prediction(outputs.logits)
         wanted = tuple(name for name in solution.outputs if name != "layer_std")
         return submitted_prediction(
             self.source,
-            test_outputs(self.arena, self.task, self.blackbox, solution, wanted),
+            test_outputs(self.loaded_round, self.task, self.blackbox, solution, wanted),
             solution,
             len(self.task.config.label_names),
-            replace(self.arena.policy, predict_s=share * self.arena.policy.predict_s),
+            replace(self.loaded_round.policy, predict_s=share * self.loaded_round.policy.predict_s),
             self.mode,
             self.predict_seed,
             self.stop,
@@ -105,7 +105,7 @@ class Scorer:
                 continue
             try:
                 predictions = self.predictions(checkpoint.solution, share=_INCUMBENT_SHARE)
-            except (PredictFailure, InvalidQuery):
+            except (PredictionFailed, InvalidQuery):
                 continue
             scores = self.scores(predictions)
             scored.append(

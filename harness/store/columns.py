@@ -1,19 +1,18 @@
-"""Column types and the declarative base that both databases share."""
+"""Column types that both databases share."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData
+from pydantic import TypeAdapter
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Text
 from sqlalchemy.types import TypeDecorator
 
 from harness.errors import InfrastructureError
-from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
-from harness.store.phases import Phase
+from harness.records import Phase, RunSummary, Status, Verdict
 from harness.store.values import RejudgeState
 
-__all__ = ["NAMING_CONVENTION", "TYPE_MAP", "UtcDateTime", "new_metadata"]
+__all__ = ["NAMING_CONVENTION", "TYPE_MAP", "Summary", "UtcDateTime", "new_metadata"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -25,13 +24,13 @@ NAMING_CONVENTION = {
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: refuses times without an offset, stores UTC, gives back aware UTC."""
+    """A moment: refuses times without an offset, stores UTC, returns aware UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Turn an aware time into UTC.
+        """Convert an aware time to UTC.
 
         Raises:
             InfrastructureError: the time has no offset.
@@ -43,14 +42,30 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """SQLite drops the offset; what was stored is UTC."""
+        """Return aware UTC: SQLite drops the offset of what it stored."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Summary(TypeDecorator[RunSummary]):
+    """The summary of a run's artifact, as one JSON document."""
+
+    impl = Text
+    cache_ok = True
+    _adapter = TypeAdapter(RunSummary)
+
+    def process_bind_param(self, value: RunSummary | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the JSON text."""
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> RunSummary | None:  # noqa: ARG002
+        """Return the value."""
+        return None if value is None else self._adapter.validate_json(value)
+
+
 def _enum(kind: type[StrEnum]) -> Enum:
-    """Store a string enum by value, as text: a new member needs no change of the column."""
+    """Store a string enum by value, as text, so that a new member needs no change of the column."""
     return Enum(
         kind,
         native_enum=False,
@@ -62,15 +77,14 @@ def _enum(kind: type[StrEnum]) -> Enum:
 TYPE_MAP: dict[Any, Any] = {
     datetime: UtcDateTime(),
     dict[str, Any]: JSON(),
-    list[Any]: JSON(),
+    RunSummary: Summary(),
     Status: _enum(Status),
     Verdict: _enum(Verdict),
     Phase: _enum(Phase),
     RejudgeState: _enum(RejudgeState),
-    ScoringRule: _enum(ScoringRule),
 }
 
 
 def new_metadata() -> MetaData:
-    """Metadata with the project's constraint names."""
+    """Return metadata with the project's constraint names."""
     return MetaData(naming_convention=NAMING_CONVENTION)

@@ -1,15 +1,14 @@
-"""The spool: where the web process drops uploads, and where it finds what became of them.
+"""The spool: where the web process drops submission uploads, and where it finds the answers to them.
 
 Theory of operation
 -------------------
-The web process can write here and nowhere else; the intake reads what it finds as a stranger's input and
-is the only one to check it. An upload is a folder that appears whole under `uploads/` (written under
-another name, then renamed), holding `request.json` and `submission.zip`. The intake answers with
-`answers/<number>.json` and removes the upload. A number is 128 random bits: whoever uploaded knows it,
-and nobody else can ask for its answer.
+The web process can write here and nowhere else. The intake treats what it finds as untrusted input and is the
+only one to check it. An upload is a folder that appears whole under `uploads/` (written under another name,
+then renamed), holding `request.json` and `submission.zip`. The intake answers with `answers/<number>.json`
+and removes the upload. A number is 128 random bits: only the uploader can ask for its answer.
 
-A team's token lies here in plain text for the seconds until it is taken in, so the folders are private to
-the arena's user. The token itself is never in an answer, and never in a log.
+A team's token lies here in plain text for the seconds until the upload is taken in, so the folders are private
+to the arena's user. The token is never in an answer or a log.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ from typing import Any
 
 from harness.errors import UsageError
 
-__all__ = ["MAX_UPLOAD_BYTES", "Answer", "Spool", "Upload"]
+__all__ = ["MAX_UPLOAD_BYTES", "Spool", "SpoolAnswer", "SpoolUpload"]
 
 MAX_UPLOAD_BYTES = 2 * 2**20
 """Packed size of an upload; what it unpacks to is bounded by the round."""
@@ -35,22 +34,22 @@ MAX_UPLOAD_BYTES = 2 * 2**20
 _MAX_WAITING = 200
 _MAX_REQUEST_BYTES = 4096
 _PARTIAL_S = 3600.0
-"""After which an upload that is still not whole was left by a process that died."""
+"""Age after which an incomplete upload was left by a process that died."""
 _ANSWER_S = 30 * 24 * 3600.0
-"""For which an answer is kept."""
+"""How long an answer is kept."""
 _NUMBER = re.compile(r"[0-9a-f]{32}")
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """An upload that waits.
+class SpoolUpload:
+    """A submission upload that waits. Nothing of it is checked.
 
     Attributes:
         number: its name.
-        round_name: the round that it is for, as the stranger said.
-        token: what the stranger said is a team's token.
-        archive: the zip; not checked.
+        round_name: the round that it is for.
+        token: the team's token.
+        archive: the zip.
     """
 
     number: str
@@ -60,8 +59,8 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of an upload: the number of the submission, or why there is none."""
+class SpoolAnswer:
+    """Result of an upload: the number of the submission, or why there is none."""
 
     submission_id: int | None
     message: str
@@ -82,10 +81,10 @@ class Spool:
             folder.chmod(0o700)
 
     def drop(self, round_name: str, token: str, archive: bytes) -> str:
-        """Leave an upload for the intake; return its number.
+        """Store an upload for the intake and return its number.
 
         Raises:
-            UsageError: it is not a zip, too large, the token is longer than any, or too many wait already.
+            UsageError: it is not a zip, is too large, has too long a token, or too many wait already.
         """
         if not archive.startswith(_ZIP_STARTS):
             raise UsageError("this file is not a zip; pack solver.toml and the Python files into one")
@@ -94,7 +93,7 @@ class Spool:
         request = json.dumps({"round": round_name, "token": token})
         if len(request) > _MAX_REQUEST_BYTES:
             raise UsageError(
-                f"a token of {len(token):,} characters is nobody's; copy it from the organizer again"
+                f"the token has {len(token):,} characters, more than any; copy it from the organizer again"
             )
         try:
             self.create()
@@ -110,17 +109,17 @@ class Spool:
             raise UsageError(f"uploads cannot be kept at the moment: {error.strerror or error}") from error
         return number
 
-    def answer_to(self, number: str) -> Answer | None:
-        """Return what became of an upload; None while it waits, or if nobody knows it."""
+    def answer_to(self, number: str) -> SpoolAnswer | None:
+        """Return the answer to an upload; None while it waits, or if the number is unknown."""
         if _NUMBER.fullmatch(number) is None:
             return None
         try:
-            return Answer(**json.loads((self._answers / f"{number}.json").read_text(encoding="utf-8")))
+            return SpoolAnswer(**json.loads((self._answers / f"{number}.json").read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
 
-    def waiting(self) -> Iterator[Upload]:
-        """Yield what waits, oldest first; what is not an upload is removed, and what nobody will ask for."""
+    def waiting(self) -> Iterator[SpoolUpload]:
+        """Yield the uploads that wait, oldest first. Removes malformed uploads and old answers."""
         if not self._uploads.is_dir():
             return
         _remove_older(self._uploads.glob(".*"), _PARTIAL_S)
@@ -131,10 +130,10 @@ class Spool:
             if request is None or archive.is_symlink() or not archive.is_file():
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            yield Upload(folder.name, request["round"], request["token"], archive)
+            yield SpoolUpload(folder.name, request["round"], request["token"], archive)
 
-    def settle(self, upload: Upload, answer: Answer) -> None:
-        """Answer an upload and remove it."""
+    def settle(self, upload: SpoolUpload, answer: SpoolAnswer) -> None:
+        """SpoolAnswer an upload and remove it."""
         path = self._answers / f"{upload.number}.json"
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(answer)), encoding="utf-8")
@@ -143,17 +142,17 @@ class Spool:
 
 
 def _remove_older(paths: Iterable[Path], seconds: float) -> None:
-    """Remove files and folders that were last written so long ago."""
+    """Remove files and folders last written more than `seconds` ago."""
     before = time.time() - seconds
     for path in paths:
-        # Another process may be at it too.
+        # Another process may remove them at the same time.
         with contextlib.suppress(OSError):
             if path.lstat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _read_request(folder: Path) -> dict[str, Any] | None:
-    """Return the request of an upload, or None if it is not one that `drop` wrote."""
+    """Return the request of an upload, or None if it is malformed."""
     try:
         # Opening a pipe would wait for somebody to write into it.
         descriptor = os.open(folder / "request.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -1,14 +1,12 @@
 """Frozen values that go into and come out of the sealed store."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from harness.config import RoundConfig
 from harness.errors import InfrastructureError
-from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
-from harness.store.phases import Phase, phase_at
+from harness.records import Phase, RunSummary, Status, Verdict, phase_at, with_version
 
 __all__ = [
     "TERMINAL",
@@ -16,24 +14,22 @@ __all__ = [
     "LeaseLost",
     "Quota",
     "RejudgeState",
-    "RoundFacts",
     "RunDifference",
     "StoredRejudge",
     "StoredRound",
     "StoredRun",
     "StoredSubmission",
     "StoredTeam",
-    "TaskFacts",
 ]
 
 TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
-"""States that a run or a submission does not leave any more."""
+"""States that a run or a submission never leaves."""
 
 
 class LeaseLost(InfrastructureError):
-    """The run is no longer this worker's: its lease ran out, or the submission was cancelled.
+    """The run no longer belongs to this worker: its lease expired, or the submission was cancelled.
 
-    The worker drops what it has; nothing was written.
+    The worker drops the attempt. Nothing was written.
     """
 
 
@@ -46,92 +42,38 @@ class RejudgeState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFacts:
-    """What the store needs to know of a task of a round.
-
-    Attributes:
-        name: name of the task, unique in its round.
-        metric: name of the metric, for display.
-        budget_calls: calls that one attempt may be charged, >= 1.
-        kshot_seeds: the few-shot samples; each gives one run.
-        has_private_rows: whether some test rows are private. Without any, the public score
-            stays the score after publication.
-    """
-
-    name: str
-    metric: str
-    budget_calls: int
-    kshot_seeds: tuple[int, ...]
-    has_private_rows: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RoundFacts:
-    """A round as the store keeps it.
-
-    Attributes:
-        name: name of the round.
-        version: Major.Minor; scores of one version are comparable.
-        digest: SHA-256 of `rules_json`, hexadecimal.
-        rules_json: the validated rules as canonical JSON, what `digest` is of.
-        tasks: in the order of the round file.
-        title: one line for people; empty means the name.
-        rule: which of a team's submissions counts.
-        opens: aware, or None.
-        closes: aware, or None.
-        max_submissions_per_day: of a team, by UTC day; None means any number.
-        max_submissions: of a team in all; None means any number.
-        is_registered_only: only teams that the organizer added take part.
-        is_practice: the test labels are known outside, so scores prove little.
-        scores_from: the phase from which on scores are on the board.
-        curves_from: the phase from which on the test scores of incumbents are.
-        logs_from: the phase from which on a team may read its runs' logs.
-    """
-
-    name: str
-    version: str
-    digest: str
-    rules_json: str
-    tasks: tuple[TaskFacts, ...]
-    title: str = ""
-    rule: ScoringRule = ScoringRule.FORCE_BEST
-    opens: datetime | None = None
-    closes: datetime | None = None
-    max_submissions_per_day: int | None = None
-    max_submissions: int | None = None
-    is_registered_only: bool = False
-    is_practice: bool = True
-    scores_from: Phase = Phase.OPEN
-    curves_from: Phase = Phase.PUBLISHED
-    logs_from: Phase = Phase.OPEN
-
-
-@dataclass(frozen=True, slots=True)
 class StoredRound:
-    """A round read back: its facts, its row number and the phase it is in.
+    """A round as stored.
 
     Attributes:
         round_id: row number.
-        facts: what it was created with.
-        phase: as the organizer set it; `phase_at` says what the clock makes of it.
-        frozen_at: since when the board stands still, or None.
+        config: the rules.
+        digest: SHA-256 (hex) of the canonical rules.
+        phase: as the organizer set it; `phase_at` applies the clock.
+        frozen_at: when the board was frozen, or None.
         secret: 32 bytes, hexadecimal; never leaves the worker.
     """
 
     round_id: int
-    facts: RoundFacts
+    config: RoundConfig
+    digest: str
     phase: Phase
     frozen_at: datetime | None
     secret: str
 
+    @property
+    def full_name(self) -> str:
+        """The name with its version."""
+        return with_version(self.config.name, self.config.version)
+
     def phase_at(self, now: datetime) -> Phase:
-        """Return the phase at a moment; see `phase_at`."""
-        return phase_at(self.phase, self.facts.opens, self.facts.closes, now)
+        """Return the phase at a moment."""
+        return phase_at(self.phase, self.config.round.opens, self.config.round.closes, now)
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a team has used of a round's quota; grants raise the limits of their day and in all."""
+    """What a team has used of a round's quota. Grants raise both limits; one made today counts today."""
 
     used_today: int
     used: int
@@ -142,31 +84,29 @@ class Quota:
 
     @property
     def left_today(self) -> int | None:
-        """Submissions left on this UTC day; None means any number."""
-        return (
-            None
-            if self.max_per_day is None
-            else max(0, self.max_per_day + self.granted_today - self.used_today)
-        )
+        """Submissions left on this UTC day; None means no limit."""
+        if self.max_per_day is None:
+            return None
+        return max(0, self.max_per_day + self.granted_today - self.used_today)
 
     @property
     def left_in_all(self) -> int | None:
-        """Submissions left in the round; None means any number."""
+        """Submissions left in the round; None means no limit."""
         return None if self.max_total is None else max(0, self.max_total + self.granted - self.used)
 
     @property
     def left(self) -> int | None:
-        """Submissions left now; None means any number."""
+        """Submissions left now; None means no limit."""
         limits = [limit for limit in (self.left_today, self.left_in_all) if limit is not None]
         return min(limits) if limits else None
 
     @property
     def is_spent_in_all(self) -> bool:
-        """Whether tomorrow will not help."""
+        """Whether the total is used up, so that waiting until tomorrow does not help."""
         return self.left_in_all == 0
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return one line for people."""
 
         def part(used: int, limit: int | None, granted: int, when: str) -> str:
             most = "any number" if limit is None else str(limit + granted)
@@ -178,7 +118,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class RunDifference:
-    """A run whose second judging differs from its first; each pair is (first, second)."""
+    """A run whose second result differs from its first; each pair is (first, second)."""
 
     submission_id: int
     name: str
@@ -191,7 +131,7 @@ class RunDifference:
 
 @dataclass(frozen=True, slots=True)
 class StoredRejudge:
-    """A rejudge, how far it is, and what differs so far (scores on the public rows)."""
+    """A rejudge, its progress, and the differences so far (scores on the public rows)."""
 
     rejudge_id: int
     state: RejudgeState
@@ -203,7 +143,7 @@ class StoredRejudge:
 
 @dataclass(frozen=True, slots=True)
 class StoredTeam:
-    """A team as the organizer sees it; its token is not known to the store."""
+    """A team as the organizer sees it. The store does not know its token, only the token's hash."""
 
     team_id: int
     name: str
@@ -215,28 +155,27 @@ class StoredTeam:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run that a worker holds until `lease_expires_at`; renew it with `heartbeat`.
+    """A run that a worker holds under a lease; `queue.heartbeat` renews the lease.
 
     Attributes:
         run_id: row number.
-        claim_number: counts the claims of this run; a later claim makes this one worthless.
-        worker: who holds it.
+        claim_number: counts the claims of this run; a later claim invalidates this one.
+        worker: name of the worker that holds it.
         submission_id: row number of the submission.
-        origin_id: of the submission that it judges again; its own, if it is no staged copy.
+        origin_id: for a rejudge's staged copy or a repeat, its original; else `submission_id`.
         submission_name: the solver's name.
         team: the team's name.
-        digest: SHA-256 of the submission's content.
-        path: folder of the submission, as given to `add_submission`.
+        digest: SHA-256 (hex) of the submission's content.
+        path: folder of the submission, relative to the arena's submissions.
         round_name: name of the round.
         round_version: version of the round.
-        round_digest: SHA-256 of the round file.
+        round_digest: SHA-256 (hex) of the rules.
         task: name of the task.
-        kshot_seed: few-shot sample.
-        solver_seed: never 0; the same for every attempt.
+        kshot_seed: the draw of examples.
+        solver_seed: the solver's randomness; never 0, the same for every attempt.
         budget_calls: calls that an attempt may be charged.
-        n_attempts: attempts before this one, all of them void.
-        is_baseline: a reference method.
-        lease_expires_at: aware UTC.
+        n_attempts: void attempts before this claim.
+        is_baseline: entered as a baseline.
     """
 
     run_id: int
@@ -257,12 +196,16 @@ class ClaimedRun:
     budget_calls: int
     n_attempts: int
     is_baseline: bool
-    lease_expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as the organizer sees it, private score included. Never shown on the web."""
+    """A run with private scores: for the organizer, never for the web.
+
+    Attributes:
+        summary: of its artifact; None until it ends with a result.
+        message: of the summary, or why it was cancelled.
+    """
 
     run_id: int
     task: str
@@ -272,18 +215,13 @@ class StoredRun:
     is_held: bool
     hold_reason: str
     verdict: Verdict | None
-    is_flagged: bool
     score_public: float | None
     score_private: float | None
     calls: int
     budget_calls: int
     n_attempts: int
     message: str
-    artifact_path: str
-    artifact_sha256: str
-    hashes: Mapping[str, str]
-    wall_s: float | None
-    is_official: bool
+    summary: RunSummary | None
 
 
 @dataclass(frozen=True, slots=True)

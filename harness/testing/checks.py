@@ -55,7 +55,7 @@ def ends_well_with_another_prompt_length(solver: SolverUnderTest) -> None:
 def stays_within_the_budget(solver: SolverUnderTest) -> None:
     """`solve` ends by itself, before a query is refused for the budget and goes uncaught."""
     artifact = _judged(solver.attempt("sst2"))
-    if artifact.is_flagged or artifact.usage.calls > artifact.budget_calls:
+    if artifact.is_checkpoint or artifact.usage.calls > artifact.budget_calls:
         raise NotConforming(
             f"{artifact.usage.calls} of {artifact.budget_calls} calls, and the end came by the limit: "
             f"{artifact.message}. Catch BudgetExhausted, or plan with model.calls_left"
@@ -118,7 +118,7 @@ def _judged(artifact: Artifact) -> Artifact:
 
 def _require_score(artifact: Artifact) -> None:
     """Raise unless the attempt ended in a score of what `solve` returned."""
-    if artifact.verdict is not Verdict.OK or artifact.scores is None or artifact.is_flagged:
+    if artifact.verdict is not Verdict.OK or artifact.scores is None or artifact.is_checkpoint:
         raise NotConforming(
             f"{artifact.task}: {artifact.verdict.value}, {artifact.usage.calls} of {artifact.budget_calls} "
             f"calls: {artifact.message or 'no message'}\n{artifact.log}"

@@ -8,11 +8,11 @@ from typing import Any
 
 from harness.config import RoundConfig, load_round
 from harness.sandbox import SandboxMode, require_mode
-from harness.session.arena import Arena
 from harness.session.artifact import Artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.loaded_round import LoadedRound
 from harness.session.submission import Submission, read_submission
-from harness.store.seeds import solver_seed
+from harness.store.sealed.seeds import solver_seed
 
 __all__ = ["SolverUnderTest"]
 
@@ -107,7 +107,7 @@ def _round() -> RoundConfig:
 
 
 @cache
-def _arena(budget_calls: int, n_prompt_tokens: int) -> Arena:
+def _arena(budget_calls: int, n_prompt_tokens: int) -> LoadedRound:
     """Return the toy round under another budget and prompt length; fewer test rows take seconds."""
     config = _round()
     tasks = tuple(
@@ -115,4 +115,4 @@ def _arena(budget_calls: int, n_prompt_tokens: int) -> Arena:
         for task in config.task
     )
     model = config.model.model_copy(update={"n_prompt_tokens": n_prompt_tokens})
-    return Arena(config.model_copy(update={"task": tasks, "model": model}))
+    return LoadedRound(config.model_copy(update={"task": tasks, "model": model}))

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.store.board import Curve
+from harness.store.public import Curve
 from leaderboard.charts.style import DASHES, calls_axis, specification
 from leaderboard.palette import Palette
 

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from harness.store.board import Curve
+from harness.store.public import Curve
 from leaderboard.charts.style import DASHES, calls_axis, specification
 from leaderboard.palette import Palette
 

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.store.board import Entry
+from harness.store.public import Entry
 from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import series_name, specification
 from leaderboard.palette import Palette

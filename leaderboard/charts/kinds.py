@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import altair as alt
 
-from harness.store.board import Entry
+from harness.store.public import Entry
 from leaderboard.palette import Palette
 
 __all__ = ["KINDS_CAPTION", "color_and_shape", "kind_of"]

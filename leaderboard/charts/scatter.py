@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.store.board import Entry
+from harness.store.public import Entry
 from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import calls_axis, calls_per_run, specification
 from leaderboard.palette import Palette
@@ -32,7 +32,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
     middle = math.sqrt(min(spot.calls for spot in spots) * max(spot.calls for spot in spots))
     rows = [
         {
-            "solver": spot.entry.name,
+            "solver": spot.entry.solver,
             "team": spot.entry.team,
             "kind": kind_of(spot.entry),
             "score": round(spot.score, 4),
@@ -89,7 +89,7 @@ class _Spot:
 
 def _label(entry: Entry) -> str:
     """Return who it is: teams have names of their own, while many solvers are called the same."""
-    return entry.name if entry.is_baseline else entry.team
+    return entry.solver if entry.is_baseline else entry.team
 
 
 def _uncrowded(spots: list[_Spot]) -> set[int]:

@@ -1,4 +1,4 @@
-"""Scores of one task, a mark per few-shot seed and a bar at the mean."""
+"""Scores of one task, a mark per k-shot seed and a bar at the mean."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.store.board import TaskScores
+from harness.store.public import Entry
 from leaderboard.charts.kinds import color_and_shape, kind_of
 from leaderboard.charts.style import series_name, specification
 from leaderboard.palette import Palette
@@ -17,18 +17,18 @@ __all__ = ["seed_strips"]
 _ROW_HEIGHT = 24
 
 
-def seed_strips(scores: Sequence[TaskScores], palette: Palette) -> dict[str, Any]:
+def seed_strips(entries: Sequence[Entry], task: str, palette: Palette) -> dict[str, Any]:
     """Return the chart, a row per entry in the order given; empty if no run has a score."""
     rows = [
         {
             "row": f"{position:04d}",
-            "label": series_name(each.entry),
-            "kind": kind_of(each.entry),
+            "label": series_name(entry),
+            "kind": kind_of(entry),
             "seed": seed,
             "score": score,
         }
-        for position, each in enumerate(scores)
-        for seed, score in each.seeds.items()
+        for position, entry in enumerate(entries)
+        for seed, score in entry.seed_scores[task].items()
         if score is not None
     ]
     if not rows:

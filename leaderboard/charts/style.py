@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from harness.store.board import Entry
+from harness.store.public import Entry
 from leaderboard.palette import Palette
 
 __all__ = ["DASHES", "SHAPES", "calls_axis", "calls_per_run", "series_name", "specification"]
@@ -35,7 +35,7 @@ def calls_per_run(entry: Entry) -> float:
 
 def series_name(entry: Entry) -> str:
     """Return what a legend calls an entry."""
-    return f"◆ {entry.name}" if entry.is_baseline else f"{entry.team} · {entry.name}"
+    return f"◆ {entry.solver}" if entry.is_baseline else f"{entry.team} · {entry.solver}"
 
 
 def specification(chart: Any, palette: Palette) -> dict[str, Any]:

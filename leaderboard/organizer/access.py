@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harness.errors import UsageError
+from harness.store.public import UsageError
 
 __all__ = ["USER", "OrganizerOnly", "organizer_token"]
 

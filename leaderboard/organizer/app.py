@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,15 +11,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from harness.errors import GradfreeError, UsageError
 from harness.records import Status
-from harness.store.organizer import OrganizerRound, OrganizerStore, SealedEntry
-from harness.store.round_names import with_version
+from harness.store.public import GradfreeError, UsageError
 from leaderboard.cards import Card
 from leaderboard.markup import render
 from leaderboard.organizer.access import OrganizerOnly
 from leaderboard.palette import DARK, LIGHT
-from leaderboard.wording import counted, moment
+from leaderboard.texts import counted, moment
 
 __all__ = ["detail_text", "organizer_app"]
 
@@ -39,21 +36,45 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
-_Page = Callable[[OrganizerStore, Request], str]
+
+class SealedView(Protocol):
+    """What the pages ask of the sealed store: `harness.store.sealed.organizer.OrganizerStore`.
+
+    The command line passes it in, so that the leaderboard itself never imports the sealed store.
+    """
+
+    def rounds(self) -> Sequence[Any]:
+        """Return every round, newest first."""
+        ...
+
+    def held(self, name: str) -> Sequence[Any]:
+        """Return the runs of a round that wait for the organizer."""
+        ...
+
+    def standings(self, name: str) -> Sequence[Any]:
+        """Return the entries of a round that count, in the order that publication would give now."""
+        ...
+
+    def submission(self, submission_id: int) -> Any:
+        """Return a submission with private scores, attempts and its part of the audit."""
+        ...
+
+    def events(self, offset: int, limit: int) -> tuple[Sequence[Any], int]:
+        """Return a page of the audit, newest first, and the number of lines in all."""
+        ...
 
 
-def organizer_app(sealed_db: Path, token: str, hosts: Sequence[str]) -> Starlette:
-    """Return the app; it opens the sealed store read-only, and answers nobody without the token.
+_Page = Callable[[SealedView, Request], str]
+
+
+def organizer_app(store: SealedView, token: str, hosts: Sequence[str]) -> Starlette:
+    """Return the app; without the token every request is refused.
 
     Args:
-        sealed_db: file of the sealed store.
+        store: the sealed store, opened for reading.
         token: see `organizer_token`.
         hosts: values of the Host header that are answered, such as "127.0.0.1:8502".
-
-    Raises:
-        UsageError: the store is missing, or of another version than this code.
     """
-    store = OrganizerStore.open(sealed_db)
 
     def answering(page: _Page) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
@@ -73,19 +94,16 @@ def organizer_app(sealed_db: Path, token: str, hosts: Sequence[str]) -> Starlett
     )
 
 
-def _round_page(store: OrganizerStore, request: Request) -> str:
+def _round_page(store: SealedView, request: Request) -> str:
     rounds = store.rounds()
     if not rounds:
         raise UsageError("no round yet; create one first: gradfree round create toy")
     name = request.query_params.get("round", rounds[0].name)
-    # The newest first: its bare name is its own, and an older one has a version in it.
-    named: dict[str, OrganizerRound] = {}
+    # The newest comes first and keeps its bare name; an older one is named with its version.
+    named: dict[str, Any] = {}
     for each in rounds:
-        full_name = with_version(each.name, each.version)
-        named[full_name if each.name in named else each.name] = each
-    found = next(
-        (each for each in rounds if name in {each.name, with_version(each.name, each.version)}), None
-    )
+        named[each.full_name if each.name in named else each.name] = each
+    found = next((each for each in rounds if name in {each.name, each.full_name}), None)
     if found is None:
         raise UsageError(f"no round {name}; rounds: {', '.join(named)}")
     standings = store.standings(name)
@@ -120,7 +138,7 @@ def _round_page(store: OrganizerStore, request: Request) -> str:
     )
 
 
-def _moved(entry: SealedEntry) -> str:
+def _moved(entry: Any) -> str:
     """Return the places that publication would win or lose for an entry."""
     if entry.public_rank is None or entry.private_rank is None:
         return ""
@@ -128,7 +146,7 @@ def _moved(entry: SealedEntry) -> str:
     return "=" if won == 0 else f"▲ {won}" if won > 0 else f"▼ {-won}"
 
 
-def _submission_page(store: OrganizerStore, request: Request) -> str:
+def _submission_page(store: SealedView, request: Request) -> str:
     found = store.submission(_number(request, "id"))
     submission = found.submission
     return _render(
@@ -146,7 +164,7 @@ def _submission_page(store: OrganizerStore, request: Request) -> str:
     )
 
 
-def _events_page(store: OrganizerStore, request: Request) -> str:
+def _events_page(store: SealedView, request: Request) -> str:
     at = max(_number(request, "page", 1), 1)
     events, n_events = store.events((at - 1) * _PER_PAGE, _PER_PAGE)
     return _render(

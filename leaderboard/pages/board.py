@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from harness.store.board import UPLOAD_LABEL, Board, Entry
+from harness.store.public import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
 from leaderboard.cards import show_cards
 from leaderboard.charts.kinds import KINDS_CAPTION
@@ -15,15 +15,13 @@ from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
-from leaderboard.theme import palette_now
-from leaderboard.wording import (
+from leaderboard.texts import (
     entry_words,
-    hidden_scores,
     moment,
     note_meanings,
-    round_address,
     round_caption,
 )
+from leaderboard.theme import palette_now
 
 _ROWS_PER_PAGE = 50
 _PAGES_WIDTH = 380
@@ -90,7 +88,7 @@ def show_ranking(board: Board) -> None:
         with_baselines = st.toggle("References", value=True, key="baselines", on_change=first_page)
     entries = filter_entries(complete, text or "", with_baselines=with_baselines)
     if not complete:
-        st.info(hidden_scores(board.round) or "No submission is complete yet. The first complete one leads.")
+        st.info(board.round.score_notice or "No submission is complete yet. The first complete one leads.")
     elif not entries:
         st.info("No entry matches; change the search or show the references.")
     else:
@@ -105,7 +103,7 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
         # Beside buttons the numbers would be measured as if there were no room for them.
         at = st.pagination(n_pages, key="page", bind="query-params", width=_PAGES_WIDTH) if n_pages > 1 else 1
         compare = st.container(width="content", key="compare")
-        query = f"?round={round_address(board.round)}"
+        query = f"?round={board.round.full_name}"
         st.link_button("CSV", f"api/leaderboard.csv{query}")
         st.link_button("JSON", f"api/leaderboard.json{query}")
         st.link_button("Plain page", f"board.html{query}")
@@ -134,7 +132,7 @@ def show_unfinished(board: Board) -> None:
     """Show what is not complete, apart from the ranking."""
     unfinished = [entry for entry in board.entries if not entry.is_complete]
     if unfinished:
-        is_hidden = bool(hidden_scores(board.round))
+        is_hidden = bool(board.round.score_notice)
         section("Submissions" if is_hidden else "In progress or not complete")
         columns = [
             Column("Team", is_heading=True),
@@ -147,7 +145,7 @@ def show_unfinished(board: Board) -> None:
         rows: list[list[str | Cell]] = [
             [
                 f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
-                Cell(entry.name, href=f"submission?id={entry.submission_id}"),
+                Cell(entry.solver, href=f"submission?id={entry.submission_id}"),
                 entry_words(entry),
                 f"{entry.n_runs_done} of {entry.n_runs}",
                 f"{entry.calls:,}",
@@ -210,7 +208,7 @@ def show_plots(board: Board) -> None:
             "spaced between the worst first and the best last loss of the entries shown."
         )
     else:
-        spec = source.cost_chart(round_address(board.round), is_dark=palette.is_dark)
+        spec = source.cost_chart(board.round.full_name, is_dark=palette.is_dark)
         caption = (
             "Dashed: nobody scores higher with fewer calls. Labels: that frontier and the reference methods."
         )

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from harness.errors import UsageError
-from harness.store.board import SubmissionPage
+from harness.store.public import SubmissionPage, UsageError
 from leaderboard import charts, guard, source
 from leaderboard.address import numbers_in
 from leaderboard.charts.style import series_name
@@ -12,8 +11,8 @@ from leaderboard.headings import section, title
 from leaderboard.key import show_key
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import short_address
+from leaderboard.texts import counted, literal
 from leaderboard.theme import palette_now
-from leaderboard.wording import counted, literal
 
 _MIN, _MAX = 2, 4
 _CURVES_PER_ROW = 3

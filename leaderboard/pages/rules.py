@@ -12,7 +12,7 @@ from leaderboard.headings import section, title
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import head_with_round
 from leaderboard.runs import task_table
-from leaderboard.wording import moment, seen_from, size, time_limit
+from leaderboard.texts import moment, seen_from, size, time_limit
 
 _WHICH_COUNTS = {
     ScoringRule.FORCE_BEST: "the complete submission with the best public score",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from harness.config import packaged_rounds
 from harness.records import Status, Verdict
-from harness.store.board import STALE, UNOFFICIAL, SubmissionPage
+from harness.store.public import STALE, UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.address import number_in
 from leaderboard.cards import Card, show_cards
@@ -16,11 +16,9 @@ from leaderboard.live import offer_refresh, show_progress
 from leaderboard.markup import text_table
 from leaderboard.rounds import short_address
 from leaderboard.runs import hash_table, run_table, score_table
-from leaderboard.theme import palette_now
-from leaderboard.wording import (
+from leaderboard.texts import (
     CONFUSION_CAPTION,
     entry_state,
-    hidden_scores,
     literal,
     moment,
     rank_of,
@@ -28,6 +26,7 @@ from leaderboard.wording import (
     seen_from,
     verdict_text,
 )
+from leaderboard.theme import palette_now
 
 _CURVES_PER_ROW = 3
 
@@ -50,7 +49,7 @@ def show_state(page: SubmissionPage) -> None:
         st.error(f"Not ranked, since a run has no score. {verdict_text(entry.verdict)}.")
     elif entry.verdict is not None and entry.verdict is not Verdict.OK:
         st.warning(f"Scored on a checkpoint. {verdict_text(entry.verdict)}.")
-    hidden = hidden_scores(page.round)
+    hidden = page.round.score_notice
     if hidden and entry.status not in {Status.CANCELLED, Status.FAILED}:
         st.info(hidden)
     if not entry.is_official:
@@ -157,7 +156,7 @@ def main() -> None:
     st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": short_address(page.round)})
     kind = "reference method" if entry.is_baseline else f"team {entry.team}"
     title(
-        entry.name,
+        entry.solver,
         f"{kind} · round {page.round.name} {page.round.version} · submission {entry.submission_id}"
         f" · submitted {moment(entry.submitted_at)}",
     )
@@ -171,7 +170,7 @@ def main() -> None:
     st.html(text_table("Scores per task and few-shot seed", columns, rows))
     show_curves(page)
     show_confusion(page)
-    section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_flagged else "")
+    section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_checkpoint else "")
     columns, rows, notes = run_table(page)
     st.html(text_table("Runs of the submission", columns, rows, notes=notes))
     if not entry.is_baseline:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from harness.records import Status, Verdict
-from harness.store.board import Entry
+from harness.store.public import Entry
 from leaderboard import guard, source
 from leaderboard.columns import BASELINE_MARK
 from leaderboard.headings import title
@@ -11,7 +11,7 @@ from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.ranking import phone_rows
 from leaderboard.rounds import head_with_round
-from leaderboard.wording import entry_words, moment
+from leaderboard.texts import entry_words, moment
 
 _PER_PAGE = 50
 _ALL = "all"
@@ -30,7 +30,7 @@ def row(entry: Entry) -> list[str | Cell]:
     return [
         Cell(str(entry.submission_id), href=f"submission?id={entry.submission_id}"),
         f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
-        entry.name,
+        entry.solver,
         Cell(entry_words(entry), tone=tone),
         "-" if entry.score is None else f"{entry.score:.2f}",
         "counts" if entry.counts else "",

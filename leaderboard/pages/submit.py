@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from harness.errors import UsageError
-from harness.store.spool import MAX_UPLOAD_BYTES
+from harness.store.public import MAX_UPLOAD_BYTES, UsageError
 from leaderboard import guard, source
 from leaderboard.headings import title
 from leaderboard.rounds import head_with_round
-from leaderboard.wording import literal, moment, size
+from leaderboard.texts import literal, moment, size
 
 _POLL_S = 2
 _FORM_WIDTH = 720

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from harness.errors import UsageError
-from harness.store.board import BoardRound, BoardTask, Entry
+from harness.store.public import BoardRound, BoardTask, Entry, UsageError
 from leaderboard import charts, guard, source
 from leaderboard.cards import Card, show_cards
 from leaderboard.charts.kinds import KINDS_CAPTION
@@ -16,8 +15,8 @@ from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
 from leaderboard.rounds import head_with_round
+from leaderboard.texts import CONFUSION_CAPTION, entry_note, metric_name
 from leaderboard.theme import palette_now
-from leaderboard.wording import CONFUSION_CAPTION, entry_note, hidden_scores, metric_name
 
 _MAX_SHOWN = 20
 
@@ -124,16 +123,15 @@ def main() -> None:
     order = ranked_on(board.entries, task.name)
     if not order:
         st.info(
-            hidden_scores(board.round)
+            board.round.score_notice
             or "No submission is complete yet, so there is nothing to compare on this task."
         )
         return
     shown = order[:_MAX_SHOWN]
     palette = palette_now()
     section("Scores of every few-shot seed", f"One mark per few-shot seed; bar: their mean. {KINDS_CAPTION}")
-    scores = source.task_scores(name, task.name, tuple(entry.submission_id for entry in shown))
     st.vega_lite_chart(
-        charts.seed_strips(scores, palette),
+        charts.seed_strips(shown, task.name, palette),
         width="stretch",
         theme=None,
         alt=f"Scores on {task.name}, one mark per few-shot seed",
@@ -153,15 +151,14 @@ def main() -> None:
     ]
     rows: list[list[str | Cell]] = []
     n_ranked = 0
-    for each in scores:
-        entry = each.entry
+    for entry in shown:
         n_ranked += not entry.is_baseline and entry.is_official
-        seeds = [score for score in each.seeds.values() if score is not None]
+        seeds = [score for score in entry.seed_scores[task.name].values() if score is not None]
         rows.append(
             [
                 str(n_ranked) if not entry.is_baseline and entry.is_official else "-",
                 f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
-                Cell(entry.name, href=f"submission?id={entry.submission_id}", remark=entry_note(entry)),
+                Cell(entry.solver, href=f"submission?id={entry.submission_id}", remark=entry_note(entry)),
                 f"{entry.task_scores[task.name]:.2f}",
                 f"{min(seeds):.2f}",
                 f"{max(seeds):.2f}",
@@ -173,7 +170,7 @@ def main() -> None:
             f"Order on {task.name}",
             columns,
             rows,
-            tinted=[each.entry.is_baseline for each in scores],
+            tinted=[entry.is_baseline for entry in shown],
         )
     )
     show_confusion(board.round, task, shown)

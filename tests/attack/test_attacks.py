@@ -26,7 +26,7 @@ from harness.rounds.logs import read_logs
 from harness.rounds.worker import Worker
 from harness.sandbox import SandboxMode, requests
 from harness.session import attempt, incumbents
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.session.attempt import RunSpec, run_attempt
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.incumbents import MAX_INCUMBENTS
@@ -71,7 +71,7 @@ def run_whole(runner, attack, given, limits, toy_arena, folder):
     config = toy_arena.config
     task = config.task[0].model_copy(update={"budget_calls": budget, "test_limit": 150})
     small = {"solver_s": 20.0, "predict_s": 1.0 if attack.hold_s else 10.0, "memory_bytes": 1 << 30}
-    arena = Arena(
+    arena = LoadedRound(
         config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small | limits)})
     )
     arena.__dict__["backbone"] = toy_arena.backbone
@@ -124,7 +124,7 @@ def run_arena(runner, attack, given, limits, toy_arena, folder):
         number = submit(store, publisher, paths, config, folder / "hostile", "us")
         worker = Worker(store, publisher, paths, SandboxMode(runner.mode))
         stored = store.get_round(config.name)
-        loaded = Arena(stored_config(stored))
+        loaded = LoadedRound(stored_config(stored))
         loaded.__dict__["backbone"] = toy_arena.backbone
         loaded.__dict__["engine"] = toy_arena.engine
         worker._arenas.loaded[stored.facts.digest] = loaded

@@ -21,15 +21,15 @@ from harness.config import load_round
 from harness.config.round import RoundConfig
 from harness.rounds.comparison import mean_interval
 from harness.rounds.intake import baseline_folder
-from harness.session.arena import Arena
-from harness.store.seeds import solver_seed
+from harness.session.loaded_round import LoadedRound
+from harness.store.sealed.seeds import solver_seed
 
 
-def in_type(config: RoundConfig, dtype: str, threads: int, calls: int) -> Arena:
+def in_type(config: RoundConfig, dtype: str, threads: int, calls: int) -> LoadedRound:
     """Return the round in another type, with another budget."""
     numeric = config.numeric.model_copy(update={"dtype": dtype, "threads": threads})
     tasks = tuple(task.model_copy(update={"budget_calls": calls}) for task in config.task)
-    return Arena(config.model_copy(update={"numeric": numeric, "task": tasks}))
+    return LoadedRound(config.model_copy(update={"numeric": numeric, "task": tasks}))
 
 
 def main() -> None:

@@ -25,15 +25,15 @@ from harness.api import Split
 from harness.config import load_round
 from harness.metrics.official import score
 from harness.rounds.intake import baseline_folder
-from harness.session.arena import Arena
-from harness.store.seeds import solver_seed
+from harness.session.loaded_round import LoadedRound
+from harness.store.sealed.seeds import solver_seed
 from harness.toy.grammar import task_rows
 
 PROBE_ROWS = 2000
 EXAMPLE = Path(__file__).resolve().parents[2] / "submissions" / "examples" / "random_search"
 
 
-def probe(arena: Arena, name: str) -> float:
+def probe(arena: LoadedRound, name: str) -> float:
     """Return the score of a linear probe on the features of the manual prompt."""
     task = arena.task(name)
     rows = task_rows(name, "pool")[:PROBE_ROWS]
@@ -52,7 +52,7 @@ def probe(arena: Arena, name: str) -> float:
 
 def main() -> int:
     """Measure, print, and return 0 if every gate holds."""
-    arena = Arena(load_round("toy"))
+    arena = LoadedRound(load_round("toy"))
     solvers = {
         "manual": (baseline_folder("manual"), True),
         "random search": (EXAMPLE, False),

@@ -9,13 +9,13 @@ import numpy as np
 from harness.metrics.official import score
 from harness.records import Verdict
 from harness.sandbox import require_mode
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.session.attempt import RunSpec, run_attempt, solver_params
 from harness.session.submission import read_submission
 
 
 def final_score(
-    arena: Arena, path: Path, name: str, kshot_seed: int, solver_seed: int, *, is_baseline: bool
+    arena: LoadedRound, path: Path, name: str, kshot_seed: int, solver_seed: int, *, is_baseline: bool
 ) -> float:
     """Return the score of one run on all test rows, public and private together; exits where it failed."""
     config = arena.config

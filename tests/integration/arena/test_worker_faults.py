@@ -14,7 +14,7 @@ from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
 from harness.rounds.worker import Worker
 from harness.sandbox import require_mode
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def test_two_rounds_in_one_process_do_not_change_each_others_bits(mini_round):
         values = np.full((3, info.n_layers, info.n_prompt_tokens, info.hidden_size), 0.01, np.float32)
         return arena.engine.evaluate(arena.encode(task.wording, task.data.kshot[8][0]), values).logits
 
-    one = Arena(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 1})}))
-    two = Arena(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 2})}))
+    one = LoadedRound(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 1})}))
+    two = LoadedRound(config.model_copy(update={"numeric": config.numeric.model_copy(update={"threads": 2})}))
     alone = answer(one)
     answer(two)
     np.testing.assert_array_equal(answer(one), alone)

@@ -14,7 +14,7 @@ from leaderboard.ranking import (
     upload_rows,
 )
 from leaderboard.runs import hash_table, run_table, score_table, task_table
-from leaderboard.wording import (
+from leaderboard.texts import (
     button_text,
     change_text,
     entry_note,

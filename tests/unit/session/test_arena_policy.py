@@ -4,7 +4,7 @@ import pytest
 
 from harness.config import load_round
 from harness.sandbox import SandboxPolicy
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 
 GIB = 1 << 30
 
@@ -16,7 +16,7 @@ GIB = 1 << 30
 def test_a_solver_may_send_its_whole_budget_in_whole_prompts(shape, budget):
     config = load_round("toy")
     tasks = tuple(task.model_copy(update={"budget_calls": budget}) for task in config.task)
-    arena = Arena(config.model_copy(update={"task": tasks}))
+    arena = LoadedRound(config.model_copy(update={"task": tasks}))
     names = ("n_layers", "n_prompt_tokens", "hidden_size")
     arena.engine = SimpleNamespace(info=SimpleNamespace(**dict(zip(names, shape, strict=True))))
     prompt_bytes = 4 * shape[0] * shape[1] * shape[2]

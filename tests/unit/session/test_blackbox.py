@@ -9,7 +9,7 @@ from harness.api import Response, Solution, Wording
 from harness.errors import BudgetExhausted, InfrastructureError, InvalidQuery
 from harness.metering import Journal, Meter
 from harness.records import QueryRequest, WordingRequest
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.session.blackbox import MeteredBlackBox, Progress
 
 
@@ -51,7 +51,7 @@ def test_query_returns_logits_and_is_charged(box, zeros):
 
 def test_outputs_that_are_not_finite_are_refused_charged_and_traced_but_no_loss(box, zeros, monkeypatch):
     broken = Response(logits=np.full((1, 32, 2), np.nan, np.float32))
-    monkeypatch.setattr(Arena, "evaluate", lambda *args, **options: (broken, 0.0))
+    monkeypatch.setattr(LoadedRound, "evaluate", lambda *args, **options: (broken, 0.0))
     with pytest.raises(InvalidQuery, match="its 1 calls stay charged"):
         ask(box, QueryRequest(zeros))
     assert (box.calls_left, len(box.trace), box.train_losses) == (19, 1, [])

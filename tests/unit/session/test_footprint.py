@@ -7,7 +7,7 @@ import pytest
 
 from harness.api import Solution
 from harness.metering import Journal, Meter
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.footprint import attempt_bytes
 from harness.session.incumbents import KEPT_STATES
@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 def with_limits(toy_arena, **limits):
     config = toy_arena.config
-    arena = Arena(config.model_copy(update={"limits": config.limits.model_copy(update=limits)}))
+    arena = LoadedRound(config.model_copy(update={"limits": config.limits.model_copy(update=limits)}))
     arena.__dict__["backbone"], arena.__dict__["engine"] = toy_arena.backbone, toy_arena.engine
     return arena
 

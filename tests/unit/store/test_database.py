@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from harness.errors import InfrastructureError, UsageError
 from harness.store import ArenaPaths, PublicStore, Publisher, RoundFacts, SealedStore, TaskFacts
 from harness.store.database import PUBLIC, SEALED, open_database, open_read_only, sqlite_url, upgrade
-from harness.store.seeds import solver_seed
+from harness.store.sealed.seeds import solver_seed
 
 SCHEMAS = pytest.mark.parametrize("schema", [SEALED, PUBLIC], ids=lambda schema: schema.name)
 

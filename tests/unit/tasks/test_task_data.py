@@ -7,7 +7,7 @@ import pytest
 from harness.api import Split
 from harness.config import load_round
 from harness.errors import DataError
-from harness.session.arena import Arena
+from harness.session.loaded_round import LoadedRound
 from harness.tasks import draw_kshot, load_task_data, public_rows
 from harness.tasks.sources import missing_sources
 from harness.tasks.split import stratified_rows
@@ -241,9 +241,9 @@ def test_a_class_without_a_private_row_is_refused(files_task):
     task = files_task(POOL, rows, public_fraction=0.5)
     config = load_round("toy").model_copy(update={"task": (task,)})
     with pytest.raises(DataError, match=r"at least two test rows of every class.* has one: use 1\.0"):
-        Arena(config).task(task.name)
+        LoadedRound(config).task(task.name)
     whole = config.model_copy(update={"task": (task.model_copy(update={"public_fraction": 1.0}),)})
-    assert Arena(whole).task(task.name).is_public.all()
+    assert LoadedRound(whole).task(task.name).is_public.all()
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Migrations of both stores, run by `harness.store.database`; new ones are written by hand."""

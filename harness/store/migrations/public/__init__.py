@@ -1,1 +1,0 @@
-"""Migrations of the public store, oldest first."""

@@ -1,0 +1,1 @@
+"""Migrations of the sealed store; `env.py` is Alembic's entry."""

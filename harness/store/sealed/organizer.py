@@ -1,0 +1,179 @@
+"""What the organizer's view shows: private scores, holds, the audit. Reading only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from harness.records import Phase, Status
+from harness.store.sealed.events import Event, newest_events, read_events
+from harness.store.sealed.rounds import find_round, list_rounds
+from harness.store.sealed.schema import RunRow, SubmissionRow
+from harness.store.sealed.standings import SealedEntry, standings
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import find_submission, to_stored_submission
+from harness.store.values import StoredSubmission
+
+__all__ = [
+    "AttemptLine",
+    "HeldRun",
+    "OrganizerRound",
+    "OrganizerStore",
+    "OrganizerSubmission",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizerRound:
+    """A round, and how many of its runs are in each state; staged copies and repeats count too."""
+
+    name: str
+    version: str
+    full_name: str
+    title: str
+    phase: Phase
+    frozen_at: datetime | None
+    closes: datetime | None
+    runs: Mapping[Status, int]
+    n_held: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """One try at a run; `void_reason` says which platform error ended it, None if none did."""
+
+    run_id: int
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    void_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRun:
+    """A run that waits for the organizer, and the platform errors that held it, oldest first."""
+
+    run_id: int
+    submission_id: int
+    team: str
+    name: str
+    task: str
+    kshot_seed: int
+    reason: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizerSubmission:
+    """A submission with private scores, every attempt at its runs, and its part of the audit."""
+
+    submission: StoredSubmission
+    attempts: tuple[AttemptLine, ...]
+    events: tuple[Event, ...]
+
+
+class OrganizerStore:
+    """The sealed store's answers for the organizer's view, each in one reading transaction."""
+
+    def __init__(self, store: SealedStore) -> None:
+        """Answer from a store opened with `SealedStore.open_to_read`."""
+        self._store = store
+
+    def rounds(self) -> tuple[OrganizerRound, ...]:
+        """Return every round, newest first."""
+        with self._store.read() as tx:
+            counts: dict[int, dict[Status, int]] = {}
+            held: dict[int, int] = {}
+            for round_id, status, n_runs, n_held in tx.session.execute(
+                select(
+                    SubmissionRow.round_id, RunRow.status, func.count(), func.count().filter(RunRow.is_held)
+                )
+                .join(RunRow)
+                .group_by(SubmissionRow.round_id, RunRow.status)
+            ):
+                counts.setdefault(round_id, {})[status] = n_runs
+                held[round_id] = held.get(round_id, 0) + n_held
+            return tuple(
+                OrganizerRound(
+                    name=each.config.name,
+                    version=each.config.round.version,
+                    full_name=each.full_name,
+                    title=each.config.round.title,
+                    phase=each.phase_at(tx.now),
+                    frozen_at=each.frozen_at,
+                    closes=each.config.round.closes,
+                    runs=counts.get(each.round_id, {}),
+                    n_held=held.get(each.round_id, 0),
+                )
+                for each in reversed(list_rounds(tx))
+            )
+
+    def held(self, name: str) -> tuple[HeldRun, ...]:
+        """Return the runs of a round that wait for the organizer.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self._store.read() as tx:
+            rows = tx.session.scalars(
+                select(RunRow)
+                .join(SubmissionRow)
+                .where(SubmissionRow.round_id == find_round(tx, name).id, RunRow.is_held)
+                .options(selectinload(RunRow.attempts))
+                .order_by(RunRow.id)
+            )
+            return tuple(
+                HeldRun(
+                    run_id=run.id,
+                    submission_id=run.submission_id,
+                    team=run.submission.team.name,
+                    name=run.submission.name,
+                    task=run.task,
+                    kshot_seed=run.kshot_seed,
+                    reason=run.hold_reason,
+                    faults=tuple(attempt.void_reason for attempt in run.attempts if attempt.void_reason),
+                )
+                for run in rows
+            )
+
+    def standings(self, name: str) -> tuple[SealedEntry, ...]:
+        """Return the entries of a round that count, in the order that publication would give now.
+
+        Raises:
+            UsageError: there is no such round.
+        """
+        with self._store.read() as tx:
+            return standings(tx, find_round(tx, name))
+
+    def submission(self, submission_id: int) -> OrganizerSubmission:
+        """Return a submission, staged copies and repeats too.
+
+        Raises:
+            UsageError: there is none of that number.
+        """
+        with self._store.read() as tx:
+            row = find_submission(tx, submission_id)
+            return OrganizerSubmission(
+                submission=to_stored_submission(row),
+                attempts=tuple(
+                    AttemptLine(
+                        run.id,
+                        attempt.number,
+                        attempt.worker,
+                        attempt.started_at,
+                        attempt.ended_at,
+                        attempt.void_reason,
+                    )
+                    for run in row.runs
+                    for attempt in run.attempts
+                ),
+                events=read_events(tx, submission_id),
+            )
+
+    def events(self, offset: int = 0, limit: int = 100) -> tuple[tuple[Event, ...], int]:
+        """Return a page of the audit, newest first, and the number of lines in all."""
+        with self._store.read() as tx:
+            return newest_events(tx, offset, limit)
