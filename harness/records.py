@@ -16,6 +16,7 @@ W       probe words of a wording
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -29,11 +30,13 @@ __all__ = [
     "Array",
     "FloatArray",
     "IntArray",
+    "Phase",
     "QueryRequest",
     "Status",
     "Usage",
     "Verdict",
     "WordingRequest",
+    "phase_at",
     "worst_verdict",
 ]
 
@@ -85,6 +88,38 @@ def worst_verdict(verdicts: list[Verdict]) -> Verdict:
         ValueError: `verdicts` is empty.
     """
     return min(verdicts, key=VERDICT_PRECEDENCE.index)
+
+
+class Phase(StrEnum):
+    """Where a round is in its life, in this order."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+    PUBLISHED = "published"
+
+    def has_reached(self, other: "Phase") -> bool:
+        """Return True if `other` is this phase or an earlier one."""
+        order = list(Phase)
+        return order.index(self) >= order.index(other)
+
+
+def phase_at(phase: Phase, opens: datetime | None, closes: datetime | None, now: datetime) -> Phase:
+    """Return the phase shown at `now`: an open round is a draft before `opens` and closed from `closes` on.
+
+    Args:
+        phase: the stored phase, set by the organizer.
+        opens: aware; None: open at once.
+        closes: aware; None: never closes by itself.
+        now: aware.
+    """
+    if phase in {Phase.OPEN, Phase.FROZEN}:
+        if opens is not None and now < opens:
+            return Phase.DRAFT
+        if closes is not None and now >= closes:
+            return Phase.CLOSED
+    return phase
 
 
 class Status(StrEnum):

@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from harness.errors import GradfreeError, UsageError
+from harness.records import Phase
 from harness.store.board import Board, BoardRound
-from harness.store.phases import Phase
 from harness.store.queries import PublicStore
 from leaderboard.export import board_csv, board_json
 from leaderboard.static_board import board_page

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from harness.errors import UsageError
-from harness.records import Status
+from harness.records import Phase, Status
 from harness.store.board import (
     Board,
     BoardRound,
@@ -19,7 +19,6 @@ from harness.store.board import (
     SubmissionPage,
     TaskScores,
 )
-from harness.store.phases import Phase
 from harness.store.queries import PublicStore
 from harness.store.spool import Spool
 from leaderboard import charts

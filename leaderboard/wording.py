@@ -4,9 +4,8 @@ import string
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from harness.records import Status, Verdict
+from harness.records import Phase, Status, Verdict
 from harness.store.board import STALE, UNOFFICIAL, BoardRound, Entry, RunLine
-from harness.store.phases import Phase
 from harness.store.round_names import with_version
 
 __all__ = [

@@ -5,6 +5,7 @@ from harness.config.load import (
     load_round,
     official_presets,
     packaged_rounds,
+    parse_rules,
     shared_folder,
 )
 from harness.config.params import Params, ParamsByName
@@ -38,5 +39,6 @@ __all__ = [
     "load_round",
     "official_presets",
     "packaged_rounds",
+    "parse_rules",
     "shared_folder",
 ]

@@ -1,7 +1,8 @@
-"""Reading a round file: packaged by name, or any TOML file by path."""
+"""Reading a round file (packaged by name, or any TOML file by path) and the rules that the store keeps."""
 
 import os
 import tomllib
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.round import RoundConfig
-from harness.errors import ConfigError, UsageError
+from harness.errors import ConfigError, InfrastructureError, UsageError
 
-__all__ = ["SHARED_VARIABLE", "load_round", "official_presets", "packaged_rounds", "shared_folder"]
+__all__ = [
+    "SHARED_VARIABLE",
+    "load_round",
+    "official_presets",
+    "packaged_rounds",
+    "parse_rules",
+    "shared_folder",
+]
 
 SHARED_VARIABLE = "GRADFREE_SHARED"
 """Environment variable that says where "@shared/..." paths of a round file lie."""
@@ -73,6 +81,32 @@ def load_round(name_or_path: str) -> RoundConfig:
     if problems:
         raise ConfigError(source, problems)
     return _with_absolute_paths(config, folder)
+
+
+@lru_cache(maxsize=256)
+def parse_rules(rules_json: str, digest: str) -> RoundConfig:
+    """Return the round that was stored as canonical JSON. Cached: a board reads the same rounds many times.
+
+    Args:
+        rules_json: what `RoundConfig.canonical_json` returned when the round was created.
+        digest: what `RoundConfig.digest` returned then, SHA-256 in hexadecimal.
+
+    Raises:
+        InfrastructureError: this version of the code cannot read the rules, or they do not match the digest.
+    """
+    try:
+        config = RoundConfig.model_validate_json(rules_json)
+    except ValidationError as error:
+        raise InfrastructureError(
+            f"Stored rules of round {digest[:12]} cannot be read: {'; '.join(map(_line, error.errors()))}; "
+            "use the version of the code that created the round"
+        ) from error
+    if config.digest() != digest:
+        raise InfrastructureError(
+            f"Stored rules of round {config.name} {config.version} have digest {config.digest()[:12]}, "
+            f"expected {digest[:12]}; restore them from a backup, or use the version of the code that created it"
+        )
+    return config
 
 
 def official_presets() -> dict[str, dict[str, Any]]:

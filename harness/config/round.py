@@ -24,6 +24,8 @@ from pydantic import (
 )
 
 from harness.config.params import ParamsByName
+from harness.metrics.ranking import ScoringRule
+from harness.records import Phase
 
 __all__ = [
     "LimitsConfig",
@@ -87,7 +89,7 @@ class RoundInfo(_Frozen):
     """Of a team, by UTC day; none means any number."""
     max_submissions: Positive | None = None
     """Of a team in all."""
-    rule: Literal["Force_Best", "Force_Last"] = "Force_Best"
+    rule: Annotated[ScoringRule, Field(strict=False)] = ScoringRule.FORCE_BEST
     """Which of a team's complete submissions counts."""
     teams: Literal["open", "registered"] = "open"
     """Who takes part: anybody, or the teams that the organizer gave a token."""
@@ -252,9 +254,14 @@ class TaskConfig(_Frozen):
             raise ValueError(f"must hold every label name once ({', '.join(label_names)}), got {list(value)}")
         return value
 
+    @property
+    def has_private_rows(self) -> bool:
+        """True if some test rows are private; otherwise the public score stays the score after publication."""
+        return self.public_fraction < 1
+
 
 class RoundConfig(_Frozen):
-    """A whole round file."""
+    """A whole round file. The store keeps it as `canonical_json`; `parse_rules` reads it back."""
 
     round: RoundInfo
     model: ModelConfig
@@ -308,6 +315,46 @@ class RoundConfig(_Frozen):
     def base_name(self) -> str:
         """The name of the round that this one is the final of; its own, if it is no final."""
         return self.name.removesuffix(FINAL_SUFFIX)
+
+    @property
+    def version(self) -> str:
+        """Major.Minor; scores of one version are comparable."""
+        return self.round.version
+
+    @property
+    def title_or_name(self) -> str:
+        """One line for people."""
+        return self.round.title or self.name
+
+    @property
+    def is_registered_only(self) -> bool:
+        """True if only teams with a token from the organizer take part."""
+        return self.round.teams == "registered"
+
+    @property
+    def is_practice(self) -> bool:
+        """True if the test labels are known outside, so that scores prove little."""
+        return self.round.test_labels == "public"
+
+    @property
+    def scores_from(self) -> Phase:
+        """Phase from which public scores are on the board."""
+        return Phase(self.visibility.scores)
+
+    @property
+    def own_scores_from(self) -> Phase:
+        """Phase from which a team sees its own public scores."""
+        return Phase(self.visibility.own_scores or self.visibility.scores)
+
+    @property
+    def curves_from(self) -> Phase:
+        """Phase from which the test scores of incumbents are on the board."""
+        return Phase(self.visibility.curves)
+
+    @property
+    def logs_from(self) -> Phase:
+        """Phase from which a team may read the logs of its runs."""
+        return Phase(self.visibility.logs)
 
     def task_named(self, name: str) -> TaskConfig | None:
         """Return the task of that name, or None."""

@@ -1,11 +1,11 @@
 """The two stores of an arena: the worker's sealed one, and the public one derived from it."""
 
 from harness.metrics.ranking import ScoringRule
+from harness.records import Phase
 from harness.store.board import Board, BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionPage, Upload
 from harness.store.database import StoreUnavailable
 from harness.store.events import Event
 from harness.store.paths import ArenaPaths
-from harness.store.phases import Phase
 from harness.store.publisher import Publisher
 from harness.store.queries import PublicStore
 from harness.store.run_result import RunResult

@@ -7,8 +7,7 @@ from typing import Any
 
 from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
-from harness.store.phases import Phase
+from harness.records import Phase, Status, Verdict
 
 __all__ = [
     "NORMAL_95",

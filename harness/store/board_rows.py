@@ -1,8 +1,8 @@
 """Rows of the public store to the frozen values of the board."""
 
 from harness.metrics.noise import NoiseFloor
+from harness.records import phase_at
 from harness.store.board import BoardRound, BoardTask, Curve, Entry, RunLine, Upload
-from harness.store.phases import phase_at
 from harness.store.public_schema import (
     PublicCurve,
     PublicEntry,

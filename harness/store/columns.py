@@ -9,8 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 from harness.errors import InfrastructureError
 from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
-from harness.store.phases import Phase
+from harness.records import Phase, Status, Verdict
 from harness.store.values import RejudgeState
 
 __all__ = ["NAMING_CONVENTION", "TYPE_MAP", "UtcDateTime", "new_metadata"]

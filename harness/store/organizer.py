@@ -10,10 +10,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
-from harness.records import Status
+from harness.records import Phase, Status, phase_at
 from harness.store.database import SEALED
 from harness.store.events import Event, to_event
-from harness.store.phases import Phase, phase_at
 from harness.store.reader import Reader
 from harness.store.rounds import find_round, list_rounds
 from harness.store.sealed_schema import EventRow, RunRow, SubmissionRow

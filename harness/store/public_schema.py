@@ -7,9 +7,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
+from harness.records import Phase, Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.phases import Phase
 
 __all__ = [
     "META_ID",

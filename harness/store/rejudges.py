@@ -14,9 +14,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
-from harness.records import Status
+from harness.records import Phase, Status
 from harness.store.events import append_event
-from harness.store.phases import Phase
 from harness.store.sealed_schema import (
     PredictionRow,
     RejudgeRow,

@@ -1,9 +1,8 @@
 """Rounds in the sealed store, one transaction per method."""
 
 from harness.errors import InfrastructureError
-from harness.records import Array, IntArray
+from harness.records import Array, IntArray, Phase
 from harness.store import evidence, noise, rejudges, replicates, rounds
-from harness.store.phases import Phase
 from harness.store.standings import SealedEntry, standings
 from harness.store.transactions import Transactions
 from harness.store.values import RoundFacts, StoredRejudge, StoredRound

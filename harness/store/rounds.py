@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from harness.config import FINAL_SUFFIX
 from harness.errors import UsageError
+from harness.records import Phase, phase_at
 from harness.store.events import append_event
-from harness.store.phases import Phase, phase_at
 from harness.store.round_names import split_version
 from harness.store.sealed_schema import RejudgeRow, RoundRow, RunRow, SubmissionRow, TaskRow
 from harness.store.values import TERMINAL, RejudgeState, RoundFacts, StoredRound, TaskFacts

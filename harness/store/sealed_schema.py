@@ -19,9 +19,8 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
+from harness.records import Phase, Status, Verdict
 from harness.store.columns import TYPE_MAP, new_metadata
-from harness.store.phases import Phase
 from harness.store.round_names import with_version
 from harness.store.values import RejudgeState
 

@@ -18,8 +18,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
+from harness.records import Phase, phase_at
 from harness.store.events import append_event
-from harness.store.phases import Phase, phase_at
 from harness.store.sealed_schema import GrantRow, RoundRow, SubmissionRow, TeamRow, UploadRow
 from harness.store.values import TERMINAL, Quota
 

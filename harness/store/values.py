@@ -7,8 +7,7 @@ from enum import StrEnum
 
 from harness.errors import InfrastructureError
 from harness.metrics.ranking import ScoringRule
-from harness.records import Status, Verdict
-from harness.store.phases import Phase, phase_at
+from harness.records import Phase, Status, Verdict, phase_at
 
 __all__ = [
     "TERMINAL",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.metrics.ranking import mean_of_seeds
-from harness.store.phases import Phase, phase_at
+from harness.records import Phase, phase_at
 from harness.store.sealed_schema import RoundRow, RunRow, SubmissionRow, UploadRow
 
 __all__ = ["View", "score_that_counts", "view_of"]

@@ -1,7 +1,12 @@
-import pytest
+from datetime import UTC, datetime
 
-from harness.config import RoundConfig, load_round, packaged_rounds
-from harness.errors import ConfigError, UsageError
+import pytest
+from small_round import small_round
+
+from harness.config import load_round, packaged_rounds, parse_rules
+from harness.errors import ConfigError, InfrastructureError, UsageError
+from harness.metrics.ranking import ScoringRule
+from harness.records import Phase
 
 GOOD = """
 [round]
@@ -110,11 +115,57 @@ def test_digest_depends_on_rules_and_not_on_layout(write):
     assert load_round(write(GOOD + "budget_calls = 7\n")).digest() != first
 
 
-def test_stored_json_gives_back_the_same_rules():
-    config = load_round("toy")
-    again = RoundConfig.model_validate_json(config.canonical_json())
+@pytest.mark.parametrize("config", [*map(load_round, packaged_rounds()), small_round()], ids=lambda c: c.name)
+def test_stored_json_gives_back_the_same_rules(config):
+    again = parse_rules(config.canonical_json(), config.digest())
     assert again == config
     assert again.digest() == config.digest()
+    assert parse_rules(config.canonical_json(), config.digest()) is again
+
+
+def test_packaged_rounds_keep_their_digests():
+    digests = {name: load_round(name).digest()[:12] for name in ("toy", "official")}
+    assert digests == {"toy": "4a0f20fda0ef", "official": "1f4e3a04634a"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "digest", "message"),
+    [
+        ("", "a" * 64, "cannot be read"),
+        ('{"round":{}}', "a" * 64, "round.name: missing"),
+        (small_round().canonical_json(), "a" * 64, "expected aaaaaaaaaaaa"),
+        (small_round(version="1.1").canonical_json(), small_round().digest(), "toy 1.1 have digest"),
+    ],
+)
+def test_stored_rules_that_cannot_be_trusted_are_an_internal_error(rules, digest, message):
+    with pytest.raises(InfrastructureError, match=message):
+        parse_rules(rules, digest)
+
+
+def test_a_round_answers_what_the_store_asks():
+    config = small_round(
+        ("sst2", "accuracy", 40, (8, 13)),
+        title="A round",
+        opens=datetime(2026, 3, 1, tzinfo=UTC),
+        closes=datetime(2026, 4, 1, tzinfo=UTC),
+        max_submissions=9,
+        rule="Force_Last",
+        teams="registered",
+        test_labels="sealed",
+        visibility={"scores": "closed", "own_scores": "open", "logs": "published"},
+    )
+    assert (config.name, config.version, config.title_or_name) == ("toy", "1.0", "A round")
+    assert config.round.rule is ScoringRule.FORCE_LAST
+    assert (config.is_registered_only, config.is_practice) == (True, False)
+    assert (config.scores_from, config.own_scores_from) == (Phase.CLOSED, Phase.OPEN)
+    assert (config.curves_from, config.logs_from) == (Phase.PUBLISHED, Phase.PUBLISHED)
+    assert config.task[0].has_private_rows
+    plain = small_round(public_fraction=1.0)
+    assert plain.title_or_name == "toy"
+    assert plain.round.rule is ScoringRule.FORCE_BEST
+    assert (plain.is_registered_only, plain.is_practice) == (False, True)
+    assert (plain.scores_from, plain.own_scores_from) == (Phase.OPEN, Phase.OPEN)
+    assert not plain.task[0].has_private_rows
 
 
 SEALED = GOOD.replace('version = "1.0"', 'version = "1.0"\ntest_labels = "sealed"')
