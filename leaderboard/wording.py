@@ -4,6 +4,7 @@ import string
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from harness.metrics.registry import METRIC_NAMES, find_metric
 from harness.records import Phase, Status, Verdict
 from harness.store.board import STALE, UNOFFICIAL, BoardRound, Entry, RunLine
 from harness.store.round_names import with_version
@@ -129,7 +130,7 @@ def change_text(entry: Entry) -> str:
 
 def metric_name(metric: str) -> str:
     """Return a metric's name for people."""
-    return {"f1_macro": "macro F1"}.get(metric, metric)
+    return find_metric(metric).label if metric in METRIC_NAMES else metric
 
 
 def _progress(entry: Entry) -> str:

@@ -1,9 +1,9 @@
 """Bootstrap replicates of a submission's total, over test rows and k-shot seeds.
 
-A replicate draws the test rows of every task again, with replacement, and the task's k-shot seeds; its
-total is the mean over tasks of the mean over the seeds drawn of the metric on the rows drawn. The
-draws depend on the seed and the task's name alone: so the replicates of two submissions of a round are
-paired, and their difference holds what their scores do not share.
+A replicate draws test rows and k-shot seeds of every task with replacement. Its total is the mean over
+tasks of the mean, over the seeds drawn, of the metric on the rows drawn. The draws depend on the seed and
+the task's name alone. So the replicates of two submissions of a round are paired: differences that both
+share cancel.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.metrics.registry import find_metric
 from harness.records import Array, IntArray
 
 __all__ = ["N_REPLICATES", "TaskPredictions", "replicate_totals"]
@@ -26,7 +27,7 @@ class TaskPredictions:
     """What one submission predicted on one task.
 
     Attributes:
-        metric: "accuracy" or "f1_macro".
+        metric: one of `METRIC_NAMES`.
         n_classes: C.
         labels: int64 (B,), of the rows that the total is computed on.
         predictions: k-shot seed -> int64 (B,), each 0 <= prediction < C.
@@ -49,7 +50,8 @@ def replicate_totals(
         n_replicates: R.
 
     Raises:
-        ValueError: no task, or a task without seeds or rows: a replicate of nothing has no total.
+        ValueError: there is no task, or a task has no seed or row, an unknown metric, or a prediction out of
+            range.
     """
     if not tasks:
         raise ValueError("replicates need at least one task")
@@ -57,13 +59,15 @@ def replicate_totals(
     for name, task in tasks.items():
         if task.labels.size == 0 or not task.predictions:
             raise ValueError(f"task {name!r} has {task.labels.size} rows and {len(task.predictions)} seeds")
+        metric = find_metric(task.metric)
         generator = np.random.default_rng(_task_seed(seed, name))
         kshot_seeds = sorted(task.predictions)
         drawn_seeds = generator.integers(len(kshot_seeds), size=(n_replicates, len(kshot_seeds)))
         scores = np.empty((len(kshot_seeds), n_replicates))
         for chunk, weights in _row_weights(generator, task.labels.size, n_replicates):
             for position, kshot_seed in enumerate(kshot_seeds):
-                scores[position, chunk] = _weighted_scores(task, task.predictions[kshot_seed], weights)
+                statistics = metric.statistics(task.labels, task.predictions[kshot_seed], task.n_classes)
+                scores[position, chunk] = metric.aggregate(weights @ statistics)
         total += scores[drawn_seeds.T, np.arange(n_replicates)].mean(axis=0)
     return total / len(tasks)
 
@@ -81,18 +85,3 @@ def _row_weights(
         size = min(step, n_replicates - start)
         drawn = generator.multinomial(n_rows, np.full(n_rows, 1.0 / n_rows), size=size)
         yield slice(start, start + size), drawn.astype(np.float64)
-
-
-def _weighted_scores(task: TaskPredictions, predictions: IntArray, weights: Array) -> Array:
-    """Return the metric in percent of every replicate (r,), from row weights (r, B)."""
-    if task.metric == "accuracy":
-        hits: Array = weights @ (predictions == task.labels).astype(np.float64)
-        return 100.0 * hits / task.labels.size
-    one_hot = np.eye(task.n_classes)
-    is_label, is_predicted = one_hot[task.labels], one_hot[predictions]
-    hits = weights @ (is_label * is_predicted)
-    # F1 of a class = 2 TP / (rows of the class + rows predicted as it); without either it counts as 0.
-    rows: Array = weights @ (is_label + is_predicted)
-    f1: Array = np.divide(2.0 * hits, rows, out=np.zeros_like(hits), where=rows > 0)
-    percent: Array = 100.0 * f1.mean(axis=1)
-    return percent
