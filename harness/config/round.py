@@ -25,6 +25,7 @@ from pydantic import (
 
 from harness.config.params import ParamsByName
 from harness.metrics.ranking import ScoringRule
+from harness.metrics.registry import TASK_KINDS, metrics_of
 from harness.records import Phase
 
 __all__ = [
@@ -60,6 +61,13 @@ def _written_as(pattern: str, forms: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _one_of(value: str, names: tuple[str, ...]) -> str:
+    """Return a value that is one of the names of a registry; otherwise list them."""
+    if value not in names:
+        raise ValueError(f"got {value!r}, expected {' or '.join(map(repr, names))}")
+    return value
 
 
 _SLOT = re.compile(r"\{(\w+)\}|\[M\]")
@@ -184,6 +192,13 @@ class TaskConfig(_Frozen):
 
     name: Name
     preset: str | None = None
+    kind: Annotated[
+        # Left out where it is the default, so that a round without it keeps its digest.
+        str,
+        AfterValidator(lambda kind: _one_of(kind, TASK_KINDS)),
+        Field(exclude_if=lambda kind: kind == TASK_KINDS[0]),
+    ] = TASK_KINDS[0]
+    """What a row holds and how it is predicted and scored: `harness.tasks.kinds`."""
     data: Annotated[
         str, _written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')
     ]
@@ -207,7 +222,7 @@ class TaskConfig(_Frozen):
     k_shot: Positive
     kshot_seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
     budget_calls: Positive
-    metric: Literal["accuracy", "f1_macro"]
+    metric: str
     template: str
     words: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
     public_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
@@ -235,6 +250,12 @@ class TaskConfig(_Frozen):
         if value and label_names and len(value) != len(label_names):
             raise ValueError(f"has {len(value)} entries for {len(label_names)} label_names")
         return value
+
+    @field_validator("metric")
+    @classmethod
+    def _fits_the_kind(cls, value: str, info: ValidationInfo) -> str:
+        # Without a valid kind every metric is accepted: its own problem is reported.
+        return _one_of(value, metrics_of(info.data["kind"])) if "kind" in info.data else value
 
     @field_validator("template")
     @classmethod

@@ -14,7 +14,7 @@ from typing import Protocol
 from harness.metrics import classification
 from harness.records import Array, IntArray
 
-__all__ = ["METRIC_NAMES", "Aggregate", "Metric", "Statistics", "find_metric"]
+__all__ = ["METRIC_NAMES", "TASK_KINDS", "Aggregate", "Metric", "Statistics", "find_metric", "metrics_of"]
 
 Statistics = Callable[[IntArray, IntArray, int], Array]
 """Targets (B,), predictions (B,) and C -> float64 (B, S), whole numbers where sums must be exact."""
@@ -34,12 +34,14 @@ class Metric:
     Attributes:
         name: as a round file writes it.
         label: for people.
+        kind: of the tasks that it fits.
         statistics: see `Statistics`; raises ValueError for predictions that cannot be scored.
         aggregate: see `Aggregate`.
     """
 
     name: str
     label: str
+    kind: str
     statistics: Statistics
     aggregate: Aggregate
 
@@ -47,12 +49,17 @@ class Metric:
 _METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", classification.hits, classification.accuracy),
-        Metric("f1_macro", "macro F1", classification.class_counts, classification.macro_f1),
+        Metric("accuracy", "accuracy", "classification", classification.hits, classification.accuracy),
+        Metric(
+            "f1_macro", "macro F1", "classification", classification.class_counts, classification.macro_f1
+        ),
     )
 }
 
 METRIC_NAMES = tuple(_METRICS)
+
+TASK_KINDS = tuple(dict.fromkeys(metric.kind for metric in _METRICS.values()))
+"""Kinds of task that a round file may name; what each does is in `harness.tasks.kinds`."""
 
 
 def find_metric(name: str) -> Metric:
@@ -66,3 +73,8 @@ def find_metric(name: str) -> Metric:
             f"Metric not found: got {name!r}, expected one of {', '.join(_METRICS)}; correct the name"
         )
     return _METRICS[name]
+
+
+def metrics_of(kind: str) -> tuple[str, ...]:
+    """Return the names of the metrics that fit a kind of task."""
+    return tuple(metric.name for metric in _METRICS.values() if metric.kind == kind)

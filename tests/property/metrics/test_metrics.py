@@ -40,7 +40,7 @@ def _length_ratio(sums, full=100.0):
     return full * np.minimum(1.0, np.exp(1.0 - sums[..., 1] / sums[..., 0]))
 
 
-THIRD = Metric("brevity", "brevity", _lengths, _length_ratio)
+THIRD = Metric("brevity", "brevity", "classification", _lengths, _length_ratio)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1_macro", "brevity"])

@@ -82,7 +82,8 @@ def test_every_bad_field_is_reported_at_once(write):
         ("kshot_seeds = [1, 1]", "repeats [1]"),
         ('upload_label_order = ["negative", "negative"]', "every label name once"),
         ('preset = "sst3"', "expected one of sst2"),
-        ('metric = "bleu"', "task[0].metric"),
+        ('metric = "bleu"', "task[0].metric: got 'bleu', expected 'accuracy' or 'f1_macro'"),
+        ('kind = "dialogue"', "task[0].kind: got 'dialogue', expected 'classification'"),
         ("public_fraction = 0.0", "public_fraction"),
     ],
 )
@@ -121,6 +122,12 @@ def test_stored_json_gives_back_the_same_rules(config):
     assert again == config
     assert again.digest() == config.digest()
     assert parse_rules(config.canonical_json(), config.digest()) is again
+
+
+def test_naming_the_default_kind_changes_no_digest(write):
+    named = load_round(write(GOOD + 'kind = "classification"\n'))
+    assert named.task[0].kind == "classification"
+    assert named.digest() == load_round(write(GOOD)).digest()
 
 
 def test_packaged_rounds_keep_their_digests():
