@@ -19,6 +19,7 @@ from harness.api import Split
 from harness.config import TaskConfig, shared_folder
 from harness.errors import DataError
 from harness.records import IntArray
+from harness.tasks.kinds import find_kind
 from harness.tasks.kshot import draw_kshot
 from harness.tasks.sources import expand
 from harness.tasks.split import stratified_rows
@@ -60,9 +61,7 @@ def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> Task
     test = _load_split(task, task.test)
     if task.test_limit is not None and len(test) > task.test_limit:
         test = _take(test, stratified_rows(test.labels, task.test_limit))
-    absent = set(range(len(task.label_names))) - set(test.labels.tolist())
-    if absent:
-        raise DataError(f"task {task.name!r}: the test rows hold no row of class {min(absent)}")
+    find_kind(task.kind).check_test(task, test.labels)
     wanted = tuple(task.kshot_seeds if seeds is None else seeds)
     if not wanted:
         kshot = {}
@@ -175,7 +174,7 @@ def _to_split(
     """Take the task's columns out of rows, checking every one."""
     texts: list[tuple[str, ...]] = []
     labels: list[int] = []
-    n_classes = len(task.label_names)
+    kind = find_kind(task.kind)
     for number, row in enumerate(rows, start=1):
         missing = [column for column in (*task.fields, task.label) if column not in row]
         if missing:
@@ -184,25 +183,10 @@ def _to_split(
         if not all(isinstance(text, str) for text in fields):
             raise DataError(f"{source}, row {number}: {task.fields} must be text, got {fields!r}")
         texts.append(fields)
-        labels.append(_label(row[task.label], label_texts, n_classes, f"{source}, row {number}"))
+        labels.append(kind.read_target(row[task.label], label_texts, task, f"{source}, row {number}"))
     if not texts:
         raise DataError(f"{source}: no rows")
     return Split(tuple(texts), np.asarray(labels, dtype=np.int64))
-
-
-def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -> int:
-    """Return the class number that a label stands for."""
-    if label_texts:
-        if value in label_texts:
-            return label_texts.index(value)
-        raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
-    try:
-        label = int(float(value)) if float(value).is_integer() else -1
-    except (TypeError, ValueError, OverflowError):
-        label = -1
-    if not 0 <= label < n_classes:
-        raise DataError(f"{where}: label {value!r}, expected a class number 0..{n_classes - 1}")
-    return label
 
 
 def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
