@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from harness.metrics.pareto import pareto_front
-from harness.metrics.ranking import Contender, choose, owner_of, rank
+from harness.metrics.ranking import Contender, choose, owner_of, pareto_front, rank
 from harness.metrics.tiers import tiers
 from harness.store.public_schema import PublicEntry, PublicLeader
 from harness.store.replicates import load_replicates

@@ -212,7 +212,7 @@ class PublicLeader(PublicBase):
     submission_id: Mapped[int] = mapped_column(ForeignKey("entries.submission_id"), unique=True)
     rank: Mapped[int | None]
     position: Mapped[int]
-    # See `harness.metrics.tiers` and `harness.metrics.pareto`.
+    # See `harness.metrics.tiers` and `harness.metrics.ranking`.
     tier: Mapped[int | None]
     is_pareto: Mapped[bool]
     # Of the score over test rows and few-shot seeds, in points.
