@@ -19,12 +19,12 @@ __all__ = ["N_REPLICATES", "TaskPredictions", "replicate_totals"]
 
 N_REPLICATES = 1000
 _CHUNK_CELLS = 8_000_000
-"""Replicates x rows held at once: bounds the memory at large test sets."""
+"""Replicates x rows held at once; bounds the memory for large test sets."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskPredictions:
-    """What one submission predicted on one task.
+    """Predictions of one submission on one task.
 
     Attributes:
         metric: one of `METRIC_NAMES`.
@@ -46,7 +46,7 @@ def replicate_totals(
 
     Args:
         tasks: task name -> predictions, all tasks of the round.
-        seed: draws rows and seeds; the same for all submissions of a round.
+        seed: draws test rows and k-shot seeds; the same for all submissions of a round.
         n_replicates: R.
 
     Raises:
@@ -54,11 +54,14 @@ def replicate_totals(
             range.
     """
     if not tasks:
-        raise ValueError("replicates need at least one task")
+        raise ValueError("Bootstrap: got no task, expected at least one task")
     total = np.zeros(n_replicates)
     for name, task in tasks.items():
         if task.labels.size == 0 or not task.predictions:
-            raise ValueError(f"task {name!r} has {task.labels.size} rows and {len(task.predictions)} seeds")
+            raise ValueError(
+                f"Bootstrap of task {name!r}: got {task.labels.size} rows and {len(task.predictions)} seeds, "
+                "expected 1 or more of each"
+            )
         metric = find_metric(task.metric)
         generator = np.random.default_rng(_task_seed(seed, name))
         kshot_seeds = sorted(task.predictions)
@@ -79,7 +82,7 @@ def _task_seed(seed: int, task: str) -> list[int]:
 def _row_weights(
     generator: np.random.Generator, n_rows: int, n_replicates: int
 ) -> Iterator[tuple[slice, Array]]:
-    """Yield how often each row was drawn: float64 (r, B) for r replicates at a time."""
+    """Yield for r replicates at a time how often each row is drawn, float64 (r, B)."""
     step = max(1, _CHUNK_CELLS // n_rows)
     for start in range(0, n_replicates, step):
         size = min(step, n_replicates - start)

@@ -61,4 +61,7 @@ def macro_f1(sums: Array, full: float = 100.0) -> Array:
 
 def _check_range(predictions: IntArray, n_classes: int) -> None:
     if predictions.min() < 0 or predictions.max() >= n_classes:
-        raise ValueError(f"predictions must lie in 0..{n_classes - 1}")
+        raise ValueError(
+            f"Scoring failed: got predictions {predictions.min()}..{predictions.max()}; they must lie in "
+            f"0..{n_classes - 1}"
+        )

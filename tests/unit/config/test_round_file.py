@@ -188,7 +188,7 @@ def test_sealed_labels_need_data_that_nobody_has_private_rows_and_hidden_curves(
             "task sst2: data = 'hub:nyu-mll/glue:sst2' is public",
         ),
         (own + "public_fraction = 1.0\n", "public_fraction = 1 leaves no row for the final score"),
-        (own + '[visibility]\ncurves = "open"\n', "lets every submission read its score many times"),
+        (own + '[visibility]\ncurves = "open"\n', "shows a submission many test scores"),
     ):
         with pytest.raises(ConfigError) as caught:
             load_round(write(text))
@@ -246,7 +246,7 @@ def test_a_round_file_may_begin_with_the_mark_of_its_encoding(write):
         (GOOD + "[solver_params.bbt]\nwhen = 2026-01-01", "solver_params: bbt.when is a date; expected text"),
         (
             GOOD + '[[task]]\npreset = "sst2"\nname = "other"\ndata = "toy"',
-            "task: upload_name must be unique, a task's name where it is left out; got ['SST-2', 'SST-2']",
+            "task: got upload_name ['SST-2', 'SST-2'] (default: the task's name), expected each once",
         ),
     ],
 )
