@@ -6,12 +6,12 @@
     ├── UsageError                 the caller's input is wrong             exit 2
     │   ├── ConfigError            a round file, listing every bad field
     │   └── DataError              a data file or data set
-    ├── SubmissionError            the participant's fault: a verdict      exit 1
-    │   ├── BudgetExhausted        seen by a solver: nothing was charged
-    │   ├── InvalidQuery           seen by a solver: charged only where prompts overflow the model
-    │   ├── InvalidSubmission      the folder or zip itself (verdict IS)
+    ├── SubmissionError            an error of the submission: a verdict  exit 1
+    │   ├── BudgetExhausted        raised in the solver; not charged
+    │   ├── InvalidQuery           raised in the solver; charged only if prompts overflow the model
+    │   ├── InvalidSubmission      the folder or zip is invalid (verdict IS)
     │   └── ProtocolViolation      the solver process broke the protocol (verdict PV)
-    └── InfrastructureError        ours: never becomes a score, retried    exit 3
+    └── InfrastructureError        platform error: no score, retried      exit 3
         ├── SandboxUnavailable     this machine cannot isolate a solver
         └── ModelError             the model cannot be loaded or is not supported
 
@@ -37,27 +37,27 @@ __all__ = [
 
 
 class GradfreeError(Exception):
-    """Root of every error that this project raises on purpose."""
+    """Root of the errors that this project raises."""
 
     exit_code = 3
 
 
 class UsageError(GradfreeError):
-    """The caller's input is wrong; the message says what was expected and what to do."""
+    """The caller's input is wrong; the message states what was expected and what to do."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A round file is not valid. All bad fields are reported at once.
+    """A round file is invalid. Every bad field is reported.
 
     Args:
         source: the file (or other origin) that was read.
-        problems: one line per bad field: where it is, what it holds, what was expected.
+        problems: one line per bad field: its place, the value found, the value expected.
     """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
-        """Keep the problems for callers that render them one by one."""
+        """Keep the problems, for callers that show them one by one."""
         self.source = source
         self.problems = tuple(problems)
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
@@ -69,28 +69,28 @@ class DataError(UsageError):
 
 
 class SubmissionError(GradfreeError):
-    """The participant's fault. It becomes a verdict, never an internal error."""
+    """An error of the submission. It becomes a verdict, never an internal error."""
 
     exit_code = 1
 
 
 class BudgetExhausted(SubmissionError):
-    """The query would pass the call budget. Nothing was charged, nothing was computed.
+    """The query costs more calls than are left. Nothing was charged or computed.
 
-    Raised inside the solver, which may catch it and return its best solution so far.
+    Raised in the solver, which may catch it and return its best solution so far.
     """
 
 
 class InvalidQuery(SubmissionError):
-    """The query is malformed, and nothing was charged; the message says what and why.
+    """The query is malformed and was not charged; the message states the problem.
 
-    One kind is found by computing alone, and stays charged: prompts that overflow the model's arithmetic.
-    Raised inside the solver, which may correct the query. The 1,000th ends the attempt.
+    Exception: prompts that overflow the model's arithmetic. They are found by computing and stay charged.
+    Raised in the solver, which may correct the query. The 1,000th ends the attempt.
     """
 
 
 class InvalidSubmission(SubmissionError):
-    """The submission's files cannot be accepted (verdict IS)."""
+    """The submission's files are invalid (verdict IS)."""
 
 
 class ProtocolViolation(SubmissionError):
@@ -98,14 +98,14 @@ class ProtocolViolation(SubmissionError):
 
 
 class InfrastructureError(GradfreeError):
-    """Our fault: the attempt is void, charged to nobody, and the run starts again from zero."""
+    """Platform error: the attempt is void and not charged, and the run starts again from zero."""
 
     exit_code = 3
 
 
 class SandboxUnavailable(InfrastructureError):
-    """This machine cannot isolate a solver; the message names the missing layer and the fix."""
+    """This machine cannot isolate a solver; the message names the missing isolation layer and the fix."""
 
 
 class ModelError(InfrastructureError):
-    """The language model cannot be loaded, or its architecture is not supported."""
+    """The model cannot be loaded, or its architecture is not supported."""

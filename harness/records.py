@@ -1,4 +1,4 @@
-"""Frozen value types shared by every layer, and the one legend of shape letters.
+"""Frozen value types shared by every layer, and the legend of shape letters.
 
 ======  ==============================================================
 letter  meaning
@@ -49,7 +49,7 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 MAX_ABS_VALUE = 1e4
-"""Largest magnitude of a prompt's value: beyond it the model's arithmetic overflows."""
+"""Largest magnitude of a prompt's value; larger ones overflow the model's arithmetic."""
 
 OUTPUTS = ("logits", "features", "layer_std", "word_logits")
 """What a query may return, in canonical order; a round file may allow fewer."""
@@ -82,11 +82,11 @@ VERDICT_PRECEDENCE = (
     Verdict.ABORTED,
     Verdict.OK,
 )
-"""When several hold, the first of these is the verdict."""
+"""Highest precedence first."""
 
 
 def worst_verdict(verdicts: list[Verdict]) -> Verdict:
-    """Return the verdict that takes precedence; a parent takes its worst child's.
+    """Return the verdict with the highest precedence; a submission has the worst verdict of its runs.
 
     Raises:
         ValueError: `verdicts` is empty.
@@ -95,7 +95,7 @@ def worst_verdict(verdicts: list[Verdict]) -> Verdict:
 
 
 class Phase(StrEnum):
-    """Where a round is in its life, in this order."""
+    """State of a round, in order."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -127,7 +127,7 @@ def phase_at(phase: Phase, opens: datetime | None, closes: datetime | None, now:
 
 
 class Status(StrEnum):
-    """Where a submission or a run is in its life; the verdict is separate."""
+    """State of a submission or a run, separate from its verdict."""
 
     SUBMITTED = "submitted"
     QUEUED = "queued"
@@ -151,7 +151,7 @@ def with_version(name: str, version: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class QueryRequest:
-    """One query as the meter and the engine see it: handles are plain numbers.
+    """One query; placed prompts and wordings are numbers (handles).
 
     Attributes:
         values: float32 (P, L, M, D) whole deep prompts, or (P, M, D) for one `layer`.
@@ -174,7 +174,7 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class WordingRequest:
-    """A template and label words that a solver wants to use instead of the official ones.
+    """A template and label words to use instead of the official ones.
 
     Attributes:
         template: text with `{p}`, the task's fields once each, and exactly one `[M]`.
@@ -193,7 +193,7 @@ class WordingRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an attempt has used. Only `calls` is charged; the rest feeds the cost columns.
+    """Resources that an attempt has used. Only `calls` counts against the budget; the rest is shown as cost.
 
     Attributes:
         calls: budget units charged.
@@ -202,9 +202,9 @@ class Usage:
         tokens: real tokens (no padding) over candidate-example pairs.
         engine_s: seconds of forward computation.
         solver_s: seconds from a response sent to the next request.
-        invalid_queries: refused as malformed, charged nothing; or charged, where prompts overflow the model.
-        refused_queries: refused for the budget, charged nothing.
-        test_examples: member-example pairs of the test phase, recorded and not charged.
+        invalid_queries: refused as malformed; not charged, unless the prompts overflow the model.
+        refused_queries: refused because they exceed the budget; not charged.
+        test_examples: member-example pairs of the test phase; not charged.
     """
 
     calls: int = 0

@@ -1,4 +1,4 @@
-"""Round files: TOML in, validated and frozen objects out."""
+"""Round files: TOML parsed into validated, frozen objects."""
 
 from harness.config.load import (
     SHARED_VARIABLE,

@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 SHARED_VARIABLE = "GRADFREE_SHARED"
-"""Environment variable that says where "@shared/..." paths of a round file lie."""
+"""Environment variable: the folder that "@shared" stands for in a round file."""
 
 
 def shared_folder() -> Path:
-    """Return the folder behind "@shared": the variable's value, or `../shared`."""
+    """Return the folder that "@shared" stands for: the variable's value, or `../shared`."""
     return Path(os.environ.get(SHARED_VARIABLE) or "../shared").resolve()
 
 
@@ -44,7 +44,7 @@ def load_round(name_or_path: str) -> RoundConfig:
 
     Raises:
         UsageError: there is no such round or file.
-        ConfigError: the file is not valid; the error lists every bad field.
+        ConfigError: the file is invalid; the error lists every bad field.
     """
     if name_or_path in packaged_rounds():
         source = f"packaged round {name_or_path!r}"
@@ -59,20 +59,20 @@ def load_round(name_or_path: str) -> RoundConfig:
             )
         source, folder = str(path), path.resolve().parent
         try:
-            text = path.read_text("utf-8-sig")  # some editors begin a file with a mark of its encoding
+            text = path.read_text("utf-8-sig")  # some editors write a byte order mark
         except UnicodeDecodeError as error:
             raise ConfigError(source, [f"not UTF-8 text: {error}"]) from error
         except OSError as error:
             raise UsageError(f"{source} cannot be read: {error.strerror or error}") from error
     try:
         content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers too long and lists too deep among them
+    except (ValueError, RecursionError) as error:  # among them: numbers too long, lists too deep
         raise ConfigError(source, [f"not valid TOML: {error}"]) from error
     problems, without_preset = _apply_presets(content)
     try:
         config = RoundConfig.model_validate(content)
     except ValidationError as error:
-        # A task without its preset, or a list whose entries failed, would only repeat the cause.
+        # Errors of a task without its preset, or of the list of tasks, only repeat another error.
         problems += [
             _line(problem)
             for problem in error.errors()
@@ -110,7 +110,7 @@ def parse_rules(rules_json: str, digest: str) -> RoundConfig:
 
 
 def official_presets() -> dict[str, dict[str, Any]]:
-    """Return the official tasks as a round file has them, by name: "sst2", and "sst2-gpt2" for a family."""
+    """Return name -> official task, as keys of a round file: "sst2", and "sst2-gpt2" for a family."""
     official = tomllib.loads((files("harness.config") / "official_tasks.toml").read_text("utf-8"))
     presets: dict[str, dict[str, Any]] = {task["name"]: task for task in official["task"]}
     for wording in official["wording"]:
@@ -120,7 +120,7 @@ def official_presets() -> dict[str, dict[str, Any]]:
 
 
 def _apply_presets(content: dict[str, Any]) -> tuple[list[str], set[tuple[str | int, ...]]]:
-    """Fill tasks from the official ones they name, in place; return what is wrong, and where."""
+    """Fill tasks from their presets, in place; return the problems and the places of tasks without a preset."""
     presets = official_presets()
     problems: list[str] = []
     without_preset: set[tuple[str | int, ...]] = set()
@@ -142,7 +142,7 @@ def _apply_presets(content: dict[str, Any]) -> tuple[list[str], set[tuple[str | 
 
 
 def _line(problem: Any) -> str:
-    """Say one validation problem in one line: where, what was found, what was expected."""
+    """Return a validation problem as one line: the field, the value found, the value expected."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])
     where = where.lstrip(".") or "file"
     expected = problem["msg"].removeprefix("Value error, ")
@@ -160,7 +160,7 @@ def _line(problem: Any) -> str:
 
 
 def _with_absolute_paths(config: RoundConfig, folder: Path) -> RoundConfig:
-    """Resolve paths relative to the round file; "@shared/..." stays, so that digests travel."""
+    """Resolve paths relative to the round file; keep "@shared/...", so that digests agree across machines."""
     tasks = tuple(
         task.model_copy(
             update={

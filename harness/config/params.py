@@ -1,4 +1,4 @@
-"""Parameters of solvers, as manifests and round files write them."""
+"""Solver parameters in manifests and round files."""
 
 import math
 from typing import Annotated, Any
@@ -11,7 +11,11 @@ _MAX_PARAMS_DEPTH = 16
 
 
 def _checked(params: dict[str, Any]) -> dict[str, Any]:
-    """Accept what JSON can carry to the sandbox and into the artifact, and nothing deeper or larger."""
+    """Return parameters that JSON can carry to the sandbox and into the artifact.
+
+    Raises:
+        ValueError: a value is of another type, too deep or too large.
+    """
     problem = _problem_with(params, "", 0)
     if problem:
         raise ValueError(problem)
@@ -19,7 +23,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problem_with(value: Any, where: str, depth: int) -> str:
-    """Say what is wrong with a parameter, or nothing."""
+    """Return the problem with a parameter, or ""."""
     if depth > _MAX_PARAMS_DEPTH:
         return f"{where.split('.', maxsplit=1)[0]} is nested deeper than {_MAX_PARAMS_DEPTH} levels"
     if isinstance(value, dict | list):

@@ -1,7 +1,7 @@
 """The schema of a round file. Every field is checked; unknown keys are refused.
 
-Sizes end in `_bytes`, durations in `_s` (seconds). A round is one file, so that the rules, the
-scores and the board are versioned together; its digest stands on every score.
+Sizes end in `_bytes`, durations in `_s` (seconds). A round is one file, so its rules, scores and board have
+one version; every score carries the file's digest.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from pydantic import (
 
 from harness.config.params import ParamsByName
 from harness.metrics.ranking import ScoringRule
+from harness.metrics.registry import TASK_KINDS, metrics_of
 from harness.records import Phase
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 FINAL_SUFFIX = "-final"
-"""What the name of a round's final phase ends with."""
+"""Ending of the name of a final."""
 
 MAX_NAME_CHARS = 40
 """Longest name of a round or a task."""
@@ -52,7 +53,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 def _written_as(pattern: str, forms: str) -> AfterValidator:
-    """Accept texts that match a pattern, which an error tells in words."""
+    """Return a validator of a pattern; `forms` describes the pattern in the error."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -60,6 +61,13 @@ def _written_as(pattern: str, forms: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _one_of(value: str, names: tuple[str, ...]) -> str:
+    """Return a value that is one of the names of a registry; otherwise list them."""
+    if value not in names:
+        raise ValueError(f"got {value!r}, expected {' or '.join(map(repr, names))}")
+    return value
 
 
 _SLOT = re.compile(r"\{(\w+)\}|\[M\]")
@@ -72,7 +80,7 @@ class _Frozen(BaseModel):
 
 
 class RoundInfo(_Frozen):
-    """`[round]`: what the round is called and when it runs."""
+    """`[round]`: name, time, quota and rules."""
 
     name: Name
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
@@ -80,19 +88,19 @@ class RoundInfo(_Frozen):
     opens: AwareDatetime | None = Field(default=None, strict=False)
     closes: AwareDatetime | None = Field(default=None, strict=False)
     seed: Seed = 20230601
-    """Draws the public and private test rows and every attempt's solver seed."""
+    """Draws the public test rows and, through the digest, the solver seed of every run."""
     test_labels: Literal["public", "sealed"] = "public"
-    """Whether the test labels are known outside: if so, scores are practice."""
+    """Whether the test labels are known outside; then scores are practice."""
     rotation: Literal["none", "secret"] = "none"
-    """Whether each run's prompts and features live in a secretly rotated basis."""
+    """Whether the prompts and features of each run are in a secretly rotated basis."""
     max_submissions_per_day: Positive | None = None
-    """Of a team, by UTC day; none means any number."""
+    """Of a team, by UTC day; None: any number."""
     max_submissions: Positive | None = None
-    """Of a team in all."""
+    """Of a team in total; None: any number."""
     rule: Annotated[ScoringRule, Field(strict=False)] = ScoringRule.FORCE_BEST
     """Which of a team's complete submissions counts."""
     teams: Literal["open", "registered"] = "open"
-    """Who takes part: anybody, or the teams that the organizer gave a token."""
+    """Who takes part: everybody, or teams with a token from the organizer."""
 
     @field_validator("closes")
     @classmethod
@@ -107,35 +115,35 @@ _PHASES = ("open", "closed", "published")
 
 
 class VisibilityConfig(_Frozen):
-    """`[visibility]`: the phase from which on something may be seen; each phase includes the later ones.
+    """`[visibility]`: the phase from which something is shown.
 
-    Scores on the private rows are never seen before publication, whatever stands here.
+    Scores on the private rows are never shown before publication.
     """
 
     scores: Literal["open", "closed", "published"] = "open"
     """Scores on the public rows, on the board."""
     own_scores: Annotated[
-        # Left out where it is not given, so that a round without it keeps its digest.
+        # Excluded if None, so that a round without it keeps its digest.
         Literal["open", "closed", "published"] | None, Field(exclude_if=lambda phase: phase is None)
     ] = None
-    """The same of a team's own submissions, for the team; None: as `scores`, and never later than they."""
+    """Public scores of a team's own submissions, for the team; None: as `scores`; never later than `scores`."""
     curves: Literal["open", "closed", "published"] = "published"
-    """Test scores of the incumbents, and the efficiency computed from them."""
+    """Test scores of the incumbents, their efficiency, and the confusion matrix."""
     logs: Literal["open", "closed", "published"] = "open"
-    """What a team's solvers printed, for the team; and, for everybody, the text with which a run failed."""
+    """Logs of a team's solvers, for the team; and error texts of failed runs, for everybody."""
 
     @model_validator(mode="after")
     def _own_first(self) -> Self:
         if self.own_scores is not None and _PHASES.index(self.own_scores) > _PHASES.index(self.scores):
             raise ValueError(
-                f'own_scores = "{self.own_scores}" hides from a team what everybody sees when scores = '
-                f'"{self.scores}"; expected the same phase or an earlier one'
+                f'got own_scores = "{self.own_scores}" and scores = "{self.scores}", expected own_scores in the same '
+                "phase or an earlier one"
             )
         return self
 
 
 class ModelConfig(_Frozen):
-    """`[model]`: the one language model of the round."""
+    """`[model]`: the language model of the round."""
 
     source: Annotated[str, _written_as(r"toy|path:.+|hub:.+", '"toy", "path:FOLDER" or "hub:OWNER/NAME"')]
     """"toy", "path:FOLDER" (relative to the round file, or "@shared/...") or "hub:OWNER/NAME"."""
@@ -145,7 +153,7 @@ class ModelConfig(_Frozen):
 
 
 class NumericConfig(_Frozen):
-    """`[numeric]`: the numeric profile; results are comparable bit for bit only within one."""
+    """`[numeric]`: the numeric profile; results agree bit for bit only within one profile."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["fp32", "bf16"] = "fp32"
@@ -154,10 +162,10 @@ class NumericConfig(_Frozen):
 
 
 class LimitsConfig(_Frozen):
-    """`[limits]`: what one attempt may use. The defaults suit RoBERTa-large."""
+    """`[limits]`: limits of one attempt. The defaults suit RoBERTa-large."""
 
     solver_s: Seconds = 300.0
-    """Wall-clock seconds of the solver in an attempt: between a response sent and the next request, summed."""
+    """Wall seconds of the solver in an attempt: the sum of the times between a response and the next request."""
     cpu_s: Seconds = 3600.0
     predict_s: Seconds = 300.0
     memory_bytes: Annotated[int, Field(ge=2**28, le=2**50)] = 4 * 2**30
@@ -165,7 +173,7 @@ class LimitsConfig(_Frozen):
     log_bytes: Bytes = 2**20
     state_bytes: Bytes = 64 * 2**20
     submission_bytes: Bytes = 64 * 2**10
-    """Unpacked size of a submission: what stops baked-in prompts."""
+    """Unpacked size of a submission; too small for prompts tuned elsewhere."""
     max_ensemble: Annotated[int, Field(ge=1, le=16)] = 1
     max_wordings: Annotated[int, Field(ge=0, le=4096)] = 64
     max_bases: Annotated[int, Field(ge=1, le=4096)] = 8
@@ -184,14 +192,21 @@ class TaskConfig(_Frozen):
 
     name: Name
     preset: str | None = None
+    kind: Annotated[
+        # Excluded if it is the default, so that a round without it keeps its digest.
+        str,
+        AfterValidator(lambda kind: _one_of(kind, TASK_KINDS)),
+        Field(exclude_if=lambda kind: kind == TASK_KINDS[0]),
+    ] = TASK_KINDS[0]
+    """Selects labels, default prediction and checks: see `harness.tasks.kinds`."""
     data: Annotated[
         str, _written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')
     ]
     pool: str = "pool"
-    """Split (hub) or file (files) that k-shot sets are drawn from."""
+    """Split (hub) or file (files) from which k-shot sets are drawn."""
     test: str = "test"
     fields: Annotated[tuple[str, ...], Field(min_length=1, max_length=2, strict=False)]
-    """Columns of the text, in the order of the template."""
+    """Text columns, in the order of the template."""
     label: str = "label"
     label_names: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
     kshot_data: (
@@ -203,11 +218,11 @@ class TaskConfig(_Frozen):
     ) = None
     """Ready k-shot files: "files:.../{seed}/{split}.tsv" with split train and dev."""
     kshot_labels: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """How the ready files write each class; default: the class number."""
+    """How the ready files write each class; default: as its number."""
     k_shot: Positive
     kshot_seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
     budget_calls: Positive
-    metric: Literal["accuracy", "f1_macro"]
+    metric: str
     template: str
     words: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
     public_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
@@ -215,17 +230,17 @@ class TaskConfig(_Frozen):
     upload_name: str = ""
     """The task's folder in a zip of predictions; default: the task's name."""
     upload_label_order: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Which class each number of an uploaded prediction means; default: the order of label_names."""
+    """Class of each number in an uploaded prediction; default: the order of label_names."""
 
-    # Field validators, not one validator of the whole: so that each bad field is reported even
-    # where another one is bad too. They see only the fields above their own.
+    # Field validators, not one model validator: each bad field is reported even if another one is bad.
+    # A field validator has access only to the fields above its own.
 
     @field_validator("label_names", "kshot_seeds")
     @classmethod
     def _has_no_duplicates(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         duplicates = [entry for entry, count in Counter(value).items() if count > 1]
         if duplicates:
-            raise ValueError(f"repeats {duplicates}")
+            raise ValueError(f"repeats {duplicates}, expected each once")
         return value
 
     @field_validator("kshot_labels", "words")
@@ -233,8 +248,16 @@ class TaskConfig(_Frozen):
     def _has_one_entry_per_class(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         label_names = info.data.get("label_names")
         if value and label_names and len(value) != len(label_names):
-            raise ValueError(f"has {len(value)} entries for {len(label_names)} label_names")
+            raise ValueError(
+                f"got {len(value)} entries for {len(label_names)} label_names, expected one each"
+            )
         return value
+
+    @field_validator("metric")
+    @classmethod
+    def _fits_the_kind(cls, value: str, info: ValidationInfo) -> str:
+        # Without a valid kind every metric is accepted: its own problem is reported.
+        return _one_of(value, metrics_of(info.data["kind"])) if "kind" in info.data else value
 
     @field_validator("template")
     @classmethod
@@ -243,7 +266,7 @@ class TaskConfig(_Frozen):
         if fields is not None:
             slots = ["{p}", *(["{text}"] if len(fields) == 1 else ["{a}", "{b}"]), "[M]"]
             if sorted(match.group(0) for match in _SLOT.finditer(value)) != sorted(slots):
-                raise ValueError(f"must hold each of {', '.join(slots)} exactly once, got {value!r}")
+                raise ValueError(f"got {value!r}, expected each of {', '.join(slots)} exactly once")
         return value
 
     @field_validator("upload_label_order")
@@ -251,7 +274,7 @@ class TaskConfig(_Frozen):
     def _is_a_permutation(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         label_names = info.data.get("label_names")
         if value and label_names and sorted(value) != sorted(label_names):
-            raise ValueError(f"must hold every label name once ({', '.join(label_names)}), got {list(value)}")
+            raise ValueError(f"got {list(value)}, expected every label name once ({', '.join(label_names)})")
         return value
 
     @property
@@ -271,23 +294,23 @@ class RoundConfig(_Frozen):
     visibility: VisibilityConfig = VisibilityConfig()
     task: Annotated[tuple[TaskConfig, ...], Field(min_length=1, strict=False)]
     solver_params: ParamsByName = Field(default_factory=dict)
-    """Parameters of reference solvers that suit this round: `[solver_params.bbtv2]`."""
+    """Parameters of baselines that suit this round: `[solver_params.bbtv2]`."""
 
     @field_validator("task")
     @classmethod
     def _has_unique_names(cls, value: tuple[TaskConfig, ...]) -> tuple[TaskConfig, ...]:
         names = [task.name for task in value]
         if len(set(names)) != len(names):
-            raise ValueError(f"task names must be unique, got {names}")
-        # Two tasks of one preset have its folder, and one would be scored by the other's predictions.
+            raise ValueError(f"got task names {names}, expected each once")
+        # Two tasks of one preset share its upload_name: one would be scored on the other's predictions.
         folders = [task.upload_name or task.name for task in value]
         if len(set(folders)) != len(folders):
-            raise ValueError(f"upload_name must be unique, a task's name where it is left out; got {folders}")
+            raise ValueError(f"got upload_name {folders} (default: the task's name), expected each once")
         return value
 
     @model_validator(mode="after")
     def _seals_what_it_says(self) -> Self:
-        """Sealed labels are labels that nobody outside has, and that no score gives away row by row."""
+        """Check that sealed labels are unknown outside and that no score reveals them row by row."""
         if self.round.test_labels == "public":
             return self
         problems = [
@@ -301,7 +324,9 @@ class RoundConfig(_Frozen):
             if task.public_fraction >= 1
         ]
         if self.visibility.curves == "open":
-            problems.append('visibility.curves = "open" lets every submission read its score many times')
+            problems.append(
+                'visibility.curves = "open" shows a submission many test scores while the round is open'
+            )
         if problems:
             raise ValueError('round.test_labels = "sealed", but ' + "; ".join(problems))
         return self
@@ -313,7 +338,7 @@ class RoundConfig(_Frozen):
 
     @property
     def base_name(self) -> str:
-        """The name of the round that this one is the final of; its own, if it is no final."""
+        """The name without the ending of a final."""
         return self.name.removesuffix(FINAL_SUFFIX)
 
     @property
@@ -361,7 +386,7 @@ class RoundConfig(_Frozen):
         return next((task for task in self.task if task.name == name), None)
 
     def canonical_json(self) -> str:
-        """Return the content as JSON with sorted keys: the same rules give the same text."""
+        """Return the content as JSON with sorted keys: equal rules give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""The meter: the budget unit, the per-attempt budget and its append-only journal."""
+"""The budget unit, the meter of an attempt and its append-only journal."""
 
 from harness.metering.call import call_cost
 from harness.metering.journal import Journal, JournalEntry, read_journal

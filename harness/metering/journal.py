@@ -1,4 +1,4 @@
-"""The journal of one attempt: what was charged, line by line, before it was computed."""
+"""The journal of an attempt: one line per charge, written before the query is computed."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class JournalEntry:
 
     Attributes:
         query: number of the query within the attempt, from 1.
-        calls: what it was charged.
+        calls: charged for it.
         total: charged so far, this query included.
     """
 
@@ -27,27 +27,26 @@ class JournalEntry:
     total: int
 
     def line(self) -> str:
-        """Return the entry as a line of JSON: three numbers need no encoder, and a solver waits."""
+        """Return the entry as a line of JSON. Formatted by hand: the solver waits, and an encoder is slower."""
         return f'{{"query":{self.query},"calls":{self.calls},"total":{self.total}}}\n'
 
 
 class Journal:
     """Append-only JSON lines, one file per attempt.
 
-    Each line reaches the operating system before the forward pass starts, so a killed worker
-    leaves a true record. It is not synced to the disk: after a power cut the attempt is void
-    anyway and runs again from zero.
+    Each line reaches the operating system before the forward pass starts, so the record survives if the
+    worker is killed. It is not synced to the disk: after a power cut the attempt is void and runs again
+    from zero.
     """
 
     def __init__(self, path: Path) -> None:
         """Create the file.
 
         Raises:
-            InfrastructureError: it exists already (an attempt is never continued) or cannot be
-                written.
+            InfrastructureError: the file exists (an attempt is never continued) or cannot be written.
         """
         try:
-            # Unbuffered: what is written has reached the operating system.
+            # Unbuffered: each write reaches the operating system at once.
             self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise InfrastructureError(f"cannot create the journal {path}: {error}") from error
@@ -56,7 +55,7 @@ class Journal:
         """Write one charge.
 
         Raises:
-            InfrastructureError: the disk refused it; the attempt must end.
+            InfrastructureError: it cannot be written; the attempt must end.
         """
         line = entry.line().encode()
         try:
@@ -82,7 +81,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[JournalEntry]:
-    """Yield the charges of a journal; a last line cut short by a kill is left out."""
+    """Yield the charges of a journal; skip a last line that a kill cut short."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):

@@ -1,17 +1,17 @@
 """The meter of one attempt.
 
-Theory of operation. A meter belongs to one attempt and lives in the worker; the solver process
-never sees it. A query passes through three steps:
+Theory of operation. A meter belongs to one attempt and lives in the worker, out of reach of the solver
+process. A query passes through three steps:
 
-1. `reserve` works out its cost and refuses it whole if it would pass the budget. Otherwise the
-   calls are charged in memory and journalled. Nothing has been computed yet, and what is
-   charged stays charged: a result from a cache costs what a computed one does.
-2. the engine runs.
-3. `settle` records what the forward pass took (examples, tokens, seconds): cost columns, no money.
+1. `reserve` computes its cost and refuses the query if the cost exceeds the calls left. Otherwise it
+   charges the calls in memory and in the journal, before anything is computed. Charges are final: a
+   cached result costs as much as a computed one.
+2. The engine runs.
+3. `settle` records the tokens and seconds of the forward pass, which are not charged.
 
-If the worker dies in between, the attempt is void: its journal stays on disk as evidence, no
-charge of it reaches the store, and the run starts from zero under the same seeds. So nobody is
-charged twice, and nothing is refunded piecemeal.
+If the worker dies in between, the attempt is void: its journal stays on disk as evidence, none of its
+charges reaches the store, and the run starts from zero with the same seeds. So no call is charged twice,
+and there are no partial refunds.
 """
 
 from harness.errors import BudgetExhausted
@@ -23,20 +23,20 @@ __all__ = ["Meter"]
 
 
 class Meter:
-    """Counts one attempt's calls exactly, and refuses what would pass the budget."""
+    """Counts the calls of one attempt and refuses queries that exceed its budget."""
 
     def __init__(self, budget_calls: int, n_train: int, journal: Journal) -> None:
         """Start at zero.
 
         Args:
-            budget_calls: calls that may be charged; exactly that many are allowed.
+            budget_calls: most calls that may be charged.
             n_train: |train|, the examples that one call covers.
-            journal: where charges are written before the forward pass.
+            journal: gets each charge before the forward pass.
         """
         self._budget = budget_calls
         self._n_train = n_train
         self._journal = journal
-        # Mutable, and by attribute: they change with every query, while a solver waits.
+        # Plain attributes, not a frozen Usage per query: the solver waits for every update.
         self._calls = 0
         self._queries = 0
         self._examples = 0
@@ -47,7 +47,7 @@ class Meter:
 
     @property
     def usage(self) -> Usage:
-        """What was used so far."""
+        """Resources used so far."""
         return Usage(
             calls=self._calls,
             queries=self._queries,
@@ -65,15 +65,15 @@ class Meter:
 
     @property
     def calls_left(self) -> int:
-        """Calls that may still be charged."""
+        """Calls left."""
         return self._budget - self._calls
 
     def reserve(self, n_candidates: int, n_rows: int) -> int:
         """Charge a query before it is computed and return its cost in calls.
 
         Raises:
-            BudgetExhausted: the query would pass the budget; nothing was charged.
-            InfrastructureError: the journal could not be written; nothing was charged.
+            BudgetExhausted: the query costs more than is left; nothing was charged.
+            InfrastructureError: the journal cannot be written; nothing was charged.
         """
         cost = call_cost(n_candidates, n_rows, self._n_train)
         if cost > self.calls_left:
@@ -89,7 +89,7 @@ class Meter:
         return cost
 
     def settle(self, tokens: int, engine_s: float) -> None:
-        """Record what the forward pass of the reserved query took.
+        """Record tokens and seconds of the reserved query's forward pass.
 
         Args:
             tokens: real tokens over all candidate-example pairs.
@@ -99,5 +99,5 @@ class Meter:
         self._engine_s += engine_s
 
     def note_test(self, examples: int) -> None:
-        """Record examples of the test phase: never charged."""
+        """Record examples of the test phase; not charged."""
         self._test_examples += examples

@@ -1,4 +1,4 @@
-"""Pure numbers out of results: the official metrics, and the ranking.
+"""Pure functions from results to numbers: metrics, bootstrap intervals, ranking, tiers, efficiency.
 
-Importers name the module: only `official` needs scikit-learn, and showing a ranking must not load it.
+Needs numpy alone. Importers name the module.
 """

@@ -1,11 +1,11 @@
-"""Tiers: which differences of totals are more than the luck of test rows and k-shot seeds.
+"""Tiers: groups of entries whose totals do not differ clearly, given the draw of test rows and k-shot seeds.
 
-Walking down the ranking, the first entry leads tier 1. An entry stays in the current tier while it
-would have beaten, or equalled, the tier's leader in more than `ALPHA` of the paired replicates (an equal
-replicate counts half); the first entry that would not leads the next tier. Each comparison is with the
-leader alone, so that a long chain of small steps cannot hold one tier together.
+The first entry of the ranking leads tier 1. A following entry stays in the current tier if it beats the
+tier's leader in more than `ALPHA` of the paired replicates (an equal replicate counts half); otherwise it
+leads the next tier. Entries are compared with the leader alone, so a chain of small steps cannot extend a
+tier.
 
-What a tier does not cover: the solver's own randomness (see the round's noise floor) and other tasks.
+Tiers cover neither the solver's own randomness (see the round's noise floor) nor other tasks.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ def tiers(replicates: Sequence[Array | None], alpha: float = ALPHA) -> list[int 
     """Return the tier of every entry, from 1.
 
     Args:
-        replicates: per entry, best total first, its paired bootstrap totals (R,) from
-            `harness.metrics.bootstrap`; None for an entry without a total, which has no tier.
-        alpha: share of replicates in which an entry must reach the leader to stay in its tier.
+        replicates: per entry, best total first, its paired bootstrap totals, float64 (R,), from
+            `harness.metrics.bootstrap`; None for an entry without any, which has no tier.
+        alpha: an entry stays in the tier if it reaches the leader in a larger share of replicates.
     """
     found: list[int | None] = []
     tier = 0
@@ -42,6 +42,6 @@ def tiers(replicates: Sequence[Array | None], alpha: float = ALPHA) -> list[int 
 
 
 def _chance_to_reach(own: Array, leader: Array) -> float:
-    # Replicates are sums in one order per entry: equal predictions may differ in the last bits.
+    # The order of summation changes the last bits of equal totals.
     gaps = np.round(own - leader, 9)
     return float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())

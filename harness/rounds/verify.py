@@ -1,4 +1,4 @@
-"""Reading an exported round back, anywhere: are the bytes what was exported, and does the ranking follow?"""
+"""Verifying an exported round: compares its bytes with their digests, and recomputes scores and ranking."""
 
 import hashlib
 import json
@@ -12,7 +12,14 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics.official import score
-from harness.metrics.ranking import Contender, ScoringRule, choose, mean_of_seeds, owner_of, rank, total_score
+from harness.metrics.ranking import (
+    Contender,
+    ScoringRule,
+    mean_of_seeds,
+    owner_of,
+    rank_contenders,
+    total_score,
+)
 from harness.rounds.export import EXPORT_SCHEMA
 
 __all__ = ["VerifyReport", "verify_export"]
@@ -21,20 +28,20 @@ _TOLERANCE = 1e-9
 """Scores are compared to this many points: libraries of another version may round the last bit otherwise."""
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
-"""What content raises that is JSON, and not of the expected form."""
+"""Errors raised by JSON that does not have the expected form."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What verifying found.
+    """Result of verifying an export.
 
     Attributes:
         round_name: the round.
         is_final: the scores are those on the private rows.
         n_files: files whose bytes were compared.
-        n_scores: run scores that were computed again from predictions and labels.
+        n_scores: run scores that were recomputed from predictions and labels.
         places: (rank or None, submission) in the order computed here.
-        problems: one line each: what differs, and where. Empty: everything is as exported.
+        problems: one line each: what differs, and where. Empty if everything is as exported.
     """
 
     round_name: str
@@ -46,7 +53,7 @@ class VerifyReport:
 
 
 def verify_export(path: Path) -> VerifyReport:
-    """Compare every byte with its digest, compute scores and ranking again, and compare both.
+    """Compare every file with its digest, and recompute scores and ranking.
 
     Raises:
         UsageError: it is not an exported round, or so damaged that nothing can be read.
@@ -120,7 +127,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[int, list[str]]:
-    """Compute every run's scores again from predictions and labels, where the archive has them."""
+    """Recompute every run's scores from predictions and labels, where the archive has them."""
     tasks = {task["name"]: task for task in manifest["tasks"]}
     labels = {
         name: json.loads(files[f"labels/{name}.json"]) for name in tasks if f"labels/{name}.json" in files
@@ -154,12 +161,12 @@ def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[i
 def _ranking(
     manifest: Any, submissions: Any, ranking: Any
 ) -> tuple[tuple[tuple[int | None, int], ...], list[str]]:
-    """Rank again and compare with what was exported."""
-    counted, _ = choose(
+    """Recompute the ranking and compare it with the exported one."""
+    ranking = rank_contenders(
         [_contender(manifest, submission) for submission in submissions], ScoringRule(manifest["rule"])
     )
-    totals = {contender.submission_id: contender.total for contender in counted}
-    places = tuple((place.rank, place.submission_id) for place in rank(counted))
+    totals = {place.submission_id: place.contender.total for place in ranking.places}
+    places = tuple((place.rank, place.submission_id) for place in ranking.places)
     problems = []
     exported = [(line["rank"], line["submission"]) for line in ranking]
     if list(places) != exported:

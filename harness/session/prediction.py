@@ -9,14 +9,16 @@ import threading
 import numpy as np
 
 from harness.api import Response, Solution
+from harness.config import TaskConfig
 from harness.errors import InvalidQuery
 from harness.records import FloatArray, IntArray, Verdict
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.handles import OFFICIAL_WORDING
 from harness.session.loaded_round import LoadedRound, LoadedTask
+from harness.tasks.kinds import find_kind
 
-__all__ = ["PredictionFailed", "default_prediction", "submitted_prediction", "test_outputs"]
+__all__ = ["PredictionFailed", "submitted_prediction", "test_outputs"]
 
 BATCH_ROWS = 64
 """Rows per batch of `predict`; fixed, so that a score never depends on anything else."""
@@ -86,25 +88,11 @@ def test_outputs(
     return Response(**combined)
 
 
-def default_prediction(logits: FloatArray) -> IntArray:
-    """Return the argmax of the mean softmax over members, lowest index on ties.
-
-    Args:
-        logits: float32 (E, B, C).
-    """
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    odds = np.exp(wide)
-    probabilities = odds / odds.sum(axis=-1, keepdims=True)
-    predictions: IntArray = probabilities.mean(axis=0).argmax(axis=-1).astype(np.int64)
-    return predictions
-
-
 def submitted_prediction(
     source: SubmissionSource,
     outputs: Response,
     solution: Solution,
-    n_classes: int,
+    task: TaskConfig,
     policy: SandboxPolicy,
     mode: SandboxMode,
     seed: int,
@@ -116,7 +104,7 @@ def submitted_prediction(
         source: the submission.
         outputs: of the test rows, members on the first axis.
         solution: what the solver handed in; its `state` goes along.
-        n_classes: C.
+        task: its kind checks the predictions.
         policy: limits.
         mode: how the process is isolated.
         seed: draws the order of rows and the sample; secret until the attempt has ended.
@@ -145,10 +133,9 @@ def submitted_prediction(
     batches = [order[start : start + BATCH_ROWS] for start in range(0, n_rows, BATCH_ROWS)]
     predictions = np.empty(n_rows, dtype=np.int64)
     predictions[order] = predict(batches)
-    if predictions.min() < 0 or predictions.max() >= n_classes:
-        raise PredictionFailed(
-            Verdict.RUNTIME_ERROR, f"predict: out of range; expected class numbers 0..{n_classes - 1}"
-        )
+    problem = find_kind(task.kind).problem_with(predictions, task)
+    if problem:
+        raise PredictionFailed(Verdict.RUNTIME_ERROR, f"predict: {problem}")
     sample = generator.permutation(n_rows)[:N_RECHECKED]
     alone = predict([sample[i : i + 1] for i in range(len(sample))])
     if not np.array_equal(alone, predictions[sample]):

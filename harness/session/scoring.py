@@ -7,7 +7,6 @@ import numpy as np
 
 from harness.api import Solution
 from harness.errors import InfrastructureError, InvalidQuery
-from harness.metrics.official import score
 from harness.records import IntArray
 from harness.sandbox import SandboxMode, SubmissionSource
 from harness.session.artifact import IncumbentScore, Scores
@@ -15,10 +14,10 @@ from harness.session.blackbox import MeteredBlackBox
 from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.prediction import (
     PredictionFailed,
-    default_prediction,
     submitted_prediction,
     test_outputs,
 )
+from harness.tasks.kinds import find_kind
 
 __all__ = ["Scorer"]
 
@@ -66,13 +65,13 @@ class Scorer:
             outputs = test_outputs(self.loaded_round, self.task, self.blackbox, solution, ("logits",))
             if outputs.logits is None:
                 raise InfrastructureError("the engine returned no logits")
-            return default_prediction(outputs.logits)
+            return find_kind(self.task.config.kind).default_prediction(outputs.logits)
         wanted = tuple(name for name in solution.outputs if name != "layer_std")
         return submitted_prediction(
             self.source,
             test_outputs(self.loaded_round, self.task, self.blackbox, solution, wanted),
             solution,
-            len(self.task.config.label_names),
+            self.task.config,
             replace(self.loaded_round.policy, predict_s=share * self.loaded_round.policy.predict_s),
             self.mode,
             self.predict_seed,
@@ -81,15 +80,13 @@ class Scorer:
 
     def scores(self, predictions: IntArray) -> Scores:
         """Score the public and the private rows apart; predictions are int64 (B,)."""
-        labels, n_classes = self.task.data.test.labels, len(self.task.config.label_names)
+        config, labels = self.task.config, self.task.data.test.labels
         public = self.task.is_public
         private = np.logical_not(public)
-        metric = self.task.config.metric
+        score = find_kind(config.kind).score
         return Scores(
-            public=score(metric, labels[public], predictions[public], n_classes),
-            private=score(metric, labels[private], predictions[private], n_classes)
-            if private.any()
-            else None,
+            public=score(config, labels[public], predictions[public]),
+            private=score(config, labels[private], predictions[private]) if private.any() else None,
             n_public=int(public.sum()),
             n_private=int(private.sum()),
         )

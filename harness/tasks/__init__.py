@@ -1,4 +1,4 @@
-"""Task data: loading through Hugging Face `datasets`, k-shot sampling, public and private rows."""
+"""Task data: loading, k-shot sampling, public and private rows; what each kind of task owns is in `kinds`."""
 
 from harness.tasks.data import TaskData, load_task_data
 from harness.tasks.kshot import draw_kshot

@@ -1,7 +1,7 @@
-"""One task's data, from any source that a round file may name.
+"""The data of one task, from any source that a round file may name.
 
 Sources: "toy" (the embedded grammar), "files:FOLDER" (json, jsonl, csv, tsv, parquet) and
-"hub:OWNER/NAME[:CONFIG]". Files and hub go through Hugging Face `datasets`.
+"hub:OWNER/NAME[:CONFIG]". Files and the hub are read with Hugging Face `datasets`.
 """
 
 import csv
@@ -19,6 +19,7 @@ from harness.api import Split
 from harness.config import TaskConfig, shared_folder
 from harness.errors import DataError
 from harness.records import IntArray
+from harness.tasks.kinds import find_kind
 from harness.tasks.kshot import draw_kshot
 from harness.tasks.sources import expand
 from harness.tasks.split import stratified_rows
@@ -31,14 +32,14 @@ _FORMATS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".tsv": "csv", ".p
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """Everything that runs of one task need; the test labels never leave the worker.
+    """Data for the runs of one task; the test labels never leave the worker.
 
     Attributes:
         test: the test rows in canonical order.
         kshot: k-shot seed -> (train, dev).
-        digest: SHA-256 over the test texts and the k-shot rows. It is public, so the test labels
-            are not in it: a hash of them would confirm guesses.
-        test_digest: SHA-256 over the test rows with their labels, for the sealed artifact alone.
+        digest: SHA-256 over the test texts and the k-shot rows. It is public and leaves out the test
+            labels: a hash of them would confirm guesses.
+        test_digest: SHA-256 over the test rows with their labels; for the sealed artifact only.
     """
 
     test: Split
@@ -48,21 +49,19 @@ class TaskData:
 
 
 def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> TaskData:
-    """Load a task's test rows and k-shot sets, and refuse test rows that occur in k-shot rows.
+    """Load a task's test rows and k-shot sets.
 
     Args:
-        task: the task as the round file has it.
-        seeds: k-shot seeds to load; None means all of the task's.
+        task: the task.
+        seeds: k-shot seeds to load; None: all of the task's.
 
     Raises:
-        DataError: a file, column or class is missing or malformed, or test rows leak.
+        DataError: a file, column or class is missing or malformed, or a test row occurs in the k-shot rows.
     """
     test = _load_split(task, task.test)
     if task.test_limit is not None and len(test) > task.test_limit:
         test = _take(test, stratified_rows(test.labels, task.test_limit))
-    absent = set(range(len(task.label_names))) - set(test.labels.tolist())
-    if absent:
-        raise DataError(f"task {task.name!r}: the test rows hold no row of class {min(absent)}")
+    find_kind(task.kind).check_test(task, test.labels)
     wanted = tuple(task.kshot_seeds if seeds is None else seeds)
     if not wanted:
         kshot = {}
@@ -84,8 +83,8 @@ def _load_split(task: TaskConfig, split: str) -> Split:
 
         if task.name not in TASKS or split not in ("pool", "test"):
             raise DataError(
-                f"task {task.name!r}, split {split!r}: the toy data has the tasks {', '.join(TASKS)}, each with "
-                "pool and test"
+                f"Toy data: got task {task.name!r}, split {split!r}, expected a task of {', '.join(TASKS)} and split "
+                "pool or test"
             )
         rows: Iterable[Mapping[str, Any]] = task_rows(task.name, split)
         return _to_split(rows, task, f"toy data, split {split!r}")
@@ -106,15 +105,15 @@ def _load_hub(task: TaskConfig, location: str, split: str) -> Iterable[Mapping[s
         dataset = load_dataset(name, config or None, split=split)
     except (OSError, ValueError, DatasetsError) as error:
         raise DataError(
-            f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error.__cause__ or error}. "
-            "Check the name and the connection; a data set loaded once stays in the local cache"
+            f"task {task.name!r}: cannot load {task.data!r}, split {split!r}: {error.__cause__ or error}; check the "
+            "name and the connection (a data set loaded once stays in the local cache)"
         ) from error
-    # Rows without a gold label carry -1 (SNLI); they are no test of anything.
+    # Rows without a gold label carry -1 (SNLI).
     return [row for row in dataset if row.get(task.label) != -1]
 
 
 def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iterable[Mapping[str, Any]]:
-    """Load one local file; `column_names` for files without a header."""
+    """Load a local file; `column_names` is for files without a header."""
     from datasets import Features, Value, load_dataset  # noqa: PLC0415 (seconds to import)
     from datasets.exceptions import DatasetsError  # noqa: PLC0415
     from datasets.utils.logging import CRITICAL, disable_progress_bar, set_verbosity  # noqa: PLC0415
@@ -128,32 +127,32 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
         )
         raise DataError(f"{path}: no such file; {hint}")
     if path.suffix not in _FORMATS:
-        raise DataError(f"{path}: unknown data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
+        raise DataError(f"{path}: got data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
     disable_progress_bar()
-    set_verbosity(CRITICAL)  # what is wrong with a file is said below, once
+    set_verbosity(CRITICAL)  # errors are reported once, below
     options: dict[str, Any] = {}
     if path.suffix in {".csv", ".tsv"}:
         options["keep_default_na"] = False
     if path.suffix == ".tsv":
-        # GLUE's TSV files are not quoted: a quotation mark is text.
+        # GLUE's TSV files have no quoting: a quotation mark is text.
         options |= {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     if column_names:
         options["column_names"] = list(column_names)
-        # As written: a label "true" or "01" is not to be read as a truth value or a number.
+        # As text: a label "true" or "01" must not become a boolean or a number.
         options["features"] = Features({name: Value("string") for name in column_names})
     try:
         return list(load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train", **options))
-    except StopIteration as error:  # what it raises for a file with nothing in it
+    except StopIteration as error:  # raised for an empty file
         raise DataError(f"{path}: no rows") from error
     except (OSError, ValueError, DatasetsError) as error:
-        # Its own message says only that something went wrong; the cause says what.
+        # The cause is specific; the message of `datasets` is not.
         raise DataError(
             f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error.__cause__ or error}"
         ) from error
 
 
 def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
-    """Read ready train and dev files: text columns, then the label, no header."""
+    """Read ready train and dev files: text columns, then the label, without a header."""
     pattern = str(task.kshot_data).removeprefix("files:")
     splits = []
     for split in ("train", "dev"):
@@ -163,7 +162,7 @@ def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
         counts = np.bincount(loaded.labels, minlength=len(task.label_names))
         if (counts != task.k_shot).any():
             raise DataError(
-                f"{path}: rows per class are {counts.tolist()}, expected k_shot = {task.k_shot} each"
+                f"{path}: got {counts.tolist()} rows per class, expected k_shot = {task.k_shot} of each"
             )
         splits.append(loaded)
     return splits[0], splits[1]
@@ -172,43 +171,28 @@ def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
 def _to_split(
     rows: Iterable[Mapping[str, Any]], task: TaskConfig, source: str, label_texts: Sequence[str] = ()
 ) -> Split:
-    """Take the task's columns out of rows, checking every one."""
+    """Return the task's columns, every row checked."""
     texts: list[tuple[str, ...]] = []
     labels: list[int] = []
-    n_classes = len(task.label_names)
+    kind = find_kind(task.kind)
     for number, row in enumerate(rows, start=1):
         missing = [column for column in (*task.fields, task.label) if column not in row]
         if missing:
             raise DataError(f"{source}, row {number}: no column {missing[0]!r}; it has {', '.join(row)}")
         fields = tuple(row[column] for column in task.fields)
         if not all(isinstance(text, str) for text in fields):
-            raise DataError(f"{source}, row {number}: {task.fields} must be text, got {fields!r}")
+            raise DataError(f"{source}, row {number}: got {fields!r}, expected text in {task.fields}")
         texts.append(fields)
-        labels.append(_label(row[task.label], label_texts, n_classes, f"{source}, row {number}"))
+        labels.append(kind.read_target(row[task.label], label_texts, task, f"{source}, row {number}"))
     if not texts:
         raise DataError(f"{source}: no rows")
     return Split(tuple(texts), np.asarray(labels, dtype=np.int64))
 
 
-def _label(value: Any, label_texts: Sequence[str], n_classes: int, where: str) -> int:
-    """Return the class number that a label stands for."""
-    if label_texts:
-        if value in label_texts:
-            return label_texts.index(value)
-        raise DataError(f"{where}: label {value!r}, expected one of {', '.join(label_texts)}")
-    try:
-        label = int(float(value)) if float(value).is_integer() else -1
-    except (TypeError, ValueError, OverflowError):
-        label = -1
-    if not 0 <= label < n_classes:
-        raise DataError(f"{where}: label {value!r}, expected a class number 0..{n_classes - 1}")
-    return label
-
-
 def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Texts that differ in case, spacing or punctuation alone are the same row.
+    """Return a key that ignores case, spacing and punctuation.
 
-    A text without a word of three letters or digits keeps its signs: "C++" is not "C#".
+    A text with fewer than three letters or digits keeps its signs: "C++" is not "C#".
     """
     bare = [re.sub(r"[\W_]+", "", text.lower()) for text in texts]
     return tuple(
@@ -218,7 +202,7 @@ def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _without(pool: Split, test: Split) -> Split:
-    """Drop pool rows that stand in the test set too (some public data sets overlap)."""
+    """Drop pool rows that are in the test set too (some public data sets overlap)."""
     held = {_fingerprint(texts) for texts in test.texts}
     rows = [row for row, texts in enumerate(pool.texts) if _fingerprint(texts) not in held]
     return _take(pool, np.asarray(rows, dtype=np.int64))
@@ -229,7 +213,7 @@ def _take(split: Split, rows: IntArray) -> Split:
 
 
 def _refuse_leaks(task: TaskConfig, test: Split, kshot: Mapping[int, tuple[Split, Split]]) -> None:
-    """Refuse a round whose test rows occur in its k-shot rows."""
+    """Raise DataError if a test row occurs in the k-shot rows."""
     held = {_fingerprint(texts): row for row, texts in enumerate(test.texts)}
     for seed, (train, dev) in kshot.items():
         for name, split in (("train", train), ("dev", dev)):
@@ -237,7 +221,7 @@ def _refuse_leaks(task: TaskConfig, test: Split, kshot: Mapping[int, tuple[Split
                 if _fingerprint(texts) in held:
                     raise DataError(
                         f"task {task.name!r}, k-shot seed {seed}: {name} row {row} is test row "
-                        f"{held[_fingerprint(texts)]}: {texts!r}. Remove one of them"
+                        f"{held[_fingerprint(texts)]}: {texts!r}; remove one of them"
                     )
 
 

@@ -13,7 +13,7 @@ __all__ = ["draw_kshot"]
 def draw_kshot(pool: Split, n_classes: int, k_shot: int, seed: int) -> tuple[Split, Split]:
     """Draw train and dev: the first k rows per class after a seeded shuffle, then the next k.
 
-    A text is used once: a row whose text stands already in either set is passed over.
+    A text is used once: a row is skipped if its text is in either set already.
 
     Args:
         pool: labelled rows to draw from.
@@ -25,7 +25,7 @@ def draw_kshot(pool: Split, n_classes: int, k_shot: int, seed: int) -> tuple[Spl
         DataError: the pool has fewer than 2k different rows of a class.
     """
     order = list(range(len(pool)))
-    # Python's generator: so far its shuffle has been the same in all versions and on all platforms.
+    # Python's generator: its shuffle is the same on all platforms and in all versions so far.
     random.Random(seed).shuffle(order)  # noqa: S311 (sampling, not a secret)
     chosen: list[list[int]] = [[] for _ in range(n_classes)]
     seen: set[tuple[str, ...]] = set()

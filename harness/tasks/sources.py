@@ -1,4 +1,4 @@
-"""Whether the data that a round file names are there, without loading them."""
+"""Check that the data of a round file exist, without loading them."""
 
 import re
 from pathlib import Path
@@ -11,18 +11,18 @@ __all__ = ["expand", "missing_sources"]
 
 
 def expand(location: str) -> Path:
-    """Return the path behind a location of a round file: "@shared" is the shared folder."""
+    """Return the path of a location in a round file; "@shared" stands for the shared folder."""
     return Path(re.sub(r"^@shared(?=/|$)", lambda _: str(shared_folder()), location))
 
 
 def missing_sources(config: RoundConfig) -> list[str]:
-    """Return one line per local file, folder or toy task that is not there; what the hub holds is not asked."""
+    """Return one line per local file, folder or toy task that is missing; the hub is not checked."""
     problems = []
     scheme, _, location = config.model.source.partition(":")
     is_shared_missing = not shared_folder().is_dir()
     named = [location, *(written for task in config.task for _, written, _ in _files(task))]
     if is_shared_missing and any(map(_is_shared, named)):
-        # Once: everything in it is missing too.
+        # Reported once, not for everything in it.
         problems.append(f"@shared: no folder {shared_folder()}; name it with --shared or GRADFREE_SHARED")
     if (
         scheme == "path"
@@ -55,11 +55,11 @@ def _hint(location: str) -> str:
 
 
 def _files(task: TaskConfig) -> list[tuple[str, str, Path]]:
-    """Return key of the round file, location as written and path of every local file of a task."""
+    """Return for every local file of a task its key in the round file, its location as written and its path."""
     found = []
     scheme, _, location = task.data.partition(":")
     if scheme == "files":
-        # With ready k-shot files the pool is never read.
+        # The pool is not read if there are ready k-shot files.
         names = ("test",) if task.kshot_data else ("pool", "test")
         found += [(name, location, expand(location) / getattr(task, name)) for name in names]
     if task.kshot_data:

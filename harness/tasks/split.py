@@ -1,4 +1,4 @@
-"""Which test rows are public: drawn once per round, stratified by class, by seed."""
+"""Draws of test rows, stratified by class: the public rows of a round, and the rows that a limit keeps."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from harness.records import Array, IntArray
 __all__ = ["public_rows", "stratified_rows"]
 
 _LIMIT_SEED = 20230601
-"""The rows that a limit keeps are the same in every round."""
+"""Fixed: a limit keeps the same rows in every round."""
 
 
 def stratified_rows(labels: IntArray, limit: int) -> IntArray:
-    """Return at most `limit` rows, ascending, with the classes in the proportions of all rows.
+    """Return `limit` rows, int64, ascending, with the class proportions of all rows.
 
-    Never simply the first rows: public data sets come sorted by class.
+    Not the first rows: public data sets may be sorted by class.
 
     Args:
         labels: int64 (B,).
@@ -32,7 +32,7 @@ def stratified_rows(labels: IntArray, limit: int) -> IntArray:
 def public_rows(labels: IntArray, fraction: float, seed: int) -> Array:
     """Return a boolean mask (B,) of the public test rows.
 
-    Of every class `round(fraction * n)` rows are public, at least one, and below fraction 1 at most all but one.
+    `round(fraction * n)` rows of each class are public, but at least one, and if fraction < 1 not all of them.
 
     Args:
         labels: int64 (B,) test labels.

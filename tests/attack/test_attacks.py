@@ -19,6 +19,7 @@ from delegated_groups import delegated_group
 
 from harness.errors import UsageError
 from harness.metering import Meter, meter, read_journal
+from harness.records import Phase
 from harness.rounds.export import export_round
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round, stored_config
@@ -32,7 +33,6 @@ from harness.session.blackbox import MeteredBlackBox
 from harness.session.incumbents import MAX_INCUMBENTS
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
-from harness.store.phases import Phase
 from leaderboard.static_board import write_static_board
 
 pytestmark = pytest.mark.attack

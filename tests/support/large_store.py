@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from sample_arena import _START, _TASKS, sample_round
 
-from harness.metrics.pareto import pareto_front
-from harness.metrics.ranking import Contender, choose, rank
+from harness.metrics.ranking import Contender, choose, pareto_front, rank
 from harness.store.curves import SPARKLINE_POINTS, log_grid
 from harness.store.database import PUBLIC, open_database, sqlite_url
 from harness.store.public_rules import public_rules

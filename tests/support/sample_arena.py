@@ -14,9 +14,8 @@ import numpy as np
 from harness.config import load_round
 from harness.metrics.official import score as official_score
 from harness.metrics.ranking import ScoringRule
-from harness.records import Usage, Verdict
+from harness.records import Phase, Usage, Verdict
 from harness.store.paths import ArenaPaths
-from harness.store.phases import Phase
 from harness.store.publisher import Publisher
 from harness.store.run_result import RunResult
 from harness.store.values import ClaimedRun, RoundFacts, TaskFacts

@@ -8,9 +8,7 @@ from pydantic.dataclasses import dataclass
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from harness.metrics.pareto import pareto_front
-from harness.metrics.ranking import Contender, choose, owner_of, rank
-from harness.metrics.tiers import tiers
+from harness.metrics.ranking import Contender, owner_of, rank_contenders
 from harness.store.public.schema import PublicEntry, PublicPlace, PublicRound
 from harness.store.public.view import View
 from harness.store.sealed.replicates import load_replicates
@@ -70,19 +68,16 @@ def place_entries(public: Session, tx: Transaction, row: RoundRow, view: View, e
     lines = {
         line.submission_id: (line, made) for text, made in stored for line in [_LINE.validate_json(text)]
     }
-    contenders = [line.contender for line, _ in lines.values()]
     rule = row.config.round.rule
-    counted, pending = choose(contenders, rule)
-    merits = {each.submission_id: each for each in counted}
-    places = rank(counted)
-    totals = load_replicates(tx, list(merits), is_private=view.is_final)
-    own_tiers = tiers([totals.get(place.submission_id) for place in places])
-    front = pareto_front([_point(merits[place.submission_id]) for place in places])
-    known, _ = choose(
-        (each for each in contenders if _has_ended(lines[each.submission_id][0], earlier)), rule
+    contenders = [line.contender for line, _ in lines.values()]
+    ranking = rank_contenders(
+        contenders, rule, lambda numbers: load_replicates(tx, numbers, is_private=view.is_final)
     )
-    owner_then = {each.submission_id: each.owner for each in known}
-    rank_then = {owner_then[place.submission_id]: place.rank for place in rank(known)}
+    earlier_ranking = rank_contenders(
+        (line.contender for line, _ in lines.values() if line.finished_at and line.finished_at <= earlier),
+        rule,
+    )
+    rank_then = {place.contender.owner: place.rank for place in earlier_ranking.places}
     placed = [
         {
             "submission_id": place.submission_id,
@@ -92,22 +87,18 @@ def place_entries(public: Session, tx: Transaction, row: RoundRow, view: View, e
                 {
                     "counts": True,
                     "rank": place.rank,
-                    "tier": tier,
-                    "is_pareto": is_pareto,
-                    "standard_error": (
-                        float(totals[place.submission_id].std(ddof=1))
-                        if place.submission_id in totals
-                        else None
-                    ),
-                    "change": _ranks_gained(rank_then.get(merits[place.submission_id].owner), place.rank),
+                    "tier": place.tier,
+                    "is_pareto": place.is_pareto,
+                    "standard_error": place.standard_error,
+                    "change": _ranks_gained(rank_then.get(place.contender.owner), place.rank),
                 }
             ),
         }
-        for place, tier, is_pareto in zip(places, own_tiers, front, strict=True)
+        for place in ranking.places
     ]
     placed += [
         {"submission_id": each.submission_id, "round_id": row.id, "position": None, "document": "{}"}
-        for each in pending
+        for each in ranking.pending
     ]
     public.execute(delete(PublicPlace).where(PublicPlace.round_id == row.id))
     if placed:
@@ -119,17 +110,6 @@ def place_entries(public: Session, tx: Transaction, row: RoundRow, view: View, e
         .where(PublicRound.id == row.id)
         .values(newest_made_with=None if newest is None else newest[1])
     )
-
-
-def _has_ended(line: _Line, at: datetime) -> bool:
-    return line.finished_at is not None and line.finished_at <= at
-
-
-def _point(contender: Contender) -> tuple[float, int] | None:
-    """Return score and calls; None for what ran without a sandbox: its calls are not comparable."""
-    if contender.total is None or not contender.is_official:
-        return None
-    return contender.total, contender.calls
 
 
 def _ranks_gained(rank_then: int | None, rank_now: int | None) -> int | None:

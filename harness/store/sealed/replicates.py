@@ -3,7 +3,7 @@
 Both stay sealed; the public sees tiers and standard errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,7 +146,9 @@ def _keep_replicates(tx: Transaction, computed: Mapping[tuple[int, int], tuple[A
             row.revision += 1
 
 
-def load_replicates(tx: Transaction, submission_ids: list[int], *, is_private: bool) -> Mapping[int, Array]:
+def load_replicates(
+    tx: Transaction, submission_ids: Sequence[int], *, is_private: bool
+) -> Mapping[int, Array]:
     """Return the bootstrap totals (R,) of those submissions that have any."""
     rows = tx.session.scalars(select(ReplicatesRow).where(ReplicatesRow.submission_id.in_(submission_ids)))
     return {

@@ -1,13 +1,13 @@
 """Sealed ranking: ignores freezes and visibility, and ranks by private scores."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
-from harness.metrics.ranking import Contender, choose, owner_of, rank, total_score
+from harness.metrics.ranking import Contender, owner_of, rank_contenders, total_score
 from harness.records import Status
 from harness.store.sealed.schema import RoundRow, RunRow, SubmissionRow
 from harness.store.sealed.store import Transaction
@@ -60,13 +60,11 @@ def standings(tx: Transaction, round_row: RoundRow) -> tuple[SealedEntry, ...]:
     }
     totals = _totals(tx, round_row)
     contenders = [_contender(row, totals[number]) for number, row in rows.items()]
-    counted, _ = choose(contenders, round_row.config.round.rule)
-    in_public = [replace(each, total=each.public_total) for each in counted]
-    public_rank = {place.submission_id: place.rank for place in rank(in_public)}
-    merits = {each.submission_id: each for each in counted}
+    ranking = rank_contenders(contenders, round_row.config.round.rule)
+    public_ranks = ranking.public_ranks()
     return tuple(
-        _entry(rows[place.submission_id], merits[place.submission_id], public_rank, place.rank)
-        for place in rank(counted)
+        _entry(rows[place.submission_id], place.contender, public_ranks, place.rank)
+        for place in ranking.places
     )
 
 

@@ -110,7 +110,7 @@ def test_a_toy_task_that_there_is_not_is_refused_before_the_round_is_bound(cli, 
     done = cli.run("round", "create", mini_round, expect=2)
     assert "task[0].name: the toy data has no task 'senti'; it has sst2, dbpedia" in done.stderr
     done = cli.run("try", "manual", "--round", mini_round, expect=2)
-    assert "task 'senti', split 'test': the toy data has the tasks sst2, dbpedia" in done.stderr
+    assert "Toy data: got task 'senti', split 'test', expected a task of sst2, dbpedia" in done.stderr
 
 
 def test_logs_of_a_submission_that_never_ran_say_so(cli, mini_round):

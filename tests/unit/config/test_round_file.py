@@ -82,7 +82,8 @@ def test_every_bad_field_is_reported_at_once(write):
         ("kshot_seeds = [1, 1]", "repeats [1]"),
         ('upload_label_order = ["negative", "negative"]', "every label name once"),
         ('preset = "sst3"', "expected one of sst2"),
-        ('metric = "bleu"', "task[0].metric"),
+        ('metric = "bleu"', "task[0].metric: got 'bleu', expected 'accuracy' or 'f1_macro'"),
+        ('kind = "dialogue"', "task[0].kind: got 'dialogue', expected 'classification'"),
         ("public_fraction = 0.0", "public_fraction"),
     ],
 )
@@ -121,6 +122,12 @@ def test_stored_json_gives_back_the_same_rules(config):
     assert again == config
     assert again.digest() == config.digest()
     assert parse_rules(config.canonical_json(), config.digest()) is again
+
+
+def test_naming_the_default_kind_changes_no_digest(write):
+    named = load_round(write(GOOD + 'kind = "classification"\n'))
+    assert named.task[0].kind == "classification"
+    assert named.digest() == load_round(write(GOOD)).digest()
 
 
 def test_packaged_rounds_keep_their_digests():
@@ -181,7 +188,7 @@ def test_sealed_labels_need_data_that_nobody_has_private_rows_and_hidden_curves(
             "task sst2: data = 'hub:nyu-mll/glue:sst2' is public",
         ),
         (own + "public_fraction = 1.0\n", "public_fraction = 1 leaves no row for the final score"),
-        (own + '[visibility]\ncurves = "open"\n', "lets every submission read its score many times"),
+        (own + '[visibility]\ncurves = "open"\n', "shows a submission many test scores"),
     ):
         with pytest.raises(ConfigError) as caught:
             load_round(write(text))
@@ -239,7 +246,7 @@ def test_a_round_file_may_begin_with_the_mark_of_its_encoding(write):
         (GOOD + "[solver_params.bbt]\nwhen = 2026-01-01", "solver_params: bbt.when is a date; expected text"),
         (
             GOOD + '[[task]]\npreset = "sst2"\nname = "other"\ndata = "toy"',
-            "task: upload_name must be unique, a task's name where it is left out; got ['SST-2', 'SST-2']",
+            "task: got upload_name ['SST-2', 'SST-2'] (default: the task's name), expected each once",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.metrics.efficiency import efficiency
 from harness.metrics.noise import noise_floor
-from harness.metrics.pareto import pareto_front
+from harness.metrics.ranking import pareto_front
 
 
 def test_efficiency_is_zero_for_the_manual_prompt_and_one_for_perfection_at_once():

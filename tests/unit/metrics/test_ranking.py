@@ -1,11 +1,22 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.metrics.ranking import Contender, ScoringRule, choose, mean_of_seeds, rank, total_score
+from harness.metrics.ranking import (
+    Contender,
+    ScoringRule,
+    choose,
+    mean_of_seeds,
+    pareto_front,
+    rank,
+    rank_contenders,
+    total_score,
+)
+from harness.metrics.tiers import tiers
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -175,3 +186,68 @@ def test_choose_gives_every_owner_at_most_one_place(field, rule):
     assert len({each.owner for each in pending}) == len(pending)
     assert {each.owner for each in counted} == {each.owner for each in owned if each.total is not None}
     assert all(each.total is None for each in pending)
+
+
+def test_ranking_of_a_round_gives_places_tiers_pareto_and_standard_errors():
+    field = [
+        contender(1, 90.0, calls=500),
+        contender(2, 89.0, calls=100, is_ranked=False),
+        contender(3, 60.0, calls=10, is_official=False),
+        contender(4, 50.0, calls=100),
+        contender(5, 40.0, owner="team 1"),
+        contender(6, None, owner="team 4"),
+    ]
+    base = np.random.default_rng(0).normal(0.0, 2.0, 1000)
+    replicates = {each.submission_id: base + each.total for each in field[:3]}
+    replicates[2] = replicates[2] + np.random.default_rng(1).normal(0.0, 2.0, 1000)
+    found = rank_contenders(field, ScoringRule.FORCE_BEST, lambda _: replicates)
+    assert [(place.submission_id, place.position, place.rank) for place in found.places] == [
+        (1, 1, 1), (2, 2, None), (3, 3, None), (4, 4, 2),
+    ]  # fmt: skip
+    assert [place.tier for place in found.places] == [1, 1, 2, None]
+    # An unofficial result is never on the frontier: nothing enforced its calls.
+    assert [place.is_pareto for place in found.places] == [True, True, False, False]
+    assert found.places[0].standard_error == float(replicates[1].std(ddof=1))
+    assert found.places[3].standard_error is None
+    assert [each.submission_id for each in found.pending] == [6]
+
+
+def test_public_ranks_are_of_the_entries_that_count():
+    field = [
+        contender(1, 90.0, public=70.0),
+        contender(2, 80.0, public=95.0),
+        contender(3, 85.0, owner="team 2", public=94.0),
+        contender(4, 99.0, public=99.0, is_ranked=False),
+    ]
+    found = rank_contenders(field, ScoringRule.FORCE_BEST)
+    assert [(place.submission_id, place.rank) for place in found.places] == [(4, None), (1, 1), (2, 2)]
+    assert found.public_ranks() == {4: None, 2: 1, 1: 2}
+
+
+def test_ranking_of_nobody_is_empty():
+    found = rank_contenders([], ScoringRule.FORCE_LAST)
+    assert (found.places, found.pending, found.public_ranks()) == ((), (), {})
+
+
+@given(fields, st.sampled_from(ScoringRule), st.randoms())
+def test_ranking_of_a_round_is_its_parts_whatever_the_order_given(field, rule, random):
+    owned = [
+        contender(i, each.total, each.calls, owner=f"t{i % 4}", minute=i, is_ranked=each.is_ranked)
+        for i, each in enumerate(field)
+    ]
+    replicates = {
+        each.submission_id: np.random.default_rng(each.submission_id).normal(each.total, 5.0, 50)
+        for each in owned
+        if each.total is not None and each.submission_id % 3
+    }
+    random.shuffle(owned)
+    found = rank_contenders(owned, rule, lambda _: replicates)
+    counted, pending = choose(owned, rule)
+    plain = rank(counted)
+    assert [(p.contender, p.position, p.rank) for p in found.places] == [
+        (p.contender, p.position, p.rank) for p in plain
+    ]
+    assert list(found.pending) == pending
+    assert [p.tier for p in found.places] == tiers([replicates.get(p.submission_id) for p in plain])
+    points = [(p.contender.total, p.contender.calls) for p in plain]
+    assert [p.is_pareto for p in found.places] == pareto_front(points)

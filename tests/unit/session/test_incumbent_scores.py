@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+from small_round import small_round
 
 from harness.api import Solution
 from harness.records import Verdict
@@ -30,7 +31,7 @@ def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatc
     held = [Checkpoint(calls, solution(calls)) for calls in range(8)]
     scorer = Scorer(
         arena=SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
-        task=SimpleNamespace(config=SimpleNamespace(label_names=("no", "yes"))),
+        task=SimpleNamespace(config=small_round().task[0]),
         blackbox=SimpleNamespace(incumbents=SimpleNamespace(all=held)),
         source=None,
         mode=None,

@@ -125,10 +125,10 @@ def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("x", 2)], r"row 1: label 2, expected a class number 0\.\.1"),
+        ([("x", 2)], r"row 1: got label 2, expected a class number 0\.\.1"),
         ([("x", "great")], r"label 'great'"),
         ([("x", 1.7)], r"label 1\.7"),
-        ([("x", 1), (None, 0)], r"row 2: .* must be text"),
+        ([("x", 1), (None, 0)], r"row 2: got .*, expected text in"),
     ],
 )
 def test_bad_row_is_named(files_task, rows, message):

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from harness.metrics.official import score
-from harness.session.prediction import default_prediction
+from harness.tasks.kinds.classification import default_prediction
 from harness.toy import MODEL_MAX_LENGTH, PLACEHOLDER_IDS, WEIGHTS_DIR
 from harness.toy.tokenizer import build_tokenizer
 
