@@ -1,6 +1,7 @@
 """Printing: text for people, JSON for programs."""
 
 import json
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ __all__ = [
     "console",
     "counted",
     "errors",
+    "log_json",
     "moment",
     "print_board",
     "print_json",
@@ -38,6 +40,28 @@ def _console(*, stderr: bool = False) -> Console:
 
 console = _console()
 errors = _console(stderr=True)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object per line: time, level, event, and the fields that the event was logged with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        known = vars(logging.makeLogRecord({}))
+        fields = {name: value for name, value in vars(record).items() if name not in known}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **fields}
+        return json.dumps({name: value for name, value in line.items() if name != "message"}, default=str)
+
+
+def log_json() -> None:
+    """Write the log of this process to standard error, as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logger = logging.getLogger("gradfree")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def print_json(content: Any) -> None:

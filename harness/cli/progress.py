@@ -20,11 +20,16 @@ _NOTE_CHARS = 300
 
 
 class RunDisplay:
-    """Shows the runs at work, with calls used, the best train loss and the time left."""
+    """Shows the running attempts, with calls used, the best train loss and the time left."""
 
-    def __init__(self, *, is_quiet: bool = False) -> None:
-        """Set up the display; quiet ones show nothing (for `--json`)."""
-        self._is_quiet = is_quiet
+    def __init__(self, *, is_quiet: bool = False, has_lines: bool = True) -> None:
+        """Set up the display.
+
+        Args:
+            is_quiet: show nothing, as for `--json`.
+            has_lines: print a line per finished run beside the bars; False where the log has them.
+        """
+        self._has_lines = has_lines and not is_quiet
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -52,7 +57,7 @@ class RunDisplay:
         """Show a worker's event."""
         run = event.run
         if run is None:
-            if not self._is_quiet:
+            if self._has_lines:
                 console.print(escape(event.fault))
             return
         title = f"{run.submission_name} · {run.task} · seed {run.kshot_seed}"
@@ -60,7 +65,7 @@ class RunDisplay:
             self.on_progress(title, event.progress)
             return
         self._clear(title)
-        if self._is_quiet:
+        if not self._has_lines:
             return
         if event.artifact is not None:
             console.print(escape(run_line(title, event.artifact)))
@@ -82,7 +87,7 @@ class RunDisplay:
 
 
 def run_line(title: str, artifact: Artifact) -> str:
-    """Say in one line how a run ended."""
+    """Return in one line how a run ended."""
     scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
     scored += "" if artifact.is_official else f" ({UNOFFICIAL})"
     n_invalid = artifact.usage.invalid_queries

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, sandbox_mode, stores
-from harness.cli.output import console, counted, errors
+from harness.cli.output import console, counted, errors, log_json
 from harness.config import shared_folder
 from harness.errors import InfrastructureError, UsageError
 from harness.records import with_version
@@ -42,6 +42,10 @@ def worker(
         float,
         typer.Option("--lease-s", min=3.0, help="Seconds until a dead worker's run may be taken by another."),
     ] = 30.0,
+    is_log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="Write a JSON line per event to standard error, in place of text."),
+    ] = False,
 ) -> None:
     """Run what is queued, until stopped."""
     from harness.cli.progress import RunDisplay
@@ -51,9 +55,11 @@ def worker(
 
     _ = shared
     mode = sandbox_mode(unsafe=unsafe)
+    if is_log_json:
+        log_json()
     with (
         stores(home) as (paths, sealed, publisher),
-        RunDisplay() as display,
+        RunDisplay(has_lines=not is_log_json) as display,
         intake_running(sealed, publisher, paths),
     ):
         _refuse_missing_folder(sealed)

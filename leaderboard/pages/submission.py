@@ -4,7 +4,6 @@ from typing import Any
 
 import streamlit as st
 
-from harness.config import packaged_rounds
 from harness.records import Status, Verdict
 from harness.store.public import STALE, UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
@@ -141,7 +140,7 @@ def show_reproduction(page: SubmissionPage) -> None:
             "their own machine; the same numeric profile gives the same bits."
         )
         name, task = page.round.name, page.round.tasks[0].name
-        of = name if name in packaged_rounds() else "<file of the round>"
+        of = name if page.round.is_packaged else "<file of the round>"
         st.code(
             f"gradfree try <folder of the submission> --round {of} --task {task}",
             language="shell",

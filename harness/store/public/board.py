@@ -74,6 +74,7 @@ class BoardRound:
         is_registered_only: only teams that the organizer added take part.
         max_submissions_per_day: of a team; None means any number.
         max_submissions: of a team in all; None means any number.
+        is_packaged: the project ships a round of this name.
         noise: baseline -> its noise floor, where one was measured.
         rules: what of the round file may be read: a table per section; "task" maps names to tables.
     """
@@ -94,6 +95,7 @@ class BoardRound:
     is_registered_only: bool = False
     max_submissions_per_day: int | None = None
     max_submissions: int | None = None
+    is_packaged: bool = False
     noise: Mapping[str, NoiseFloor] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
 

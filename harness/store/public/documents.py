@@ -9,7 +9,7 @@ from datetime import UTC
 
 import numpy as np
 
-from harness.config import TaskConfig
+from harness.config import TaskConfig, packaged_rounds
 from harness.metrics.efficiency import efficiency
 from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import mean_of_seeds, total_score
@@ -48,6 +48,7 @@ def round_document(row: RoundRow, view: View) -> BoardRound:
         is_registered_only=row.config.is_registered_only,
         max_submissions_per_day=rules.max_submissions_per_day,
         max_submissions=rules.max_submissions,
+        is_packaged=row.name in packaged_rounds(),
         # A floor reveals the mean score of a baseline.
         noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()}
         if view.has_scores

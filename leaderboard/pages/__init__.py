@@ -1,0 +1,1 @@
+"""The pages of the board; `leaderboard.app` lists them."""
