@@ -10,15 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from harness.records import Phase
-from harness.store.public import (
-    Board,
-    BoardRound,
-    GradfreeError,
-    PublicStore,
-    UsageError,
-    board_csv,
-    board_json,
-)
+from harness.store.public import Board, BoardRound, GradfreeError, PublicStore, UsageError
+from leaderboard.export import board_csv, board_json
 from leaderboard.static_board import board_page
 
 __all__ = ["routes"]

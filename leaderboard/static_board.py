@@ -4,17 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.store.public import (
-    UPLOAD_LABEL,
-    Board,
-    BoardRound,
-    Entry,
-    PublicStore,
-    UsageError,
-    board_csv,
-    board_json,
-)
+from harness.store.public import UPLOAD_LABEL, Board, BoardRound, Entry, PublicStore, UsageError
 from leaderboard.columns import BASELINE_MARK
+from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
 from leaderboard.ranking import board_cards

@@ -82,7 +82,7 @@ def _serve_organizer(paths: ArenaPaths, host: str, port: int) -> None:
         )
     import uvicorn
 
-    from harness.store.sealed.organizer import OrganizerStore
+    from harness.rounds.organizer_view import OrganizerStore
     from harness.store.sealed.store import SealedStore
     from leaderboard.organizer.access import USER, organizer_token
     from leaderboard.organizer.app import organizer_app

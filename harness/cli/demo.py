@@ -14,10 +14,11 @@ from harness.records import with_version
 from harness.rounds.intake import Entry, baseline_folder, submit
 from harness.rounds.lifecycle import create_round
 from harness.store.paths import ArenaPaths
-from harness.store.public import PublicStore, board_document
+from harness.store.public import PublicStore
 from harness.store.sealed.rounds import find_round, list_rounds
 from harness.store.sealed.submissions import list_submissions
 from harness.store.sealed.teams import BASELINE_TEAM
+from leaderboard.export import board_document
 
 __all__ = ["demo"]
 

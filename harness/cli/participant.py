@@ -31,7 +31,7 @@ from harness.session.code_check import check_code
 from harness.session.submission import NAME_RULE, is_solver_name, read_submission
 from harness.store.paths import ArenaPaths
 from harness.store.public import STALE, UNOFFICIAL, BoardRound, PublicStore
-from harness.store.sealed.rounds import find_round, get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.teams import find_team, quota_of
 
 __all__ = ["check", "new", "status", "submit_"]
@@ -93,7 +93,7 @@ def submit_(
     """Submit to a round of an arena; a worker will run it."""
     with stores(home) as (paths, sealed, publisher):
         with sealed.read() as tx:
-            config = get_round(tx, round_).config
+            config = find_round(tx, round_).config
         if is_baseline_name(path):
             raise UsageError(
                 f"{path!r} is a baseline; the organizer enters it with `gradfree round baselines {round_}`"

@@ -12,7 +12,7 @@ from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
 from harness.store.paths import ArenaPaths
 from harness.store.public import UPLOAD_LABEL
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 
 __all__ = ["score_predictions_"]
 
@@ -87,4 +87,4 @@ def _known_round(name: str, home: Path) -> RoundConfig:
         if Path(name).exists() or not ArenaPaths(home).sealed_db.exists():
             raise
     with stores(home) as (_, sealed, _), sealed.read() as tx:
-        return get_round(tx, name).config
+        return find_round(tx, name).config

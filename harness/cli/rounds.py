@@ -13,13 +13,14 @@ from harness.records import Phase, Status
 from harness.rounds.intake import enter_baselines
 from harness.rounds.lifecycle import check_round, create_round
 from harness.store.paths import ArenaPaths
-from harness.store.public import PublicStore, board_document
+from harness.store.public import PublicStore
 from harness.store.sealed.evidence import stale_submissions
 from harness.store.sealed.noise import add_repeats
 from harness.store.sealed.queue import release_hold
-from harness.store.sealed.rounds import find_round, get_round, set_phase
+from harness.store.sealed.rounds import find_round, set_phase
 from harness.store.sealed.rounds import unfreeze as unfreeze_board
 from harness.store.sealed.submissions import list_submissions
+from leaderboard.export import board_document
 
 __all__ = ["rounds"]
 
@@ -55,7 +56,7 @@ def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Enter the baselines into a round; a worker will run them."""
     with stores(home) as (paths, sealed, publisher):
         with sealed.read() as tx:
-            config = get_round(tx, name).config
+            config = find_round(tx, name).config
         for baseline, (number, is_new) in enter_baselines(sealed, publisher, paths, config).items():
             state = "is queued" if is_new else "is in the round already"
             console.print(f"{baseline}: submission {number} {state}")

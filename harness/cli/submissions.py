@@ -9,7 +9,7 @@ from harness.cli.options import DEFAULT_ARENA, Home, Json, Number, Token, in_are
 from harness.cli.output import console, print_json
 from harness.errors import UsageError
 from harness.rounds.intake import submit
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import cancel_submission, find_submission, get_submission
 from harness.store.sealed.teams import authenticate, find_team
@@ -60,7 +60,7 @@ def resubmit(number: Number, token: Token = None, home: Home = DEFAULT_ARENA, as
     with stores(home) as (paths, sealed, publisher):
         with sealed.read() as tx:
             old = get_submission(tx, number)
-            config = get_round(tx, old.round_name, old.round_version).config
+            config = find_round(tx, old.round_name, old.round_version).config
         if old.is_baseline:
             raise UsageError(
                 f"submission {number} is a baseline; enter it again: gradfree round baselines {old.round_name}"

@@ -48,7 +48,7 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
             [
                 {
                     "name": item.name,
-                    "has_token": item.has_token,
+                    "has_token": item.token_sha256 is not None,
                     "token_at": None if item.token_at is None else item.token_at.isoformat(),
                     "created_at": item.created_at.isoformat(),
                 }

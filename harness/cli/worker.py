@@ -123,7 +123,7 @@ def _refuse_missing_folder(sealed: SealedStore) -> None:
         return
     with sealed.read() as tx:
         for stored in list_rounds(tx):
-            if "@shared/" in stored.config.canonical_json() and has_waiting_runs(tx, stored.round_id):
+            if "@shared/" in stored.config.canonical_json() and has_waiting_runs(tx, stored.id):
                 raise UsageError(
                     f"the shared folder {shared_folder()} does not exist, and waiting runs of round "
                     f"{stored.full_name} need it; name it with --shared or GRADFREE_SHARED"

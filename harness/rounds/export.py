@@ -27,10 +27,10 @@ from typing import Any
 from harness.errors import UsageError
 from harness.store.paths import ArenaPaths
 from harness.store.public import Entry, PublicStore, RunLine
-from harness.store.sealed.events import Event, read_events
+from harness.store.sealed.events import read_events
 from harness.store.sealed.replicates import predictions_of, test_sets_of
 from harness.store.sealed.rounds import find_round
-from harness.store.sealed.schema import RoundRow
+from harness.store.sealed.schema import EventRow, RoundRow
 from harness.store.sealed.store import SealedStore, Transaction
 from harness.store.sealed.submissions import get_submission
 
@@ -131,7 +131,7 @@ def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[
     lines = [
         json.dumps(
             {
-                "event": event.event_id,
+                "event": event.id,
                 "at": event.at.isoformat(),
                 # Of `user@machine:process` the user.
                 "actor": event.actor.partition("@")[0],
@@ -151,7 +151,7 @@ def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[
     return files
 
 
-def _public_detail(event: Event) -> dict[str, Any]:
+def _public_detail(event: EventRow) -> dict[str, Any]:
     """Return an event's detail without what is not public.
 
     A reason is the organizer's text or that of a platform error, which may quote data or name local paths;

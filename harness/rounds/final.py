@@ -14,19 +14,19 @@ from harness.metrics.ranking import owner_of
 from harness.records import Phase
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.rounds import add_round, find_round, list_rounds, refuse_staged
-from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.schema import RoundRow, SubmissionRow
 from harness.store.sealed.standings import standings
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import add_submission, get_submission, list_submissions
 from harness.store.sealed.teams import find_team
-from harness.store.values import StoredRound, StoredSubmission
+from harness.store.values import StoredSubmission
 
 __all__ = ["draw_final"]
 
 _SEED_BITS = 31
 
 
-def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[StoredRound, int]:
+def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[RoundRow, int]:
     """Make the final round of a closed one and queue its standing submissions.
 
     All results count for what stands, whatever a frozen or blind board hides. The final itself is blind: scores,

@@ -7,7 +7,6 @@ from harness.store.public.publisher import Publisher
 from harness.store.sealed.rounds import add_round, find_round
 from harness.store.sealed.schema import RoundRow
 from harness.store.sealed.store import SealedStore, Transaction, utc_now
-from harness.store.values import StoredRound
 from harness.tasks import load_task_data
 from harness.tasks.sources import missing_sources
 
@@ -61,7 +60,7 @@ def _unusable_data(config: RoundConfig) -> list[str]:
 
 def create_round(
     store: SealedStore, publisher: Publisher, config: RoundConfig, phase: Phase = Phase.OPEN
-) -> StoredRound:
+) -> RoundRow:
     """Store a round and show it on the board. The same rules again change nothing.
 
     Raises:

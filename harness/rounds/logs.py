@@ -15,9 +15,10 @@ from harness.records import Verdict
 from harness.sandbox.requests import printable
 from harness.session.artifact import SOLVER_LOG, read_artifact
 from harness.store.paths import ArenaPaths
-from harness.store.sealed.evidence import VoidAttempt, void_attempts_of
-from harness.store.sealed.rounds import get_round
-from harness.store.sealed.schema import CANCELLED
+from harness.store.sealed.evidence import void_attempts_of
+from harness.store.sealed.queue import PLAIN_REASONS
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.schema import AttemptRow
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import get_submission
 from harness.store.values import StoredRun
@@ -64,7 +65,7 @@ def read_logs(
     """
     with store.read() as tx:
         submission = get_submission(tx, submission_id)
-        stored = get_round(tx, submission.round_name, submission.round_version)
+        stored = find_round(tx, submission.round_name, submission.round_version)
         phase, voids = stored.phase_at(tx.now), void_attempts_of(tx, submission_id)
     shown_from = stored.config.logs_from
     if not (is_organizer or phase.has_reached(shown_from)):
@@ -95,15 +96,16 @@ def tidy_attempts(paths: ArenaPaths, run_id: int) -> None:
             (folder / SOLVER_LOG).unlink()
 
 
-def _void_log(paths: ArenaPaths, run: StoredRun, attempt: VoidAttempt, *, is_organizer: bool) -> RunLog:
-    is_cancelled = attempt.reason == CANCELLED
-    why = attempt.reason if attempt.is_plain or is_organizer else "a platform error"
+def _void_log(paths: ArenaPaths, run: StoredRun, attempt: AttemptRow, *, is_organizer: bool) -> RunLog:
+    reason = attempt.void_reason or ""
+    why = reason if reason in PLAIN_REASONS or is_organizer else "a platform error"
     return RunLog(
         task=run.task,
         kshot_seed=run.kshot_seed,
-        verdict=Verdict.ABORTED if is_cancelled else Verdict.INTERNAL_ERROR,
-        message=f"attempt {attempt.number}: " + (why if is_cancelled else f"void, {why}; not charged"),
-        text=_streamed(next(paths.attempts.glob(f"{run.run_id}-{attempt.attempt_id}-*"), None)),
+        verdict=Verdict.ABORTED if attempt.is_cancelled else Verdict.INTERNAL_ERROR,
+        message=f"attempt {attempt.number}: "
+        + (why if attempt.is_cancelled else f"void, {why}; not charged"),
+        text=_streamed(next(paths.attempts.glob(f"{run.run_id}-{attempt.id}-*"), None)),
     )
 
 

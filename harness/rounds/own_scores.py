@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from harness.errors import UsageError
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import get_submission
 
@@ -21,7 +21,7 @@ def read_own_scores(store: SealedStore, submission_id: int) -> Mapping[int, floa
     """
     with store.read() as tx:
         submission = get_submission(tx, submission_id)
-        stored = get_round(tx, submission.round_name, submission.round_version)
+        stored = find_round(tx, submission.round_name, submission.round_version)
         phase = stored.phase_at(tx.now)
     shown_from = stored.config.own_scores_from
     if not phase.has_reached(shown_from):

@@ -16,7 +16,7 @@ from harness.session.submission import read_submission
 from harness.session.trace import TraceEntry
 from harness.store.paths import ArenaPaths
 from harness.store.sealed.evidence import note_replay, submission_of_run
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 
 __all__ = ["Difference", "Replay", "first_difference", "replay_run"]
@@ -89,7 +89,7 @@ def replay_run(
     """
     with store.read() as tx:
         submission = submission_of_run(tx, run_id)
-        config = get_round(tx, submission.round_name, submission.round_version).config
+        config = find_round(tx, submission.round_name, submission.round_version).config
     (run,) = (run for run in submission.runs if run.run_id == run_id)
     if mode is SandboxMode.UNSAFE and other is None and not (submission.is_baseline or submission.is_example):
         raise UsageError(

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from harness.config import RoundConfig
 from harness.errors import InfrastructureError
-from harness.records import Phase, RunSummary, Status, Verdict, phase_at, with_version
+from harness.records import RunSummary, Status, Verdict
 
 __all__ = [
     "TERMINAL",
@@ -16,10 +15,8 @@ __all__ = [
     "RejudgeState",
     "RunDifference",
     "StoredRejudge",
-    "StoredRound",
     "StoredRun",
     "StoredSubmission",
-    "StoredTeam",
 ]
 
 TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
@@ -39,36 +36,6 @@ class RejudgeState(StrEnum):
     STAGED = "staged"
     APPLIED = "applied"
     CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRound:
-    """A round as stored.
-
-    Attributes:
-        round_id: row number.
-        config: the rules.
-        digest: SHA-256 (hex) of the canonical rules.
-        phase: as the organizer set it; `phase_at` applies the clock.
-        frozen_at: when the board was frozen, or None.
-        secret: 32 bytes, hexadecimal; never leaves the worker.
-    """
-
-    round_id: int
-    config: RoundConfig
-    digest: str
-    phase: Phase
-    frozen_at: datetime | None
-    secret: str
-
-    @property
-    def full_name(self) -> str:
-        """The name with its version."""
-        return with_version(self.config.name, self.config.version)
-
-    def phase_at(self, now: datetime) -> Phase:
-        """Return the phase at a moment."""
-        return phase_at(self.phase, self.config.round.opens, self.config.round.closes, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +106,6 @@ class StoredRejudge:
     n_runs: int
     n_runs_done: int
     differences: tuple[RunDifference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTeam:
-    """A team as the organizer sees it. The store does not know its token, only the token's hash."""
-
-    team_id: int
-    name: str
-    is_baseline_owner: bool
-    has_token: bool
-    token_at: datetime | None
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from harness.session.attempt import RunSpec, solver_params
 from harness.session.rotation import predict_seed, rotation_seed
 from harness.session.submission import read_submission
 from harness.store.paths import ArenaPaths
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.values import ClaimedRun
 
@@ -28,7 +28,7 @@ def job_of(store: SealedStore, paths: ArenaPaths, run: ClaimedRun, name: str, mo
         InfrastructureError: the stored files are damaged, or not those that were submitted.
     """
     with store.read() as tx:
-        stored = get_round(tx, run.round_name, run.round_version)
+        stored = find_round(tx, run.round_name, run.round_version)
     config = stored.config
     kept = paths.submissions / run.path
     try:

@@ -9,7 +9,7 @@ from harness.rounds.intake import submit
 from harness.store.paths import ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed import teams
-from harness.store.sealed.rounds import get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import submission_of_upload
 from harness.store.spool import Spool, SpoolAnswer, SpoolUpload
@@ -101,7 +101,7 @@ def _take_in(
     try:
         team = team_of_token(upload.token)
         with store.read() as tx:
-            stored = get_round(tx, upload.round_name)
+            stored = find_round(tx, upload.round_name)
         number = submit(
             store,
             publisher,

@@ -22,15 +22,12 @@ from harness.store.public.board import (
     SubmissionPage,
     Upload,
 )
-from harness.store.public.export import FORMULA, SCHEMA_VERSION, board_csv, board_document, board_json
 from harness.store.public.reader import PublicStore
 from harness.store.spool import MAX_UPLOAD_BYTES, Spool, SpoolAnswer
 
 __all__ = [
-    "FORMULA",
     "MAX_UPLOAD_BYTES",
     "NORMAL_95",
-    "SCHEMA_VERSION",
     "STALE",
     "UNOFFICIAL",
     "UPLOAD_LABEL",
@@ -50,7 +47,4 @@ __all__ = [
     "SubmissionPage",
     "Upload",
     "UsageError",
-    "board_csv",
-    "board_document",
-    "board_json",
 ]

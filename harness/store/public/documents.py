@@ -10,12 +10,12 @@ from datetime import UTC
 import numpy as np
 
 from harness.config import TaskConfig, packaged_rounds
+from harness.metrics.curves import best_so_far, log_grid, mean_curve
 from harness.metrics.efficiency import efficiency
 from harness.metrics.noise import NoiseFloor
 from harness.metrics.ranking import mean_of_seeds, total_score
 from harness.records import IntArray, Status
 from harness.store.public.board import BoardRound, BoardTask, Curve, Entry, RunLine, SubmissionDetail, Upload
-from harness.store.public.curves import best_so_far, log_grid, mean_curve
 from harness.store.public.rules import public_rules
 from harness.store.public.view import View, counting_score
 from harness.store.sealed.evidence import PLATFORM_HASHES

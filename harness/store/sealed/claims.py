@@ -82,38 +82,29 @@ def claim_run(
         tx.session.execute(
             update(ClockRow).where(ClockRow.turn < turn).values(turn=turn).execution_options(**_IN_PLACE)
         )
-    found = tx.session.execute(_CONTEXT.where(RunRow.id == run_id)).one()
+    found = tx.session.execute(_CONTEXT.where(RunRow.id == run_id)).mappings().one()
     append_event(
         tx,
         "run claimed",
-        round_id=found.round_id,
+        round_id=found["round_id"],
         submission_id=submission_id,
         run_id=run_id,
         detail={"worker": worker, "claim": claim_number},
     )
-    task = parse_rules(found.rules_json, found.round_digest).task_named(found.task)
+    task = parse_rules(found["rules_json"], found["round_digest"]).task_named(found["task"])
+    known = {name: value for name, value in found.items() if name in ClaimedRun.__dataclass_fields__}
     return ClaimedRun(
         run_id=run_id,
         claim_number=claim_number,
         worker=worker,
         submission_id=submission_id,
-        origin_id=found.original_id or submission_id,
-        submission_name=found.submission_name,
-        team=found.team,
-        digest=found.digest,
-        path=found.path,
-        round_name=found.round_name,
-        round_version=found.version,
-        round_digest=found.round_digest,
-        task=found.task,
-        kshot_seed=found.kshot_seed,
-        solver_seed=found.solver_seed,
+        origin_id=found["original_id"] or submission_id,
         budget_calls=0 if task is None else task.budget_calls,
-        n_attempts=found.n_attempts,
-        is_baseline=found.is_baseline,
+        **known,
     )
 
 
+# Labels are the names of `ClaimedRun`.
 _CONTEXT = (
     select(
         SubmissionRow.round_id,
@@ -124,7 +115,7 @@ _CONTEXT = (
         SubmissionRow.is_baseline,
         TeamRow.name.label("team"),
         RoundRow.name.label("round_name"),
-        RoundRow.version,
+        RoundRow.version.label("round_version"),
         RoundRow.digest.label("round_digest"),
         RoundRow.rules_json,
         RunRow.task,

@@ -1,8 +1,6 @@
 """The audit: every change of the sealed store adds a row that nobody can change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -10,22 +8,7 @@ from sqlalchemy import func, insert, select
 from harness.store.sealed.schema import EventRow
 from harness.store.sealed.store import Transaction
 
-__all__ = ["Event", "append_event", "newest_events", "read_events"]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of the audit."""
-
-    event_id: int
-    at: datetime
-    kind: str
-    round_id: int | None
-    submission_id: int | None
-    run_id: int | None
-    attempt_id: int | None
-    detail: Mapping[str, Any]
-    actor: str = ""
+__all__ = ["append_event", "newest_events", "read_events"]
 
 
 def append_event(
@@ -55,29 +38,15 @@ def append_event(
     )
 
 
-def read_events(tx: Transaction, submission_id: int | None = None) -> tuple[Event, ...]:
+def read_events(tx: Transaction, submission_id: int | None = None) -> tuple[EventRow, ...]:
     """Return the audit, oldest first, of one submission or of everything."""
     query = select(EventRow).order_by(EventRow.id)
     if submission_id is not None:
         query = query.where(EventRow.submission_id == submission_id)
-    return tuple(_to_event(row) for row in tx.session.scalars(query))
+    return tuple(tx.session.scalars(query))
 
 
-def newest_events(tx: Transaction, offset: int, limit: int) -> tuple[tuple[Event, ...], int]:
+def newest_events(tx: Transaction, offset: int, limit: int) -> tuple[tuple[EventRow, ...], int]:
     """Return a page of the audit, newest first, and the number of lines in all."""
     rows = tx.session.scalars(select(EventRow).order_by(EventRow.id.desc()).offset(offset).limit(limit))
-    return tuple(map(_to_event, rows)), tx.session.scalar(select(func.count(EventRow.id))) or 0
-
-
-def _to_event(row: EventRow) -> Event:
-    return Event(
-        row.id,
-        row.at,
-        row.kind,
-        row.round_id,
-        row.submission_id,
-        row.run_id,
-        row.attempt_id,
-        row.detail,
-        row.actor,
-    )
+    return tuple(rows), tx.session.scalar(select(func.count(EventRow.id))) or 0

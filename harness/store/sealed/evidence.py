@@ -1,12 +1,9 @@
 """What replays, logs and the search for stale scores read from the sealed store."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import select
 
 from harness.errors import UsageError
 from harness.store.sealed.events import append_event
-from harness.store.sealed.queue import PLAIN_REASONS
 from harness.store.sealed.schema import AttemptRow, RoundRow, RunRow, SubmissionRow
 from harness.store.sealed.store import Transaction
 from harness.store.sealed.submissions import to_stored_submission
@@ -14,7 +11,6 @@ from harness.store.values import StoredSubmission
 
 __all__ = [
     "PLATFORM_HASHES",
-    "VoidAttempt",
     "note_replay",
     "stale_submissions",
     "submission_of_run",
@@ -25,29 +21,15 @@ PLATFORM_HASHES = ("data", "model", "tokenizer", "code", "packages", "profile")
 """Hashes of a run that do not depend on the submission. Older runs do not have all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class VoidAttempt:
-    """An attempt without a result: why, and whether everybody may read why."""
-
-    attempt_id: int
-    run_id: int
-    number: int
-    reason: str
-    is_plain: bool
-
-
-def void_attempts_of(tx: Transaction, submission_id: int) -> tuple[VoidAttempt, ...]:
+def void_attempts_of(tx: Transaction, submission_id: int) -> tuple[AttemptRow, ...]:
     """Return the void attempts at a submission's runs, oldest first."""
-    rows = tx.session.execute(
-        select(AttemptRow.id, AttemptRow.run_id, AttemptRow.number, AttemptRow.void_reason)
-        .join(RunRow)
-        .where(RunRow.submission_id == submission_id, AttemptRow.void_reason.is_not(None))
-        .order_by(AttemptRow.id)
-    )
     return tuple(
-        VoidAttempt(number, run_id, of_run, reason, reason in PLAIN_REASONS)
-        for number, run_id, of_run, reason in rows
-        if reason is not None
+        tx.session.scalars(
+            select(AttemptRow)
+            .join(RunRow)
+            .where(RunRow.submission_id == submission_id, AttemptRow.void_reason.is_not(None))
+            .order_by(AttemptRow.id)
+        )
     )
 
 

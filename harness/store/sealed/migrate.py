@@ -2,12 +2,13 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from harness.errors import UsageError
 from harness.store.database import Schema, open_to_write
-from harness.store.sealed.schema import SealedBase
+from harness.store.sealed.schema import ClockRow, SealedBase
 
 __all__ = ["SEALED", "open_migrated", "upgrade"]
 
@@ -15,16 +16,36 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Migrate a database, in the transaction that the caller opened."""
+    """Make the tables of an empty database, or migrate one that has some, in the caller's transaction."""
     # Alembic costs a fifth of a second to import, and most commands meet an up-to-date database.
     command = import_module("alembic.command")
+    if not inspect(connection).get_table_names():
+        SealedBase.metadata.create_all(connection)
+        connection.execute(insert(ClockRow), {"id": 1, "turn": 0})
+        _forbid_changes_of_events(connection)
+        command.stamp(_configuration(connection), revision)
+        return
+    command.upgrade(_configuration(connection), revision)
+
+
+def _configuration(connection: Connection) -> Any:
     configuration = import_module("alembic.config").Config()
     configuration.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     configuration.set_main_option("version_locations", str(_MIGRATIONS / "versions").replace("%", "%%"))
     configuration.set_main_option("path_separator", "newline")
     configuration.attributes["connection"] = connection
     configuration.attributes["metadata"] = SealedBase.metadata
-    command.upgrade(configuration, revision)
+    return configuration
+
+
+def _forbid_changes_of_events(connection: Connection) -> None:
+    """Make the database refuse anything but new lines in the audit."""
+    if connection.dialect.name == "sqlite":
+        for action in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER events_no_{action.lower()} BEFORE {action} ON events "
+                "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+            )
 
 
 def _version_of(connection: Connection, place: str) -> str | None:

@@ -8,12 +8,11 @@ from harness.records import Phase, split_version
 from harness.store.sealed.events import append_event
 from harness.store.sealed.schema import RejudgeRow, RoundRow, RunRow, SubmissionRow
 from harness.store.sealed.store import Transaction
-from harness.store.values import TERMINAL, RejudgeState, StoredRound
+from harness.store.values import TERMINAL, RejudgeState
 
 __all__ = [
     "add_round",
     "find_round",
-    "get_round",
     "list_rounds",
     "refuse_staged",
     "set_phase",
@@ -21,7 +20,7 @@ __all__ = [
 ]
 
 
-def add_round(tx: Transaction, config: RoundConfig, phase: Phase = Phase.OPEN) -> StoredRound:
+def add_round(tx: Transaction, config: RoundConfig, phase: Phase = Phase.OPEN) -> RoundRow:
     """Store a round, or return the stored one if it has the same rules.
 
     Raises:
@@ -48,11 +47,11 @@ def add_round(tx: Transaction, config: RoundConfig, phase: Phase = Phase.OPEN) -
             f"round {config.name} {config.round.version} is stored with digest {row.digest[:12]}, "
             f"this file has {digest[:12]}; raise its version: scores of one version are comparable"
         )
-    return _to_stored_round(row)
+    return row
 
 
 def find_round(tx: Transaction, name: str, version: str | None = None) -> RoundRow:
-    """Return the row of a round; without a version, the one added last. "NAME@VERSION" names both.
+    """Return a round; without a version, the one added last. "NAME@VERSION" names both.
 
     Raises:
         UsageError: there is none; the message lists those that exist.
@@ -71,14 +70,9 @@ def find_round(tx: Transaction, name: str, version: str | None = None) -> RoundR
     return row
 
 
-def get_round(tx: Transaction, name: str, version: str | None = None) -> StoredRound:
-    """Return a round as a value; see `find_round`."""
-    return _to_stored_round(find_round(tx, name, version))
-
-
-def list_rounds(tx: Transaction) -> tuple[StoredRound, ...]:
+def list_rounds(tx: Transaction) -> tuple[RoundRow, ...]:
     """Return every round, oldest first."""
-    return tuple(map(_to_stored_round, tx.session.scalars(select(RoundRow).order_by(RoundRow.id))))
+    return tuple(tx.session.scalars(select(RoundRow).order_by(RoundRow.id)))
 
 
 _MAY_FOLLOW = {
@@ -195,7 +189,3 @@ def _refuse_unfinished(tx: Transaction, row: RoundRow) -> None:
             f"round {row.full_name} has {len(waiting)} submissions that have not ended: {listing}; "
             "let a worker finish them, release what is on hold, or cancel them"
         )
-
-
-def _to_stored_round(row: RoundRow) -> StoredRound:
-    return StoredRound(row.id, row.config, row.digest, row.phase, row.frozen_at, row.secret)

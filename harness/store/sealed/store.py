@@ -97,6 +97,10 @@ class SealedStore(Connected):
         """
         return cls(open_read_only(SEALED, path))
 
+    def _session(self) -> Session:
+        # Rows stay readable after their transaction, as they were at its end.
+        return Session(self.engine, expire_on_commit=False)
+
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Give a transaction that may write; it commits at the end of the block, or rolls back on an error.
@@ -105,7 +109,7 @@ class SealedStore(Connected):
             StoreUnavailable: the database is locked, full or gone; nothing was stored.
             InfrastructureError: it failed in another way; nothing was stored.
         """
-        with database_errors(SEALED.name), Session(self.engine) as session, session.begin():
+        with database_errors(SEALED.name), self._session() as session, session.begin():
             # The lock first: a lease counts from when it was given, not from when it was asked for.
             session.connection()
             yield Transaction(session, self.clock(), self._actor)
@@ -117,6 +121,6 @@ class SealedStore(Connected):
         Raises:
             StoreUnavailable: the database cannot be read now.
         """
-        with database_errors(SEALED.name), Session(self.engine) as session:
+        with database_errors(SEALED.name), self._session() as session:
             session.connection(execution_options={READING: True})
             yield Transaction(session, self.clock(), self._actor)

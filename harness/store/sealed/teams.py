@@ -22,7 +22,7 @@ from harness.records import Phase
 from harness.store.sealed.events import append_event
 from harness.store.sealed.schema import GrantRow, RoundRow, SubmissionRow, TeamRow, UploadRow
 from harness.store.sealed.store import Transaction
-from harness.store.values import TERMINAL, Quota, StoredTeam
+from harness.store.values import TERMINAL, Quota
 
 __all__ = [
     "BASELINE_TEAM",
@@ -97,19 +97,9 @@ def find_team(tx: Transaction, name: str) -> TeamRow:
     return row
 
 
-def list_teams(tx: Transaction) -> tuple[StoredTeam, ...]:
+def list_teams(tx: Transaction) -> tuple[TeamRow, ...]:
     """Return every team, oldest first."""
-    return tuple(
-        StoredTeam(
-            team_id=row.id,
-            name=row.name,
-            is_baseline_owner=row.is_baseline_owner,
-            has_token=row.token_sha256 is not None,
-            token_at=row.token_at,
-            created_at=row.created_at,
-        )
-        for row in tx.session.scalars(select(TeamRow).order_by(TeamRow.id))
-    )
+    return tuple(tx.session.scalars(select(TeamRow).order_by(TeamRow.id)))
 
 
 def rotate_token(tx: Transaction, row: TeamRow) -> str:

@@ -8,16 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from harness.records import Phase, Status
-from harness.store.sealed.events import Event, newest_events, read_events
+from harness.store.sealed.events import newest_events, read_events
 from harness.store.sealed.rounds import find_round, list_rounds
-from harness.store.sealed.schema import RunRow, SubmissionRow
+from harness.store.sealed.schema import AttemptRow, EventRow, RunRow, SubmissionRow
 from harness.store.sealed.standings import SealedEntry, standings
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import find_submission, to_stored_submission
 from harness.store.values import StoredSubmission
 
 __all__ = [
-    "AttemptLine",
     "HeldRun",
     "OrganizerRound",
     "OrganizerStore",
@@ -41,18 +40,6 @@ class OrganizerRound:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptLine:
-    """One try at a run; `void_reason` says which platform error ended it, None if none did."""
-
-    run_id: int
-    number: int
-    worker: str
-    started_at: datetime
-    ended_at: datetime | None
-    void_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class HeldRun:
     """A run that waits for the organizer, and the platform errors that held it, oldest first."""
 
@@ -71,8 +58,8 @@ class OrganizerSubmission:
     """A submission with private scores, every attempt at its runs, and its part of the audit."""
 
     submission: StoredSubmission
-    attempts: tuple[AttemptLine, ...]
-    events: tuple[Event, ...]
+    attempts: tuple[AttemptRow, ...]
+    events: tuple[EventRow, ...]
 
 
 class OrganizerStore:
@@ -105,8 +92,8 @@ class OrganizerStore:
                     phase=each.phase_at(tx.now),
                     frozen_at=each.frozen_at,
                     closes=each.config.round.closes,
-                    runs=counts.get(each.round_id, {}),
-                    n_held=held.get(each.round_id, 0),
+                    runs=counts.get(each.id, {}),
+                    n_held=held.get(each.id, 0),
                 )
                 for each in reversed(list_rounds(tx))
             )
@@ -158,22 +145,11 @@ class OrganizerStore:
             row = find_submission(tx, submission_id)
             return OrganizerSubmission(
                 submission=to_stored_submission(row),
-                attempts=tuple(
-                    AttemptLine(
-                        run.id,
-                        attempt.number,
-                        attempt.worker,
-                        attempt.started_at,
-                        attempt.ended_at,
-                        attempt.void_reason,
-                    )
-                    for run in row.runs
-                    for attempt in run.attempts
-                ),
+                attempts=tuple(attempt for run in row.runs for attempt in run.attempts),
                 events=read_events(tx, submission_id),
             )
 
-    def events(self, offset: int = 0, limit: int = 100) -> tuple[tuple[Event, ...], int]:
+    def events(self, offset: int = 0, limit: int = 100) -> tuple[tuple[EventRow, ...], int]:
         """Return a page of the audit, newest first, and the number of lines in all."""
         with self._store.read() as tx:
             return newest_events(tx, offset, limit)

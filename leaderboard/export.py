@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.metrics.ranking import TOTAL_DECIMALS
-from harness.store.public.board import UPLOAD_LABEL, Board, Entry
+from harness.store.public import UPLOAD_LABEL, Board, Entry
 
 __all__ = ["FORMULA", "SCHEMA_VERSION", "board_csv", "board_document", "board_json"]
 
