@@ -1,4 +1,4 @@
-"""The pages say what the code does: commands, options, make targets and files exist."""
+"""What the pages mention exists: commands, options, make targets, files and round keys."""
 
 import json
 import re
@@ -6,7 +6,14 @@ import re
 import pytest
 import typer
 
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "submissions/README.md", "CHANGELOG.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "submissions/README.md",
+    "submissions/RULES.md",
+    "CHANGELOG.md",
+)
 
 
 @pytest.fixture(scope="module")
