@@ -70,8 +70,8 @@ def test_every_path_and_link_on_a_page_exists(repository, page):
     paths = re.findall(r"`((?:harness|leaderboard|baselines|submissions|tests)/[\w./-]*)`", text)
     for link in links:
         assert ((repository / page).parent / link).exists(), f"{page}: {link}"
-    for path in paths:
-        assert (repository / path).exists(), f"{page}: {path}"
+    missing = [path for path in paths if not (repository / path).exists()]
+    assert not missing, f"{page}: {', '.join(missing)}"
 
 
 def test_every_round_key_is_explained_on_the_page_of_round_files(repository):
