@@ -1,4 +1,4 @@
-"""The pages say what the code does: commands, options, make targets and files exist."""
+"""What the pages mention exists: commands, options, make targets, files and round keys."""
 
 import json
 import re
@@ -6,7 +6,14 @@ import re
 import pytest
 import typer
 
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "submissions/README.md", "CHANGELOG.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "submissions/README.md",
+    "submissions/RULES.md",
+    "CHANGELOG.md",
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +70,8 @@ def test_every_path_and_link_on_a_page_exists(repository, page):
     paths = re.findall(r"`((?:harness|leaderboard|baselines|submissions|tests)/[\w./-]*)`", text)
     for link in links:
         assert ((repository / page).parent / link).exists(), f"{page}: {link}"
-    for path in paths:
-        assert (repository / path).exists(), f"{page}: {path}"
+    missing = [path for path in paths if not (repository / path).exists()]
+    assert not missing, f"{page}: {', '.join(missing)}"
 
 
 def test_every_round_key_is_explained_on_the_page_of_round_files(repository):
