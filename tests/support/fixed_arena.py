@@ -1,8 +1,8 @@
 """Make one fixed arena through the command line alone, and write down what must not change.
 
-The arena is the same on every run: three small toy tasks, two k-shot seeds, four baselines, nine
+The arena is the same on every run: three small toy tasks, one or two k-shot seeds, four baselines, ten
 submissions (two of them equal, one failing, two scored on a checkpoint, one cancelled), a prediction
-upload, a freeze, a rejudge that changes scores, closing, publication and export. `facts.json` holds
+upload, a rejudge that changes scores, a freeze, closing, publication and export. `facts.json` holds
 what a change of the code must leave as it is, in a schema of its own, so that two versions of the code
 can be compared bit for bit::
 
@@ -39,8 +39,8 @@ _SOLVERS = {
     "by umask": "ByUmask",
 }
 _N_TEST_ROWS = 200
-_UPLOADED = {"SST-2": 2, "SNLI": 3, "QQP": 2}
-"""Folders of the prediction upload, and how many classes each has."""
+_TASKS = {"sst2": ("SST-2", 2, [8, 13]), "snli": ("SNLI", 3, [8, 13]), "qqp": ("QQP", 2, [8])}
+"""Task -> its folder in the prediction upload, number of classes, k-shot seeds."""
 
 _HEAD = """
 [round]
@@ -77,7 +77,7 @@ preset = "{name}"
 name = "{name}"
 data = "toy"
 k_shot = 8
-kshot_seeds = [8, 13]
+kshot_seeds = {seeds}
 budget_calls = 40
 test_limit = {n_rows}
 """
@@ -139,32 +139,17 @@ def make_arena(folder: Path) -> dict:
 
     def submit(team: str, name: str) -> int:
         token = ("--token", tokens[team]) if team in tokens else ()
-        return cli.json("submit", name, "--round", _ROUND, "--team", team, *token)["submission"]
+        number = cli.json("submit", name, "--round", _ROUND, "--team", team, *token)["submission"]
+        submitted.append(number)
+        return number
 
-    boards = {}
-    pages = {}
-    only = [part for name in _BASELINES for part in ("--only", name)]
-    comparison = cli.json("baselines", "run", "--round", "fixed.toml", *only)
-    submit("Otters", "one layer")
-    submit("Herons", "climb")
-    submit("Foxes", "climb")  # the same files: equal on score and calls
-    submit("Lynx", "failing")
-    submit("Moths", "out of budget")
-    submit("Bandits", "ensemble")
-    cli.run("cancel", submit("Bandits", "climb"), "--token", tokens["Bandits"])
-    cli.run("worker", "--until-idle")
-    upload = cli.json(
-        "score-predictions", "predictions.zip", "--round", _ROUND, "--publish", "by hand", "--team", "Herons"
-    )
-    boards["open"], pages["open"] = _board(cli), _pages(cli)
-
-    cli.run("round", "freeze", _ROUND)
-    submit("Otters", "by umask")
+    submitted, boards, pages = [], {}, {}
+    cli.run("baselines", "run", "--round", "fixed.toml", "--only", "manual", "--json")
+    submit("Sieve", "by umask")
     submit("Swarm", "out of memory")
+    submit("Bandits", "ensemble")
     cli.run("worker", "--until-idle")
-    boards["frozen"] = _board(cli)
-    cli.run("round", "unfreeze", _ROUND)
-    boards["unfrozen"] = _board(cli)
+    boards["open"] = _board(cli)
 
     cli.run("rejudge", "stage", _ROUND, "--reason", "a fixed arena")
     cli.run("worker", "--until-idle", umask=0o077)
@@ -173,10 +158,32 @@ def make_arena(folder: Path) -> dict:
     cli.run("rejudge", "apply", _ROUND)
     boards["applied"] = _board(cli)
 
+    submit("Otters", "one layer")
+    submit("Herons", "climb")
+    submit("Foxes", "climb")  # the same files: equal on score and calls
+    submit("Lynx", "failing")
+    submit("Moths", "out of budget")
+    cli.run("cancel", submit("Bandits", "climb"), "--token", tokens["Bandits"])
+    only = [part for name in _BASELINES for part in ("--only", name)]
+    comparison = cli.json("baselines", "run", "--round", "fixed.toml", *only)
+    upload = cli.json(
+        "score-predictions", "predictions.zip", "--round", _ROUND, "--publish", "by hand", "--team", "Herons"
+    )
+    boards["full"] = _board(cli)
+    pages["full"] = _pages(cli, boards["full"], submitted)
+
+    cli.run("round", "freeze", _ROUND)
+    submit("Otters", "by umask")
+    cli.run("worker", "--until-idle")
+    boards["frozen"] = _board(cli)
+    cli.run("round", "unfreeze", _ROUND)
+    boards["unfrozen"] = _board(cli)
+
     cli.run("round", "close", _ROUND)
     boards["closed"] = _board(cli)
     cli.run("round", "publish", _ROUND)
-    boards["published"], pages["published"] = _board(cli), _pages(cli)
+    boards["published"] = _board(cli)
+    pages["published"] = _pages(cli, boards["published"], submitted)
     cli.run("round", "export", _ROUND, "--to", "export.zip")
     artifacts = [_artifact(path) for path in sorted(cli.home.glob("sealed/artifacts/**/*.json"))]
     (profile,) = {artifact.pop("profile") for artifact in artifacts}
@@ -187,12 +194,19 @@ def make_arena(folder: Path) -> dict:
         "pages": pages,
         "baselines": _without_seconds(comparison),
         "upload": upload,
-        "rejudge": rejudge,
+        "rejudge": [
+            {
+                key: _field(item, key)
+                for key in ("submission", "solver", "task", "kshot_seed", "verdicts", "scores", "calls")
+            }
+            for item in rejudge["differences"]
+        ],
         "artifacts": sorted(artifacts, key=lambda item: json.dumps(item, sort_keys=True)),
         "export": _export(folder / "export.zip"),
         "verified": cli.json("round", "verify", "export.zip"),
     }
-    text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    lines = (f'"{key}": {json.dumps(value, sort_keys=True, allow_nan=False)}' for key, value in facts.items())
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     (folder / "facts.json").write_text(text)
     return json.loads(text)
 
@@ -204,11 +218,13 @@ def _write_sources(folder: Path) -> None:
         (folder / name / "solver.toml").write_text(f'name = "{name}"\nentry = "solver:{entry}"\n')
         code = Path(__file__).with_name("fixed_solvers.py").read_bytes()
         (folder / name / "solver.py").write_bytes(code)
-    tasks = "".join(_TASK.format(name=name, n_rows=_N_TEST_ROWS) for name in ("sst2", "snli", "qqp"))
-    (folder / "fixed.toml").write_text(_HEAD + tasks)
+    tasks = [
+        _TASK.format(name=name, seeds=seeds, n_rows=_N_TEST_ROWS) for name, (_, _, seeds) in _TASKS.items()
+    ]
+    (folder / "fixed.toml").write_text(_HEAD + "".join(tasks))
     with zipfile.ZipFile(folder / "predictions.zip", "w") as archive:
-        for task, n_classes in _UPLOADED.items():
-            for seed in (8, 13):
+        for task, n_classes, seeds in _TASKS.values():
+            for seed in seeds:
                 rows = (f"{row},{(row * row + seed) % n_classes}" for row in range(_N_TEST_ROWS))
                 member = zipfile.ZipInfo(f"{task}/{seed}.csv", (1980, 1, 1, 0, 0, 0))
                 archive.writestr(member, "\n".join((",pred", *rows)) + "\n")
@@ -260,10 +276,10 @@ def _static_boards(cli: _CommandLine) -> list[dict]:
     return [{key: _field(entry, key) for key in keys} for entry in json.loads(path.read_text())["entries"]]
 
 
-def _pages(cli: _CommandLine) -> dict:
+def _pages(cli: _CommandLine, board: dict, submitted: list[int]) -> dict:
     """Return what the page of each submission shows: runs, curves, confusion matrices."""
+    numbers = sorted({entry["submission"] for entry in board["entries"]} | set(submitted))
     with _public_store().open(cli.home / "public.db") as store:
-        numbers = sorted(_field(entry, "submission_id") for entry in store.submissions(_ROUND, "1.0"))
         return {str(number): _page(store.submission(number)) for number in numbers}
 
 
@@ -329,12 +345,17 @@ def _artifact(path: Path) -> dict:
     is_baseline = artifact["submission_name"] in _BASELINES
     keys = (
         "round_name", "round_version", "submission_name", "params", "task", "metric", "kshot_seed", "solver_seed",
-        "rotation_seed", "test_digest", "sandbox_mode", "budget_calls", "verdict", "is_checkpoint", "trace",
-        "train_losses", "predictions", "scores", "incumbents",
+        "rotation_seed", "test_digest", "budget_calls", "verdict", "is_checkpoint", "train_losses", "scores",
+        "incumbents",
     )  # fmt: skip
-    usage = artifact["usage"]
+    usage, trace, predictions = artifact["usage"], artifact["trace"], artifact["predictions"]
     return {
         **{key: _field(artifact, key) for key in keys},
+        "predictions": None if predictions is None else "".join(map(str, predictions)),
+        "trace": {
+            "calls": [query["calls"] for query in trace],
+            **{key: _digest([query[key] for query in trace]) for key in ("request", "response")},
+        },
         "profile": hashes["profile"],
         "hashes": {
             key: hashes[key]
@@ -342,6 +363,11 @@ def _artifact(path: Path) -> dict:
         },
         "usage": {key: value for key, value in usage.items() if not key.endswith("_s")},
     }
+
+
+def _digest(lines: list[str]) -> str:
+    """Return one SHA-256 (hex) for the digests of a run's queries, in order."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _export(path: Path) -> dict:
@@ -356,6 +382,8 @@ def _export(path: Path) -> dict:
             elif name == "manifest.json":
                 manifest = json.loads(content)
                 files[name] = {**manifest, "files": sorted(manifest["files"])}
+            elif name == "ranking.json":
+                files[name] = json.loads(content)
             elif name == "submissions.json":
                 files[name] = [_exported(submission) for submission in json.loads(content)]
             else:

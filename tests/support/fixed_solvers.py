@@ -12,7 +12,7 @@ def zeros(model):
     return np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
 
 
-def random_prompts(task, model, n, scale=0.3):
+def random_prompts(task, model, n, scale=1.0):
     """Return n deep prompts, float32 (n, L, M, D), that follow from the solver seed."""
     generator = np.random.default_rng(task.solver_seed)
     values = generator.standard_normal((n, *zeros(model).shape[1:]), dtype=np.float32)
@@ -38,7 +38,7 @@ class Climb:
         try:
             while True:
                 steps = generator.standard_normal((self.batch, *best.shape), dtype=np.float32)
-                candidates = best + np.float32(0.3 * model.info.embedding_std) * steps
+                candidates = best + np.float32(0.8 * model.info.embedding_std) * steps
                 losses = cross_entropy(model.query(candidates).logits, task.train.labels)
                 if losses.min() < best_loss:
                     best, best_loss = candidates[losses.argmin()], losses.min()
@@ -55,7 +55,7 @@ class OneLayer:
         layer = model.info.n_layers // 2
         scale = float(model.query(zeros(model), outputs=("layer_std",)).layer_std[0, layer])
         prompts = random_prompts(task, model, 12, 1.0)[:, layer]
-        prompts *= np.float32(0.3 * scale / prompts.std())
+        prompts *= np.float32(scale / prompts.std())
         losses = cross_entropy(model.query(prompts, layer=layer).logits, task.train.labels)
         finalists = np.argsort(losses, kind="stable")[:3]
         logits = model.query(prompts[finalists], layer=layer, split="dev").logits
@@ -113,7 +113,7 @@ class ByUmask:
     def solve(self, task, model):
         mask = os.umask(0)
         os.umask(mask)
-        prompts = random_prompts(task, model, 6 if mask == 0o077 else 4, 0.6)
+        prompts = random_prompts(task, model, 6 if mask == 0o077 else 4, 1.5)
         logits = model.query(prompts).logits
         best = int(cross_entropy(logits, task.train.labels).argmin())
         shift = np.linspace(0.0, 0.2, logits.shape[-1])
