@@ -205,7 +205,10 @@ def make_arena(folder: Path) -> dict:
         "export": _export(folder / "export.zip"),
         "verified": cli.json("round", "verify", "export.zip"),
     }
-    lines = (f'"{key}": {json.dumps(value, sort_keys=True, allow_nan=False)}' for key, value in facts.items())
+    lines = (
+        f'"{key}": {json.dumps(value, sort_keys=True, allow_nan=False, default=dict)}'
+        for key, value in facts.items()
+    )
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     (folder / "facts.json").write_text(text)
     return json.loads(text)
@@ -294,37 +297,22 @@ def _public_store() -> type:
 
 
 def _page(page: object) -> dict:
-    entry = page.entry
+    entry = _field(page, "entry")
+    shown = ("is_complete", "counts", "change", "tokens", "n_runs", "n_runs_done", "sparkline")
+    of_run = (
+        "run_id", "task", "kshot_seed", "solver_seed", "status", "verdict", "is_checkpoint", "score", "calls",
+        "budget_calls", "n_attempts", "tokens", "is_official",
+    )  # fmt: skip
     return {
-        "digest": None if entry.is_baseline else entry.digest,
-        "is_complete": entry.is_complete,
-        "counts": entry.counts,
-        "change": entry.change,
-        "tokens": entry.tokens,
-        "n_runs": entry.n_runs,
-        "n_runs_done": entry.n_runs_done,
-        "sparkline": list(entry.sparkline),
-        "runs": [
-            {
-                key: _field(run, key)
-                for key in (
-                    "run_id", "task", "kshot_seed", "solver_seed", "status", "verdict", "is_checkpoint", "score",
-                    "calls", "budget_calls", "n_attempts", "tokens", "is_official",
-                )
-            }
-            for run in page.runs
-        ],
+        "digest": None if _field(entry, "is_baseline") else _field(entry, "digest"),
+        **{key: _field(entry, key) for key in shown},
+        "runs": [{key: _field(run, key) for key in of_run} for run in _field(page, "runs")],
         "curves": [
-            {
-                "task": curve.task,
-                "calls": list(curve.calls),
-                "losses": {str(seed): list(losses) for seed, losses in curve.losses.items()},
-                "scores": {str(seed): list(map(list, scores)) for seed, scores in curve.scores.items()},
-            }
-            for curve in page.curves
+            {key: _field(curve, key) for key in ("task", "calls", "losses", "scores")}
+            for curve in _field(page, "curves")
         ],
-        "confusions": {task: [list(row) for row in rows] for task, rows in page.confusions.items()},
-    }  # fmt: skip
+        "confusions": dict(_field(page, "confusions")),
+    }
 
 
 def _without_seconds(content: object) -> object:
