@@ -12,9 +12,10 @@ from harness.store.sealed import teams
 from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import submission_of_upload
-from harness.store.spool import Spool, SpoolAnswer, SpoolUpload
+from harness.store.spool import SpoolAnswer
 from harness.worker.faults import STORE_FAULTS
 from harness.worker.repeating import repeating
+from harness.worker.spool_reader import SpoolReader, SpoolUpload
 
 __all__ = ["intake_running", "take_in_uploads"]
 
@@ -74,7 +75,7 @@ def intake_running(
 def _take_in_all(
     store: SealedStore, publisher: Publisher, paths: ArenaPaths, team_of_token: Callable[[str], str]
 ) -> int:
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     n_taken = 0
     for upload in spool.waiting():
         try:
