@@ -18,7 +18,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 settings.register_profile("ci", derandomize=True, deadline=None)
 # Nothing asserts a time: a busy machine is no bug.
 settings.register_profile("local", deadline=None)
-settings.load_profile("local")
+settings.register_profile("fast", derandomize=True, deadline=None, max_examples=10)
+settings.load_profile("fast" if os.environ.get("GRADFREE_FAST_TESTS") else "local")
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
