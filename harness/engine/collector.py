@@ -10,7 +10,7 @@ from harness.api.types import Response
 from harness.engine.families import Family
 from harness.engine.info import EngineInfo
 from harness.engine.packing import Packing
-from harness.engine.wording import CompiledWording
+from harness.engine.text.wording import CompiledWording
 
 __all__ = ["Collector"]
 

@@ -2,18 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from harness.records import IntArray
 
-if TYPE_CHECKING:  # families compute on packings, and encoding needs a family's tokenizer
-    from harness.engine.encode import EncodedSplit
-
-__all__ = ["Packing", "Run", "pack"]
+__all__ = ["Packing", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +86,3 @@ class Packing:
             states[run.tokens].view(self.n_candidates, -1, states.shape[1])[candidate] for run in self.runs
         ]
         return torch.cat(parts)
-
-
-def pack(
-    encoded: "EncodedSplit", chosen: IntArray, members: IntArray, n_candidates: int, device: str
-) -> Packing:
-    """Pack some examples of a query for G candidates.
-
-    Args:
-        encoded: the split.
-        chosen: the query's rows, in its order.
-        members: positions within `chosen`, sorted by the examples' lengths.
-        n_candidates: G.
-        device: the profile's.
-    """
-    lengths = encoded.lengths[chosen[members]]
-    runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
-    borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(members)]
-    for start, stop in pairwise(borders):
-        own = members[start:stop]
-        rows, length = chosen[own], int(lengths[start])
-        run = Run(first, len(own), n_candidates * len(own), length)
-        block = encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)]  # (n, T)
-        ids.append(np.tile(block.ravel(), n_candidates))
-        begins = first + length * np.arange(run.n_inputs)
-        read.append(begins + np.tile(encoded.read_positions[rows], n_candidates))
-        order.append(np.tile(own, n_candidates))
-        candidates.append(np.repeat(np.arange(n_candidates), len(own)))
-        starts.append(begins)
-        runs.append(run)
-        first = run.tokens.stop
-    return Packing(
-        runs=tuple(runs),
-        ids=torch.tensor(np.concatenate(ids), device=device),
-        read=torch.tensor(np.concatenate(read), device=device),
-        candidates=np.concatenate(candidates),
-        members=np.concatenate(order),
-        begins=np.concatenate(starts),
-        lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
-        n_candidates=n_candidates,
-        n_tokens=first,
-        n_without_token=len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0,
-    )

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from harness.engine.encode import EncodedSplit
 from harness.engine.prompts import DeepPrompts
+from harness.engine.text.encode import EncodedSplit
 from harness.errors import InvalidQuery
 from harness.records import OUTPUTS, FloatArray, IntArray
 

@@ -7,7 +7,7 @@ import torch
 
 from harness.api.types import Response
 from harness.engine.backbone import Backbone
-from harness.engine.encode import EncodedSplit
+from harness.engine.text.encode import EncodedSplit
 from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["evaluate_reference", "reference_logits"]

@@ -17,11 +17,11 @@ flat array of tokens. What is saved, with equal results up to rounding:
 2. There is no padding at all: linear maps and norms run over the flat array, attention runs over
    each length for itself.
 3. The last layer runs for the read position alone, without keys and values of the others
-   (`families.attention.attend_at_read`). In an encoder-decoder this is the decoder's last layer,
-   and its other layers stop at the read position (`families.decoder`).
+   (`layers.attention.attend_at_read`). In an encoder-decoder this is the decoder's last layer,
+   and its other layers stop at the read position (`layers.decoder`).
 4. The LM head scores the label words (and probe words) alone, at the read position.
 5. Queries, keys and values are one map, attention is one fused kernel, and weights lie as the
-   machine's matrix units read them (`families.linear`, `native`).
+   machine's matrix units read them (`layers.linear`, `native`).
 
 Determinism. The plan depends on the profile and on the query's candidates, rows and layer, and on
 nothing else: not on load, memory or the outputs that are asked. The common part is planned by the
@@ -46,14 +46,14 @@ from harness.api.types import Response
 from harness.engine.backbone import Backbone
 from harness.engine.cache import Frontier, LayerCache
 from harness.engine.collector import Collector
-from harness.engine.encode import EncodedSplit
 from harness.engine.info import EngineInfo
 from harness.engine.layer_std import winsorised_std
-from harness.engine.packing import Packing, pack
+from harness.engine.packing import Packing
 from harness.engine.plan import Wave, plan_query
 from harness.engine.profile import NumericProfile
 from harness.engine.prompts import DeepPrompts, check_values
 from harness.engine.query import CheckedQuery, check_outputs
+from harness.engine.text.encode import EncodedSplit, pack
 from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["Engine", "Steps"]

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.decoder import CrossAttention, Decoder, DecoderLayer, Piece
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, Weights, weights_of
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights, weights_of
 from harness.engine.packing import Packing
 
 __all__ = ["BART", "ShiftedInput", "adapt_bart"]

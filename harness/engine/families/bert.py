@@ -5,9 +5,9 @@ from typing import Any
 from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, weights_of
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, weights_of
 
 __all__ = ["BERT", "adapt_bert", "bert_embeddings", "bert_layer"]
 

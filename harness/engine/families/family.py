@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from harness.engine.families.decoder import DecoderInput
+from harness.engine.layers.decoder import DecoderInput
 from harness.engine.packing import Packing
 
 __all__ = ["Family", "SpecialIds"]

@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, Weights
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights
 
 __all__ = ["GPT2", "adapt_gpt2"]
 

@@ -7,9 +7,9 @@ from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
 from harness.engine.families.bert import bert_embeddings, bert_layer
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import unchanged
-from harness.engine.families.layer import Transform
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import unchanged
+from harness.engine.layers.layer import Transform
 
 __all__ = ["ROBERTA", "adapt_roberta"]
 

@@ -9,10 +9,10 @@ from torch.nn import functional
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.decoder import CrossAttention, Decoder, DecoderLayer, Piece
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import (
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import (
     FeedForward,
     Layer,
     SelfAttention,

@@ -3,8 +3,8 @@ import pytest
 import small_models
 
 from harness.engine import compile_wording, encode
-from harness.engine.encode import FIELD_TOKENS
-from harness.engine.template import FieldSlot, LiteralIds
+from harness.engine.text.encode import FIELD_TOKENS
+from harness.engine.text.template import FieldSlot, LiteralIds
 from harness.errors import DataError, InvalidQuery
 
 

@@ -13,8 +13,8 @@ from harness.engine import (
     evaluate_reference,
     load_backbone,
 )
-from harness.engine.families import attention, linear
-from harness.engine.families.linear import must_widen
+from harness.engine.layers import attention, linear
+from harness.engine.layers.linear import must_widen
 from harness.errors import InvalidQuery
 from harness.records import OUTPUTS
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 from harness.errors import ConfigError, UsageError
 from harness.references import load_reference, packaged_references, run_reference
 from harness.references.masked_lm import MaskedLM, batch_of

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
+import torch
 
 from harness.engine.backbone import Backbone
-from harness.engine.template import FieldSlot, LiteralIds
-from harness.engine.wording import CompiledWording
+from harness.engine.packing import Packing, Run
+from harness.engine.text.template import FieldSlot, LiteralIds
+from harness.engine.text.wording import CompiledWording
 from harness.errors import DataError, InvalidQuery
 from harness.records import IntArray
 
-__all__ = ["FIELD_TOKENS", "EncodedSplit", "encode"]
+__all__ = ["FIELD_TOKENS", "EncodedSplit", "encode", "pack"]
 
 FIELD_TOKENS = 256
 """Each field is cut to this many tokens first, as the competition's kit does."""
@@ -120,6 +122,48 @@ def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[
         ids=np.fromiter(chain.from_iterable(examples), dtype=np.int64),
         offsets=np.cumsum([0, *map(len, examples)], dtype=np.int64),
         read_positions=np.array(reads, dtype=np.int64),
+    )
+
+
+def pack(
+    encoded: EncodedSplit, chosen: IntArray, members: IntArray, n_candidates: int, device: str
+) -> Packing:
+    """Pack some examples of a query for G candidates.
+
+    Args:
+        encoded: the split.
+        chosen: the query's rows, in its order.
+        members: positions within `chosen`, sorted by the examples' lengths.
+        n_candidates: G.
+        device: the profile's.
+    """
+    lengths = encoded.lengths[chosen[members]]
+    runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
+    borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(members)]
+    for start, stop in pairwise(borders):
+        own = members[start:stop]
+        rows, length = chosen[own], int(lengths[start])
+        run = Run(first, len(own), n_candidates * len(own), length)
+        block = encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)]  # (n, T)
+        ids.append(np.tile(block.ravel(), n_candidates))
+        begins = first + length * np.arange(run.n_inputs)
+        read.append(begins + np.tile(encoded.read_positions[rows], n_candidates))
+        order.append(np.tile(own, n_candidates))
+        candidates.append(np.repeat(np.arange(n_candidates), len(own)))
+        starts.append(begins)
+        runs.append(run)
+        first = run.tokens.stop
+    return Packing(
+        runs=tuple(runs),
+        ids=torch.tensor(np.concatenate(ids), device=device),
+        read=torch.tensor(np.concatenate(read), device=device),
+        candidates=np.concatenate(candidates),
+        members=np.concatenate(order),
+        begins=np.concatenate(starts),
+        lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
+        n_candidates=n_candidates,
+        n_tokens=first,
+        n_without_token=len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch.nn import functional
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 from harness.engine.native import amx_kernels
 from harness.engine.packing import Packing, Run
 

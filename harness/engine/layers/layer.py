@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 from transformers.activations import GELUActivation, NewGELUActivation
 
-from harness.engine.families.attention import attend, attend_at_read
-from harness.engine.families.linear import Linear, lay_out
+from harness.engine.layers.attention import attend, attend_at_read
+from harness.engine.layers.linear import Linear, lay_out
 from harness.engine.packing import Packing
 
 __all__ = [

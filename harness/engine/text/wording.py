@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.engine.backbone import Backbone
-from harness.engine.template import FIELDS, LiteralIds, Slot, compile_template
+from harness.engine.text.template import FIELDS, LiteralIds, Slot, compile_template
 from harness.errors import InvalidQuery, UsageError
 
 __all__ = [

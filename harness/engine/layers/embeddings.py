@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from harness.engine.families.layer import Transform
+from harness.engine.layers.layer import Transform
 from harness.engine.packing import Packing
 
 __all__ = ["Embeddings", "unchanged"]

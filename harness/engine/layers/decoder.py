@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.engine.families.attention import attend_without_keys
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import Layer, Transform, Weights, by_head, scaled_query
-from harness.engine.families.linear import Linear, lay_out
+from harness.engine.layers.attention import attend_without_keys
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import Layer, Transform, Weights, by_head, scaled_query
+from harness.engine.layers.linear import Linear, lay_out
 from harness.engine.packing import Packing, Run
 from harness.records import IntArray
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.engine.families.decoder import Decoder, DecoderInput
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import Layer, Transform
+from harness.engine.layers.decoder import Decoder, DecoderInput
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import Layer, Transform
 from harness.engine.packing import Packing
 
 __all__ = ["Chain", "Vocabulary"]
