@@ -6,7 +6,6 @@
 from harness.engine.backbone import Backbone, load_backbone
 from harness.engine.info import EngineInfo
 from harness.engine.profile import NumericProfile
-from harness.engine.prompts import check_prompt, check_values
 from harness.engine.query import CheckedQuery
 from harness.engine.reference import evaluate_reference, reference_logits
 from harness.engine.runner import Engine
@@ -23,8 +22,6 @@ __all__ = [
     "EngineInfo",
     "NumericProfile",
     "Scheduler",
-    "check_prompt",
-    "check_values",
     "compile_wording",
     "encode",
     "evaluate_reference",

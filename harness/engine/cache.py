@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.engine.prompts import DeepPrompts
+from harness.engine.tunables.prompt import PromptCandidates
 
 __all__ = ["Frontier", "LayerCache"]
 
@@ -61,7 +61,7 @@ class LayerCache:
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
 
-    def find(self, key: Hashable, rows_digest: bytes, prompts: DeepPrompts) -> Frontier | None:
+    def find(self, key: Hashable, rows_digest: bytes, prompts: PromptCandidates) -> Frontier | None:
         """Return the key's frontier if the query's common part passes through it."""
         with self._lock:
             frontier = self._frontiers.get(key)

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from harness.engine.prompts import DeepPrompts
 from harness.engine.text.encode import EncodedSplit
+from harness.engine.tunables.prompt import PromptCandidates
 from harness.errors import InvalidQuery
 from harness.records import OUTPUTS, FloatArray, IntArray
 
@@ -23,7 +23,7 @@ class CheckedQuery:
     """
 
     encoded: EncodedSplit
-    prompts: DeepPrompts
+    prompts: PromptCandidates
     rows: IntArray
     outputs: frozenset[str]
 

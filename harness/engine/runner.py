@@ -51,9 +51,10 @@ from harness.engine.layer_std import winsorised_std
 from harness.engine.packing import Packing
 from harness.engine.plan import Wave, plan_query
 from harness.engine.profile import NumericProfile
-from harness.engine.prompts import DeepPrompts, check_values
 from harness.engine.query import CheckedQuery, check_outputs
 from harness.engine.text.encode import EncodedSplit, pack
+from harness.engine.tunables import TUNABLES
+from harness.engine.tunables.prompt import PromptCandidates
 from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["Engine", "Steps"]
@@ -97,6 +98,9 @@ class Engine:
             n_prompt_tokens=n_prompt_tokens,
             embedding_std=backbone.embedding_std,
         )
+        self.tunable = TUNABLES["prompt"](
+            self.info.n_layers, n_prompt_tokens, self.info.hidden_size, backbone.family.prompt_start
+        )
 
     def set_threads(self) -> None:
         """Compute with the profile's threads: another round's engine in this process may have set others."""
@@ -127,15 +131,7 @@ class Engine:
             InvalidQuery: what was given and what was expected.
         """
         wanted = check_outputs(encoded, outputs)
-        prompts = check_values(
-            values,
-            layer=layer,
-            base=base,
-            n_layers=self.info.n_layers,
-            n_prompt_tokens=self.info.n_prompt_tokens,
-            hidden_size=self.info.hidden_size,
-            mode=encoded.wording.mode,
-        )
+        prompts = self.tunable.check(values, layer=layer, base=base, mode=encoded.wording.mode)
         return CheckedQuery(encoded, prompts, encoded.select(rows), wanted)
 
     @torch.inference_mode()
@@ -178,7 +174,7 @@ class Engine:
         plan = plan_query(encoded.lengths[chosen], n_candidates, self._profile.chunk_tokens)
         result = Collector.allocate(encoded.wording, self.info, n_candidates, len(chosen), query.outputs)
         shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)
-        first = 0 if prompts.mode == "cat" else prompts.n_shared_layers
+        first = prompts.n_shared_layers
         # `layer_std` looks at all examples of a candidate at once; without it a wave at a time is
         # held. Only the order of the steps differs, so the bits do not.
         waves = [plan.waves] if result.response.layer_std is not None else [(wave,) for wave in plan.waves]
@@ -192,11 +188,10 @@ class Engine:
                 states = [
                     packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)
                 ]
-                if prompts.mode == "cat":
-                    states = [
-                        self._insert(part, packing, prompts, group)
-                        for part, packing in zip(states, own, strict=True)
-                    ]
+                if prompts.replaces_words:
+                    for number, packing in enumerate(own):
+                        prompts.insert(states[number], packing, group)
+                        states[number] = self._family.begin(states[number], packing)
                 self._run_group(own, states, first, prompts, group, result)
         return result.response
 
@@ -208,7 +203,7 @@ class Engine:
         self,
         encoded: EncodedSplit,
         chosen: IntArray,
-        prompts: DeepPrompts,
+        prompts: PromptCandidates,
         layer_std: Array | None,
         cache_key: Hashable,
     ) -> Generator[int, None, torch.Tensor]:
@@ -224,7 +219,7 @@ class Engine:
         waves = plan_query(encoded.lengths[chosen], 1, self._profile.chunk_tokens).waves
         packings = [self._pack(encoded, chosen, wave, 1) for wave in waves]
         yield encoded.n_tokens(chosen)
-        if prompts.mode == "cat":
+        if prompts.replaces_words:
             return torch.cat([self._family.words(packing.ids) for packing in packings])
         is_kept = cache_key is not None and prompts.n_shared_layers > 0
         rows_digest = _rows_digest(encoded, chosen) if is_kept else b""
@@ -240,7 +235,7 @@ class Engine:
         for layer in range(first, prompts.n_shared_layers):
             for number, packing in enumerate(packings):
                 yield packing.n_tokens
-                self._add(states[number], packing, prompts, layer, everyone)
+                prompts.add(states[number], packing, layer, everyone)
                 states[number] = self._family.step(layer, states[number], packing)
             if layer_std is not None:
                 layer_std[:, layer + 1] = winsorised_std(torch.cat(states))
@@ -255,7 +250,7 @@ class Engine:
         packings: list[Packing],
         states: list[torch.Tensor],
         first: int,
-        prompts: DeepPrompts,
+        prompts: PromptCandidates,
         group: slice,
         result: Collector,
     ) -> None:
@@ -263,38 +258,15 @@ class Engine:
         last = self.info.n_layers - 1
         for layer in range(first, last):
             for number, packing in enumerate(packings):
-                self._add(states[number], packing, prompts, layer, group)
+                prompts.add(states[number], packing, layer, group)
                 states[number] = self._family.step(layer, states[number], packing)
             if result.response.layer_std is not None:
                 result.response.layer_std[group, layer + 1] = [
                     _spread(packings, states, candidate) for candidate in range(group.stop - group.start)
                 ]
         for part, packing in zip(states, packings, strict=True):
-            self._add(part, packing, prompts, last, group)
+            prompts.add(part, packing, last, group)
             result.read(self._family, self._family.finish(part, packing), packing, group.start)
-
-    def _add(
-        self, states: torch.Tensor, packing: Packing, prompts: DeepPrompts, layer: int, group: slice
-    ) -> None:
-        """Add the prompts of a layer to its input, in place. In mode "cat" they are all zero."""
-        prompt = prompts.at(layer, group)
-        if prompt is not None and prompts.mode == "add":
-            added = self._tensor(prompt, states).unsqueeze(1)  # (G, 1, M, D)
-            for window in packing.windows(states, self._family.prompt_start, self.info.n_prompt_tokens):
-                window.add_(added)
-
-    def _insert(
-        self, words: torch.Tensor, packing: Packing, prompts: DeepPrompts, group: slice
-    ) -> torch.Tensor:
-        """Put the prompts of layer 0 in place of the word vectors there; returns layer 0's input."""
-        prompt = prompts.at(0, group)
-        for window in packing.windows(words, self._family.prompt_start, self.info.n_prompt_tokens):
-            window[:] = 0 if prompt is None else self._tensor(prompt, words).unsqueeze(1)
-        return self._family.begin(words, packing)
-
-    def _tensor(self, values: FloatArray, like: torch.Tensor) -> torch.Tensor:
-        """Copy an array to the states' device and type; it may be read-only, as arrays from the wire are."""
-        return torch.tensor(values, device=like.device, dtype=like.dtype)
 
 
 def _rows_digest(encoded: EncodedSplit, chosen: IntArray) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
 from harness.api.losses import cross_entropy
-from harness.engine import CheckedQuery, check_prompt
+from harness.engine import CheckedQuery
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
 from harness.records import MAX_ABS_VALUE, FloatArray, QueryRequest, WordingRequest
@@ -115,13 +115,7 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: wrong shape or values.
         """
-        info = self._info
-        check_prompt(
-            prompt,
-            n_layers=info.n_layers,
-            n_prompt_tokens=info.n_prompt_tokens,
-            hidden_size=info.hidden_size,
-        )
+        self._arena.engine.tunable.check_base(prompt)
         return self._bases.add(prompt, self.to_model(np.array(prompt, dtype=np.float32)))
 
     def wording(self, request: WordingRequest) -> int:
