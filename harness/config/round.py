@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -23,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.api.outputs import OUTPUTS
 from harness.config.params import ParamsByName
 
 __all__ = [
@@ -58,6 +60,11 @@ def _written_as(pattern: str, forms: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _one_of(names: Collection[str]) -> AfterValidator:
+    """Accept one of some names."""
+    return _written_as("|".join(map(re.escape, names)), f"one of {', '.join(names)}")
 
 
 _SLOT = re.compile(r"\{(\w+)\}|\[M\]")
@@ -170,10 +177,10 @@ class LimitsConfig(_Frozen):
 
 
 class OutputsConfig(_Frozen):
-    """`[outputs]`: what a query may return; by default all of `harness.records.OUTPUTS`."""
+    """`[outputs]`: what a query may return; by default all of `harness.api.outputs.OUTPUTS`."""
 
-    allowed: tuple[Literal["logits", "features", "layer_std", "word_logits"], ...] = Field(
-        default=("logits", "features", "layer_std", "word_logits"), min_length=1, strict=False
+    allowed: tuple[Annotated[str, _one_of(OUTPUTS)], ...] = Field(
+        default=tuple(OUTPUTS), min_length=1, strict=False
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import OUTPUTS, Response
 from harness.engine.families import Family
 from harness.engine.info import EngineInfo
 from harness.engine.packing import Packing
@@ -37,19 +37,14 @@ class Collector:
         outputs: Collection[str],
     ) -> "Collector":
         """Make the arrays; layer 0 of `layer_std` is known from the start."""
-
-        def zeros(name: str, *shape: int, dtype: type = np.float32) -> np.ndarray | None:
-            return np.zeros((n_candidates, *shape), dtype) if name in outputs else None
-
-        layer_std = zeros("layer_std", info.n_layers, dtype=np.float64)
-        if layer_std is not None:
-            layer_std[:, 0] = info.embedding_std
+        sizes = {"P": n_candidates, "B": n_rows, "L": info.n_layers, "D": info.hidden_size}
+        sizes |= {"C": len(wording.class_ids), "W": len(wording.probe_ids)}
+        rows = [OUTPUTS[name] for name in outputs]
         response = Response(
-            logits=zeros("logits", n_rows, len(wording.class_ids)),
-            features=zeros("features", n_rows, info.hidden_size),
-            layer_std=layer_std,
-            word_logits=zeros("word_logits", n_rows, len(wording.probe_ids)),
+            **{row.name: np.zeros([sizes[axis] for axis in row.axes], row.dtype) for row in rows}
         )
+        if response.layer_std is not None:
+            response.layer_std[:, 0] = info.embedding_std
         return cls(wording, response)
 
     def read(self, family: Family, features: torch.Tensor, packing: Packing, first: int) -> None:
@@ -64,16 +59,15 @@ class Collector:
         at = (packing.candidates + first, packing.members)
         if self.response.features is not None:
             self.response.features[at] = features.float().cpu().numpy()
-        if self.response.logits is None and self.response.word_logits is None:
+        logits, word_logits = self.response.logits, self.response.word_logits
+        if logits is None and word_logits is None:
             return
         states = family.head(features)
-        # Label words and probe words are scored apart, so that asking for one cannot move the other.
-        if self.response.logits is not None:
+        # Label words and probe words are scored separately: asking for one must not change the bits of the other.
+        if logits is not None:
             classes = self.wording.class_ids
             scores = family.columns(states, [token for ids in classes for token in ids])
             per_class = torch.split(scores, [len(ids) for ids in classes], dim=1)
-            means = torch.stack([part.mean(dim=1) for part in per_class], dim=1)
-            self.response.logits[at] = means.cpu().numpy()
-        if self.response.word_logits is not None:
-            scores = family.columns(states, self.wording.probe_ids)
-            self.response.word_logits[at] = scores.cpu().numpy()
+            logits[at] = torch.stack([part.mean(dim=1) for part in per_class], dim=1).cpu().numpy()
+        if word_logits is not None:
+            word_logits[at] = family.columns(states, self.wording.probe_ids).cpu().numpy()

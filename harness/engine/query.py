@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from harness.api.outputs import OUTPUTS
 from harness.engine.text.encode import EncodedSplit
 from harness.engine.tunables.prompt import PromptCandidates
 from harness.errors import InvalidQuery
-from harness.records import OUTPUTS, FloatArray, IntArray
+from harness.records import FloatArray, IntArray
 
 __all__ = ["CheckedQuery", "check_outputs"]
 
@@ -43,8 +44,10 @@ def check_outputs(encoded: EncodedSplit, outputs: Collection[str]) -> frozenset[
     Raises:
         InvalidQuery: none, an unknown one, or one that the wording cannot give.
     """
-    if not outputs or not set(outputs) <= set(OUTPUTS):
+    if not outputs or not set(outputs) <= OUTPUTS.keys():
         raise InvalidQuery(f"outputs: {sorted(outputs)}; expected one or more of {', '.join(OUTPUTS)}")
-    if "word_logits" in outputs and not encoded.wording.probe_ids:
-        raise InvalidQuery("outputs: word_logits of a wording without probe_words; give the wording some")
+    for name in outputs:
+        needs = OUTPUTS[name].needs
+        if needs and not getattr(encoded.wording, needs):
+            raise InvalidQuery(f"outputs: {name} of a wording without {needs}; give the wording some")
     return frozenset(outputs)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.backbone import Backbone
 from harness.engine.text.encode import EncodedSplit
 from harness.engine.tunables import TUNABLES
@@ -131,7 +131,8 @@ def _applied(
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Apply one candidate (L, M, D) to the transformers model; yield the batch to call it with."""
     family = backbone.family
-    tunable = TUNABLES["prompt"](*prompt.shape, family.prompt_start)
+    n_layers, n_tokens, hidden_size = prompt.shape
+    tunable = TUNABLES["prompt"](n_layers, n_tokens, hidden_size, family.prompt_start)
     batch, handles = tunable.apply_in_transformers(
         backbone.model, family.layer_modules(), batch, prompt, mode
     )

@@ -42,7 +42,7 @@ from typing import Any
 
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.backbone import Backbone
 from harness.engine.cache import Frontier, LayerCache
 from harness.engine.collector import Collector

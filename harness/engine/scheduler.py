@@ -19,7 +19,7 @@ from collections.abc import Hashable
 
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.query import CheckedQuery
 from harness.engine.runner import Engine
 

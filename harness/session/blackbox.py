@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
 from harness.api.losses import cross_entropy
+from harness.api.outputs import filled
 from harness.engine import CheckedQuery
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
@@ -266,5 +267,4 @@ class MeteredBlackBox:
 
 
 def _is_finite(response: Response) -> bool:
-    outputs = (response.logits, response.features, response.layer_std, response.word_logits)
-    return all(np.isfinite(values).all() for values in outputs if values is not None)
+    return all(np.isfinite(values).all() for values in filled(response).values())

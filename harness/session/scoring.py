@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.api import Solution
+from harness.api.outputs import OUTPUTS
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metrics.official import score
 from harness.records import IntArray
@@ -67,7 +68,7 @@ class Scorer:
             if outputs.logits is None:
                 raise InfrastructureError("the engine returned no logits")
             return default_prediction(outputs.logits)
-        wanted = tuple(name for name in solution.outputs if name != "layer_std")
+        wanted = tuple(name for name in solution.outputs if OUTPUTS[name].has_rows)
         return submitted_prediction(
             self.source,
             test_outputs(self.arena, self.task, self.blackbox, solution, wanted),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from harness.api import Base, BudgetExhausted, ModelInfo, Response, Split, Task, Wording
+from harness.api.outputs import OUTPUTS
 from harness.engine import Engine, NumericProfile, compile_wording, encode
 from harness.metering.call import call_cost
 
@@ -22,7 +23,7 @@ class LocalBlackBox:
         info = self.engine.info
         self.info = ModelInfo(
             info.family, info.n_layers, info.hidden_size, n_prompt_tokens, info.embedding_std, max_calls,
-            ("logits", "features", "layer_std", "word_logits"),
+            tuple(OUTPUTS),
         )  # fmt: skip
         self.bases, self.wordings, self.asked, self.checkpoints = (
             [],

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.engine import Engine, NumericProfile, compile_wording, encode
-from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
 
@@ -14,7 +13,7 @@ steps = st.lists(
         st.integers(0, 2),  # which base; 2 is none
         st.sampled_from(["all", "some", "others"]),
         st.integers(1, 4),  # candidates
-        st.sampled_from([("logits",), OUTPUTS[:3]]),
+        st.sampled_from([("logits",), ("logits", "features", "layer_std")]),
         st.integers(0, 1),  # wording
     ),
     min_size=2,

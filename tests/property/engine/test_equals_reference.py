@@ -3,8 +3,8 @@ import small_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.api.outputs import OUTPUTS
 from harness.engine import Engine, NumericProfile, compile_wording, encode, evaluate_reference
-from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
 

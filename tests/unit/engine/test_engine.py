@@ -5,6 +5,7 @@ import pytest
 import small_models
 import torch
 
+from harness.api.outputs import OUTPUTS
 from harness.engine import (
     Engine,
     NumericProfile,
@@ -16,7 +17,6 @@ from harness.engine import (
 from harness.engine.layers import attention, linear
 from harness.engine.layers.linear import must_widen
 from harness.errors import InvalidQuery
-from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
 PROFILE = NumericProfile(chunk_tokens=300)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.api.outputs import OUTPUTS
 from harness.engine import Engine, NumericProfile, compile_wording, encode, evaluate_reference, load_backbone
-from harness.records import OUTPUTS
 
 SHARED = Path(os.environ.get("GRADFREE_SHARED", Path(__file__).parents[3].parent / "shared"))
 MODEL = SHARED / "models" / "minilm-mlm"
