@@ -1,10 +1,11 @@
 """A black box in this process, over the engine: the solver contract without sandbox and journal."""
 
 import numpy as np
+import small_models
 
 from harness.api import Base, BudgetExhausted, ModelInfo, Response, Split, Task, Wording
 from harness.api.outputs import OUTPUTS
-from harness.engine import Engine, NumericProfile, compile_wording, encode
+from harness.engine import Engine, NumericProfile, encode
 from harness.metering.call import call_cost
 
 TEMPLATE = "{p} . {text} . It was [M] ."
@@ -34,7 +35,7 @@ class LocalBlackBox:
 
     def compile(self, template, words, **options):
         n_fields = len(self.task.train.texts[0])
-        return compile_wording(
+        return small_models.compile_wording(
             self.backbone, template, words, n_fields=n_fields, n_prompt_tokens=self.n_prompt_tokens, **options
         )
 

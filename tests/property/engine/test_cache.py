@@ -3,7 +3,7 @@ import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode
+from harness.engine import Engine, NumericProfile, encode
 
 M, L, D = 5, 3, 32
 
@@ -32,7 +32,9 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
     splits = [
         encode(
             backbone,
-            compile_wording(backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M),
+            small_models.compile_wording(
+                backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
+            ),
             small.ragged_texts(23, 1),
         )
         for template in (small.PLAIN[family][1], "{p} : {text} [M]")
@@ -55,7 +57,7 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
 
 def test_cache_layer_after_layer_is_continued(backbones, small):
     backbone = backbones["roberta"]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone, small.PLAIN["roberta"][1], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     split = encode(backbone, compiled, small.ragged_texts(23, 1))

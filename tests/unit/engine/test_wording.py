@@ -2,7 +2,7 @@ import pytest
 import small_models
 from transformers import AutoTokenizer
 
-from harness.engine import compile_wording, encode
+from harness.engine import encode
 from harness.errors import InvalidQuery, UsageError
 
 MESSY = [
@@ -24,7 +24,7 @@ def build(backbone, template=None, words=("bad", "great"), **options):
     template = template or small_models.PLAIN[backbone.family.name][1]
     options.setdefault("n_fields", fields_of(template))
     options.setdefault("n_prompt_tokens", 5)
-    return compile_wording(backbone, template, words, **options)
+    return small_models.compile_wording(backbone, template, words, **options)
 
 
 def row_ids(backbone, compiled, *fields):
