@@ -57,7 +57,7 @@ class ModelInfo:
     """What a solver may know of the model.
 
     Attributes:
-        family: "roberta", "bert", ...
+        family: the model type, as in the model's `config.json`.
         n_layers: L, the layers that take a prompt.
         hidden_size: D.
         n_prompt_tokens: M.

@@ -10,7 +10,7 @@ class EngineInfo:
     """What is public of the model; the rest of `ModelInfo` belongs to the attempt.
 
     Attributes:
-        family: "roberta", "bert", ...
+        family: a name in `harness.engine.families.ADAPTERS`.
         n_layers: L.
         hidden_size: D.
         n_prompt_tokens: M.

@@ -20,6 +20,8 @@ class Adapter:
             the token's text; None where there is none.
         end: the one after the last piece of the template.
         mask: the one at the read position; None where the last token of an input is read.
+        masked_head: returns the LM head of a masked language model, (B, D) to (B, vocabulary); its
+            layers are `model.base_model.encoder.layer`. Gradient references need it; None elsewhere.
     """
 
     adapt: Callable[[Any], Family]
@@ -27,6 +29,7 @@ class Adapter:
     start: str | None
     end: str | None
     mask: str | None
+    masked_head: Callable[[Any], Any] | None = None
 
     def __call__(self, model: Any) -> Family:
         """Adapt a model."""

@@ -32,7 +32,14 @@ def adapt_bert(model: Any) -> Chain:
     )
 
 
-BERT = Adapter(adapt_bert, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")
+BERT = Adapter(
+    adapt_bert,
+    AutoModelForMaskedLM,
+    start="cls_token",
+    end="sep_token",
+    mask="mask_token",
+    masked_head=lambda model: model.cls.predictions,
+)
 
 
 def bert_embeddings(embeddings: Any, first_position: int) -> Embeddings:

@@ -48,7 +48,7 @@ class Family(Protocol):
 
     @property
     def name(self) -> str:
-        """The family, for instance "roberta"."""
+        """The family's name in `ADAPTERS`."""
         ...
 
     @property

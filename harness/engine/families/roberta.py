@@ -34,7 +34,14 @@ def adapt_roberta(model: Any) -> Chain:
     )
 
 
-ROBERTA = Adapter(adapt_roberta, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")
+ROBERTA = Adapter(
+    adapt_roberta,
+    AutoModelForMaskedLM,
+    start="cls_token",
+    end="sep_token",
+    mask="mask_token",
+    masked_head=lambda model: model.lm_head,
+)
 
 
 def _head(lm_head: Any) -> Transform:

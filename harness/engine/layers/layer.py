@@ -175,7 +175,7 @@ class Layer:
         attention_norm: its norm.
         feed_forward: the feed-forward part.
         output_norm: its norm.
-        is_pre_norm: norms stand before their parts (GPT-2, T5), not after the sum (BERT, BART).
+        is_pre_norm: whether norms precede their parts; else they follow the sum.
     """
 
     attention: SelfAttention
