@@ -1,6 +1,6 @@
 """The forward engine: one frozen language model that evaluates deep prompts for many runs.
 
-`runner` explains how it works.
+See `runner` for the theory of operation.
 """
 
 from harness.engine.backbone import Backbone, load_backbone

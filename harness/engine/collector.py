@@ -1,4 +1,4 @@
-"""The outputs of a query, filled in batch by batch."""
+"""Arrays for the outputs of a query, filled batch by batch."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ __all__ = ["Collector"]
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Arrays for the outputs that were asked.
+    """Arrays for the requested outputs.
 
     Attributes:
-        wording: whose classes and probe words are scored.
-        response: the arrays; None where an output was not asked.
+        wording: the wording with the classes and probe words to score.
+        response: the arrays; None for outputs that were not requested.
     """
 
     wording: CompiledWording
@@ -36,7 +36,7 @@ class Collector:
         n_rows: int,
         outputs: Collection[str],
     ) -> "Collector":
-        """Make the arrays; layer 0 of `layer_std` is known from the start."""
+        """Allocate the arrays and set layer 0 of `layer_std`."""
         sizes = {"P": n_candidates, "B": n_rows, "L": info.n_layers, "D": info.hidden_size}
         sizes |= {"C": len(wording.class_ids), "W": len(wording.probe_ids)}
         rows = [OUTPUTS[name] for name in outputs]
@@ -48,13 +48,13 @@ class Collector:
         return cls(wording, response)
 
     def read(self, family: Family, features: torch.Tensor, packing: Packing, first: int) -> None:
-        """Fill in what follows from the features of some inputs.
+        """Fill in the outputs of some inputs from their features.
 
         Args:
-            family: scores tokens.
+            family: the model family, which scores tokens.
             features: (inputs, D), the final hidden states at the read positions.
-            packing: whose inputs they are.
-            first: the first of the packing's candidates within the query.
+            packing: layout of these inputs.
+            first: index within the query of the packing's first candidate.
         """
         at = (packing.candidates + first, packing.members)
         if self.response.features is not None:

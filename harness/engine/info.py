@@ -1,4 +1,4 @@
-"""What is public of the engine's model."""
+"""Public facts about the engine's model."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ __all__ = ["EngineInfo"]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What is public of the model; the rest of `ModelInfo` belongs to the attempt.
+    """Public facts about the model; the other fields of `ModelInfo` belong to the attempt.
 
     Attributes:
         family: a name in `harness.engine.families.ADAPTERS`.

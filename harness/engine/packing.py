@@ -1,4 +1,4 @@
-"""Inputs packed one after the other: ragged, and yet without a token of padding."""
+"""Inputs of different lengths, packed one after the other without padding."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ __all__ = ["Packing", "Run"]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive inputs of one length: G candidates, each on the same n examples.
+    """Consecutive inputs of equal length: G candidates, each on the same n examples.
 
     Attributes:
-        first: the run's first token.
+        first: index of the run's first token.
         n_examples: n.
         n_inputs: G * n, candidate-major.
         length: T, tokens of each.
@@ -34,13 +34,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How the inputs of one forward step lie in a flat array of N tokens.
+    """Layout of one forward step's inputs in a flat array of N tokens.
 
-    Whatever is done token by token (embeddings, linear maps, norms) sees (N, D) and never pads;
-    attention goes run by run.
+    Operations per token (embeddings, linear maps, norms) run on (N, D) without padding; attention
+    runs per `Run`.
 
     Attributes:
-        runs: in order, without a gap.
+        runs: in order, without gaps.
         ids: int64 (N,).
         read: int64 (inputs,), the token of each input's read position.
         candidates: int64 (inputs,), which of the G candidates an input belongs to.
@@ -49,8 +49,8 @@ class Packing:
         lengths: int64 (inputs,), T of each.
         n_candidates: G.
         n_tokens: N.
-        n_without_token: in mode "cat" M, else 0: prompt positions that hold no token. A decoder that
-            reads the input's own tokens leaves them out.
+        n_without_token: number of prompt positions without a token: M in mode "cat", else 0. A
+            decoder that reads the encoder's tokens skips them.
     """
 
     runs: tuple[Run, ...]
@@ -71,7 +71,7 @@ class Packing:
             yield states[run.tokens].view(shape)[:, :, start : start + width]
 
     def spread(self, shared: torch.Tensor) -> torch.Tensor:
-        """Copy what all candidates share, (N / G, D), to each of them: (N, D)."""
+        """Copy the states that all candidates share, (N / G, D), to each candidate: (N, D)."""
         if self.n_candidates == 1:
             return shared.clone()
         copies = shared.new_empty((self.n_tokens, shared.shape[1]))

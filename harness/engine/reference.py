@@ -1,4 +1,4 @@
-"""The slow, obvious path: plain transformers forwards. What every fast path is tested against."""
+"""The slow, plain path: transformers forward calls. The tests compare every fast path with it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +25,11 @@ def evaluate_reference(
     base: FloatArray | None = None,
     rows: IntArray | None = None,
 ) -> Response:
-    """Compute every output, one candidate after the other; `word_logits` may have no columns.
+    """Compute all outputs, one candidate after the other.
 
-    One padded batch of all rows, a hook before every layer that adds the prompt to the states at
-    the prompt positions, the whole LM head. The arguments are those of `Engine.evaluate`,
-    and they are not checked.
+    Uses one padded batch of all rows, hooks that add the prompts, and the whole LM head. Takes the
+    arguments of `Engine.evaluate` without checking them. Without probe words their output has no
+    columns.
     """
     chosen = encoded.select(rows)
     wording = encoded.wording
@@ -63,10 +63,10 @@ def reference_logits(
     layer: int | None = None,
     base: FloatArray | None = None,
 ) -> FloatArray:
-    """Compute the class logits (P, B, C) alone, as the authors' code does: what speed is compared with.
+    """Compute the class logits (P, B, C) alone, as the authors' code does; the baseline of the bench.
 
-    One padded forward per candidate with the whole LM head; nothing else is kept. The arguments
-    are those of `evaluate_reference`.
+    One padded forward call per candidate with the whole LM head. Takes the arguments of
+    `evaluate_reference`.
     """
     chosen = encoded.select(None)
     deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
@@ -86,7 +86,7 @@ def _class_logits(scores: torch.Tensor, encoded: EncodedSplit) -> FloatArray:
 
 
 def _numbers(values: torch.Tensor) -> FloatArray:
-    """Return fp32 numbers, whatever the model computes in and on."""
+    """Convert to a float32 array on the CPU."""
     numbers: FloatArray = values.float().cpu().numpy()
     return numbers
 
@@ -107,7 +107,7 @@ def _whole_prompts(
 def _pad(
     backbone: Backbone, encoded: EncodedSplit, rows: IntArray
 ) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """Return what the model is called with, int64 (B, T) padded on the right, and where it is read."""
+    """Return the model's keyword arguments, int64 (B, T) padded on the right, and the read positions."""
     width = int(encoded.lengths[rows].max())
     ids = torch.full((len(rows), width), backbone.specials.pad)
     mask = torch.zeros((len(rows), width), dtype=torch.int64)

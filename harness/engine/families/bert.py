@@ -1,4 +1,4 @@
-"""Where BERT keeps its parts (`transformers.BertForMaskedLM`)."""
+"""BERT (`transformers.BertForMaskedLM`)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["BERT", "adapt_bert", "bert_embeddings", "bert_layer"]
 def adapt_bert(model: Any) -> Chain:
     """Adapt a `BertForMaskedLM`.
 
-    Positions count from 0; the prompt stands after `[CLS]`; the read position is `[MASK]`.
+    Positions count from 0; the prompt follows `[CLS]`; the read position is `[MASK]`.
     """
     predictions = model.cls.predictions
     return Chain(

@@ -1,4 +1,4 @@
-"""Where RoBERTa keeps its parts (`transformers.RobertaForMaskedLM`)."""
+"""RoBERTa (`transformers.RobertaForMaskedLM`)."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ __all__ = ["ROBERTA", "adapt_roberta"]
 def adapt_roberta(model: Any) -> Chain:
     """Adapt a `RobertaForMaskedLM`.
 
-    Positions count from the padding id plus one; the prompt stands after `<s>`; the read
-    position is `<mask>`. The decoder's own bias is used: it is the pretrained one.
+    Positions count from the padding id plus one; the prompt follows `<s>`; the read position is
+    `<mask>`. The pretrained bias is that of the head's `decoder`.
     """
     embeddings, lm_head = model.roberta.embeddings, model.lm_head
     first_position = embeddings.padding_idx + 1
@@ -45,7 +45,7 @@ ROBERTA = Adapter(
 
 
 def _head(lm_head: Any) -> Transform:
-    """Return the LM head without its decoder; GELU is fixed there, whatever the layers use."""
+    """Return the LM head without its decoder; its activation is GELU, independent of the layers'."""
 
     def transform(features: torch.Tensor) -> torch.Tensor:
         hidden: torch.Tensor = lm_head.layer_norm(torch.nn.functional.gelu(lm_head.dense(features)))

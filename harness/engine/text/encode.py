@@ -1,4 +1,4 @@
-"""Examples as token ids, assembled piece by piece."""
+"""Examples to token ids, and batches of them to packings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from harness.records import IntArray
 __all__ = ["FIELD_TOKENS", "EncodedSplit", "encode", "pack"]
 
 FIELD_TOKENS = 256
-"""Each field is cut to this many tokens first, as the competition's kit does."""
+"""Each field is first cut to this many tokens, as in the competition's kit."""
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """A split under one wording: ragged ids, no padding.
+    """A split encoded under one wording, without padding.
 
     Attributes:
-        wording: the wording it was encoded with.
-        ids: int64 (tokens of all examples,), one example after the other.
+        wording: the wording.
+        ids: int64 (tokens of all examples,), concatenated.
         offsets: int64 (B + 1,), example i is ``ids[offsets[i] : offsets[i + 1]]``.
-        read_positions: int64 (B,), where the mask stands, or the last token.
+        read_positions: int64 (B,), position of the mask, or of the last token.
     """
 
     wording: CompiledWording
@@ -43,12 +43,12 @@ class EncodedSplit:
 
     @cached_property
     def lengths(self) -> IntArray:
-        """Real tokens of each example, prompt and special tokens included: int64 (B,)."""
+        """Number of tokens of each example, including prompt and special tokens: int64 (B,)."""
         return np.diff(self.offsets)
 
     @cached_property
     def every_row(self) -> IntArray:
-        """All row numbers, int64 (B,); not to be written to."""
+        """All row numbers, int64 (B,); read-only."""
         rows = np.arange(len(self), dtype=np.int64)
         rows.flags.writeable = False
         return rows
@@ -58,14 +58,14 @@ class EncodedSplit:
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
     def n_tokens(self, rows: IntArray | None = None) -> int:
-        """Return the real tokens of `rows`, or of all rows: what one candidate costs."""
+        """Return the number of tokens of `rows`, or of all rows."""
         return len(self.ids) if rows is None else int(self.lengths[rows].sum())
 
     def select(self, rows: IntArray | None) -> IntArray:
         """Check row numbers and return them as int64; None means all.
 
         Raises:
-            InvalidQuery: rows are empty, repeated, out of range or not whole numbers.
+            InvalidQuery: no rows, a repeated one, one out of range, or not whole numbers.
         """
         if rows is None:
             return self.every_row
@@ -86,11 +86,11 @@ class EncodedSplit:
 def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[str, ...]]) -> EncodedSplit:
     """Encode examples under a wording.
 
-    Each field is cut to `FIELD_TOKENS` tokens; where the model's limit is still passed, the
-    longest field is cut (the last one on a tie), never the prompt, the template or the mask.
+    Each field is cut to `FIELD_TOKENS` tokens. If the input is still longer than the model allows,
+    the longest field is cut (the last one on a tie), never the prompt, the template or the mask.
 
     Raises:
-        DataError: there is no example, or one has the wrong number of fields.
+        DataError: there are no examples, or one has the wrong number of fields.
     """
     if not texts:
         raise DataError("no examples to encode; expected at least one")
@@ -131,11 +131,11 @@ def pack(
     """Pack some examples of a query for G candidates.
 
     Args:
-        encoded: the split.
-        chosen: the query's rows, in its order.
+        encoded: the encoded split.
+        chosen: the query's rows, in order.
         members: positions within `chosen`, sorted by the examples' lengths.
         n_candidates: G.
-        device: the profile's.
+        device: device of the tensors.
     """
     lengths = encoded.lengths[chosen[members]]
     runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
@@ -168,7 +168,7 @@ def pack(
 
 
 def _cut_longest(pieces: list[tuple[int, ...]], room: int) -> None:
-    """Shorten the longest field, token by token and in place, until all fields fit into `room`."""
+    """Shorten the longest field in place, token by token, until all fields fit into `room` tokens."""
     while sum(map(len, pieces)) > room:
         longest = max(range(len(pieces)), key=lambda i: (len(pieces[i]), i))
         pieces[longest] = pieces[longest][:-1]

@@ -10,25 +10,25 @@ from harness.records import WordingRequest
 __all__ = ["FIRST_PLACEHOLDER_ID", "CompiledWording", "compile_wording"]
 
 FIRST_PLACEHOLDER_ID = 1000
-"""The official placeholder is the M token ids from here on."""
+"""First of the M consecutive token ids of the official placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledWording:
-    """A wording that `encode` and the engine can use.
+    """A wording compiled for `encode` and the engine.
 
     Attributes:
         template: the text it was compiled from.
         mode: "add" or "cat".
         n_fields: fields of the task, 1 or 2.
-        placeholder_ids: M ids at the prompt positions. In mode "cat" they are the padding's and
-            stand for nothing: the prompt's vectors stand there.
-        slots: what follows the prompt positions, in order.
-        words: per class its words.
-        class_ids: per class the token ids of its words; the class's logit is their mean.
+        placeholder_ids: M ids at the prompt positions. In mode "cat" they are padding ids, replaced
+            by the prompt's vectors.
+        slots: the slots after the prompt positions, in order.
+        words: the words of each class.
+        class_ids: the token ids of each class's words; the class's logit is their mean.
         probe_words: further words that a query may score.
         probe_ids: their token ids.
-        n_fixed_tokens: tokens of an input without its fields.
+        n_fixed_tokens: number of tokens of an input without its fields.
     """
 
     template: str
@@ -126,25 +126,25 @@ def _default_placeholder(
     """Return the round's placeholder ids.
 
     Raises:
-        UsageError: there are not M of them, or the model cannot use one.
+        UsageError: the number of ids is not M, or the model cannot use one.
     """
     first = FIRST_PLACEHOLDER_ID
     ids = tuple(range(first, first + n_prompt_tokens)) if placeholder_ids is None else placeholder_ids
     if len(ids) != n_prompt_tokens:
-        raise UsageError(f"{len(ids)} placeholder ids for {n_prompt_tokens} prompt tokens; expected as many")
+        raise UsageError(f"Placeholder ids: got {len(ids)}, expected {n_prompt_tokens}, one per prompt token")
     reserved = backbone.specials.all_ids
     vocabulary = backbone.tokenizer.get_vocab_size()
     for number in ids:
         if not 0 <= number < vocabulary or number in reserved:
             raise UsageError(
-                f"placeholder id {number} is a special token or not below the vocabulary's {vocabulary}; "
+                f"Placeholder id: got {number}, expected an id below {vocabulary} that is no special token; "
                 "give the model its own placeholder ids"
             )
     return ids
 
 
 def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int:
-    """Return the token id that stands for a word.
+    """Return the token id of a word.
 
     Raises:
         InvalidQuery: the word is empty, begins or ends with white space, or is unknown.
@@ -163,7 +163,7 @@ def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int
 
 
 def _refuse_shared_tokens(words: tuple[tuple[str, ...], ...], class_ids: tuple[tuple[int, ...], ...]) -> None:
-    """Check that classes have words and that no token stands for two classes.
+    """Check that each class has words and no token belongs to two classes.
 
     Raises:
         InvalidQuery: a class has no word, or two classes share a token.
@@ -184,7 +184,7 @@ def _refuse_shared_tokens(words: tuple[tuple[str, ...], ...], class_ids: tuple[t
 
 
 def _require_encodable(text: str) -> None:
-    """Refuse lone surrogates, which no tokenizer can read.
+    """Refuse lone surrogates, which tokenizers cannot read.
 
     Raises:
         InvalidQuery: the text is not valid Unicode.

@@ -78,7 +78,7 @@ def test_placeholder_ids_given_by_the_round_replace_the_range(backbone):
 @pytest.mark.parametrize("ids", [(7, 8), (7, 8, 9, 10, 5000), (7, 8, 9, 10, -1), (7, 8, 9, 10, None)])
 def test_placeholder_ids_wrong_are_the_rounds_fault(backbone, ids):
     ids = tuple(backbone.specials.pad if number is None else number for number in ids)
-    with pytest.raises(UsageError, match="placeholder id"):
+    with pytest.raises(UsageError, match="Placeholder id"):
         build(backbone, placeholder_ids=ids)
 
 
