@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "MAX_ABS_VALUE",
-    "OUTPUTS",
     "VERDICT_PRECEDENCE",
     "Array",
     "FloatArray",
@@ -50,9 +49,6 @@ IntArray = NDArray[np.int64]
 
 MAX_ABS_VALUE = 1e4
 """Largest magnitude of a prompt's value; larger ones overflow the model's arithmetic."""
-
-OUTPUTS = ("logits", "features", "layer_std", "word_logits")
-"""What a query may return, in canonical order; a round file may allow fewer."""
 
 
 class Verdict(StrEnum):
@@ -160,7 +156,7 @@ class QueryRequest:
         split: "train" or "dev".
         rows: unique row numbers of the split, or None for all of them.
         wording: handle of a wording; 0 is the task's official one.
-        outputs: subset of `OUTPUTS`.
+        outputs: names in `harness.api.outputs.OUTPUTS`.
     """
 
     values: FloatArray
@@ -181,7 +177,7 @@ class WordingRequest:
         words: per class, one or several words; a class's logit is the mean over its words.
         placeholder: text for the M prompt positions, or None for the official ids.
         mode: "add" (prompts are added over the placeholder) or "cat" (prepended at the input).
-        probe_words: words whose logits `word_logits` returns.
+        probe_words: further words whose logits a query may ask for.
     """
 
     template: str

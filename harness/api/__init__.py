@@ -5,8 +5,9 @@ numpy and the standard library only; importable in well under 0.2 s.
 
 from harness.api import losses, projections
 from harness.api.blackbox import BlackBox
+from harness.api.outputs import Response
 from harness.api.solver import Solver
-from harness.api.types import Base, ModelInfo, Response, Solution, Split, Task, Wording
+from harness.api.types import Base, ModelInfo, Solution, Split, Task, Wording
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array, FloatArray, IntArray
 

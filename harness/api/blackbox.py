@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.api.types import Base, ModelInfo, Response, Solution, Wording
+from harness.api.outputs import Response
+from harness.api.types import Base, ModelInfo, Solution, Wording
 from harness.records import FloatArray, IntArray
 
 __all__ = ["BlackBox"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.records import Array, FloatArray, IntArray
 
-__all__ = ["Base", "ModelInfo", "Response", "Solution", "Split", "Task", "Wording"]
+__all__ = ["Base", "ModelInfo", "Solution", "Split", "Task", "Wording"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ModelInfo:
     """What a solver may know of the model.
 
     Attributes:
-        family: "roberta", "bert", ...
+        family: the model type, as in the model's `config.json`.
         n_layers: L, the layers that take a prompt.
         hidden_size: D.
         n_prompt_tokens: M.
@@ -89,26 +89,6 @@ class Wording:
     """A template and label words kept on the server, valid within the attempt."""
 
     id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The outputs that a query asked for; the others are None.
-
-    In `predict` the first axis is the solution's members (E) in place of candidates (P).
-
-    Attributes:
-        logits: float32 (P, B, C) over the label words at the read position.
-        features: float32 (P, B, D), final hidden state at the read position, before the LM head.
-        layer_std: float64 (P, L); layer 0 the std of the word embeddings, layer l >= 1 the
-            winsorised std of that layer's input over real tokens, before its prompt is added.
-        word_logits: float32 (P, B, W) over the wording's probe words.
-    """
-
-    logits: FloatArray | None = None
-    features: FloatArray | None = None
-    layer_std: Array | None = None
-    word_logits: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 
 __all__ = ["matmul_tflops", "peak_bytes", "reset_peak", "synchronize"]
 

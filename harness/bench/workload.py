@@ -144,4 +144,6 @@ def _random_model(config: RobertaConfig) -> Any:
 def _adapt(model: Any) -> Backbone:
     """Adapt a model that has no tokenizer: the bench makes ids itself."""
     specials = SpecialIds(start=(0,), end=(2,), mask=50264, pad=1)
-    return Backbone(ADAPTERS["roberta"](model), model, None, specials, None, "random weights", None)
+    return Backbone(
+        ADAPTERS[model.config.model_type](model), model, None, specials, None, "random weights", None
+    )

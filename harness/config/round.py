@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.api.outputs import OUTPUTS
 from harness.config.params import ParamsByName
 from harness.metrics.ranking import ScoringRule
 from harness.metrics.registry import TASK_KINDS, metrics_of
@@ -180,10 +181,10 @@ class LimitsConfig(_Frozen):
 
 
 class OutputsConfig(_Frozen):
-    """`[outputs]`: what a query may return; by default all of `harness.records.OUTPUTS`."""
+    """`[outputs]`: what a query may return; by default all of `harness.api.outputs.OUTPUTS`."""
 
-    allowed: tuple[Literal["logits", "features", "layer_std", "word_logits"], ...] = Field(
-        default=("logits", "features", "layer_std", "word_logits"), min_length=1, strict=False
+    allowed: tuple[Annotated[str, AfterValidator(lambda name: _one_of(name, tuple(OUTPUTS)))], ...] = Field(
+        default=tuple(OUTPUTS), min_length=1, strict=False
     )
 
 

@@ -1,18 +1,17 @@
 """The forward engine: one frozen language model that evaluates deep prompts for many runs.
 
-`runner` explains how it works.
+See `runner` for the theory of operation.
 """
 
 from harness.engine.backbone import Backbone, load_backbone
-from harness.engine.encode import EncodedSplit, encode
 from harness.engine.info import EngineInfo
 from harness.engine.profile import NumericProfile
-from harness.engine.prompts import check_prompt, check_values
 from harness.engine.query import CheckedQuery
 from harness.engine.reference import evaluate_reference, reference_logits
 from harness.engine.runner import Engine
 from harness.engine.scheduler import Scheduler
-from harness.engine.wording import CompiledWording, compile_wording
+from harness.engine.text.encode import EncodedSplit, encode
+from harness.engine.text.wording import CompiledWording, compile_wording
 
 __all__ = [
     "Backbone",
@@ -23,8 +22,6 @@ __all__ = [
     "EngineInfo",
     "NumericProfile",
     "Scheduler",
-    "check_prompt",
-    "check_values",
     "compile_wording",
     "encode",
     "evaluate_reference",

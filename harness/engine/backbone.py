@@ -1,4 +1,4 @@
-"""The language model and its tokenizer, loaded once and shared by every run."""
+"""The language model and its tokenizer, loaded once and shared by all runs."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from harness.errors import GradfreeError, ModelError, UsageError
 __all__ = ["ATTENTION", "Backbone", "load_backbone"]
 
 ATTENTION = "sdpa"
-"""Attention implementation of the transformers model, which `reference.py` runs."""
+"""Attention implementation of the transformers model in `reference.py`."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Backbone:
     Attributes:
         family: the model as the engine runs it.
         model: the same weights as a transformers model, in eval mode, for `reference.py`.
-        tokenizer: our own copy, without truncation, padding and special-token parsing, so that
-            a text that spells a special token stays text.
+        tokenizer: a copy without truncation, padding and special-token parsing: the text of a
+            special token is tokenized as plain text.
         specials: ids that frame an input.
         unknown_id: id of the unknown token, or None where the tokenizer has none.
         source: the folder or hub id it was loaded from.
-        revision: the hub revision asked for.
+        revision: the requested hub revision.
     """
 
     family: Family
@@ -72,33 +72,33 @@ class Backbone:
         if isinstance(own.model, models.Unigram):
             _split_special_tokens(own, tokenizer.all_special_tokens)
         if set(own.get_vocab()) <= set(tokenizer.all_special_tokens):
-            # transformers makes an empty tokenizer where the files are missing, and says nothing.
+            # transformers builds an empty tokenizer without an error if the files are missing.
             raise ModelError(
                 f"{source}: the tokenizer has no words; expected tokenizer files beside the model"
             )
         if own.get_vocab_size() > len(family.word_embeddings):
             raise ModelError(
-                f"{source}: the tokenizer has {own.get_vocab_size()} tokens, the model "
-                f"{len(family.word_embeddings)}: they do not belong together"
+                f"{source}: got a tokenizer of {own.get_vocab_size()} tokens, expected at most the model's "
+                f"{len(family.word_embeddings)}; use the tokenizer saved with the model"
             )
         specials = _specials(adapter, tokenizer, source)
         for number in specials.all_ids:
             token = own.id_to_token(number)
             if number in own.encode(f"a {token} b", add_special_tokens=False).ids:
                 raise ModelError(
-                    f"{source}: the tokenizer reads {token!r} in a plain text as a special token, so texts "
-                    "could forge it; expected a tokenizer that splits it"
+                    f"{source}: the tokenizer reads {token!r} in plain text as a special token, so a text could "
+                    "insert it; expected a tokenizer that splits it"
                 )
         return cls(family, model, own, specials, tokenizer.unk_token_id, source, revision)
 
     def token_ids(self, text: str) -> tuple[int, ...]:
-        """Tokenize plain text: nothing is added, and special tokens are not recognised."""
-        # One by one: batch encoding starts a thread pool, and the worker forks sandboxes later.
+        """Tokenize plain text; adds nothing and does not parse special tokens."""
+        # One text at a time: batch encoding starts a thread pool, which is unsafe when the worker forks sandboxes.
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     @cached_property
     def weights_digest(self) -> str:
-        """SHA-256 (hex) over names, types, shapes and bytes of all tensors, sorted by name."""
+        """SHA-256 (hex) of the names, types, shapes and bytes of all tensors, sorted by name."""
         total = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
@@ -107,7 +107,7 @@ class Backbone:
 
     @cached_property
     def tokenizer_digest(self) -> str:
-        """SHA-256 (hex) of the tokenizer as the engine uses it, special ids included."""
+        """SHA-256 (hex) of the tokenizer as the engine uses it, including special ids."""
         text = f"{self.tokenizer.to_str()}|{self.specials}"
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -121,13 +121,13 @@ def load_backbone(path_or_id: str, *, revision: str | None = None, profile: Nume
     """Load a model from a folder or from the Hugging Face hub.
 
     Args:
-        path_or_id: an existing folder, or a hub id such as "FacebookAI/roberta-large". The
-            environment variable `HF_HUB_OFFLINE` keeps hub ids to the local cache.
+        path_or_id: an existing folder, or a hub id such as "OWNER/NAME". With the
+            environment variable `HF_HUB_OFFLINE` only the local cache is searched.
         revision: branch, tag or commit on the hub; None is the default branch.
-        profile: where the weights go, and their element type.
+        profile: device and element type of the weights.
 
     Raises:
-        UsageError: a path names no folder.
+        UsageError: the folder does not exist.
         ModelError: the model cannot be loaded or its architecture is not supported.
     """
     folder = Path(path_or_id).expanduser()
@@ -157,12 +157,12 @@ def load_backbone(path_or_id: str, *, revision: str | None = None, profile: Nume
         offline = os.environ.get("HF_HUB_OFFLINE", "")
         hint = f" (HF_HUB_OFFLINE={offline}: only the local cache was searched)" if offline else ""
         raise ModelError(f"cannot load the model {source}{hint}: {error}") from error
-    # A tensor that the files lack would be drawn at random: another model at every start.
+    # transformers draws missing tensors at random, so the model would differ at every start.
     lacking = sorted(loading["missing_keys"]) + [str(item) for item in loading["mismatched_keys"]]
     if lacking:
         raise ModelError(
-            f"{source}: the files lack or misshape {len(lacking)} tensors of the language model, among them "
-            f"{lacking[0]}; expected a checkpoint with its LM head"
+            f"{source}: {len(lacking)} tensors of the language model are missing or have a wrong shape, among "
+            f"them {lacking[0]}; expected a checkpoint with its LM head"
         )
     return Backbone.adapt(model.to(profile.device), tokenizer, source=path_or_id, revision=revision)
 
@@ -183,10 +183,10 @@ def _adapter(config: Any, source: str) -> Adapter:
 
 
 def _split_special_tokens(tokenizer: Any, tokens: Sequence[str]) -> None:
-    """Have a text that spells a special token split after its first character.
+    """Split the text of a special token after its first character.
 
-    A SentencePiece vocabulary holds them beside its pieces, and the library does not know which of
-    its pieces never stand in a text.
+    A SentencePiece vocabulary lists special tokens beside its pieces, so the library would match
+    them in plain text.
     """
     pattern = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in tokens)
     own = [] if tokenizer.pre_tokenizer is None else [tokenizer.pre_tokenizer]
@@ -202,13 +202,13 @@ def _specials(adapter: Adapter, tokenizer: Any, source: str) -> SpecialIds:
     """
     names = (adapter.start, adapter.end, adapter.mask)
     start, end, mask = (None if name is None else _special_id(tokenizer, name, source) for name in names)
-    # Where there is none, another will do: nothing attends to it.
+    # Without a padding token any other works: nothing attends to it.
     pad = _special_id(tokenizer, "eos_token" if tokenizer.pad_token_id is None else "pad_token", source)
     return SpecialIds(() if start is None else (start,), () if end is None else (end,), mask, pad)
 
 
 def _special_id(tokenizer: Any, name: str, source: str) -> int:
-    """Return the id of a special token, by the tokenizer's name for it or by its text.
+    """Return the id of a special token, looked up by attribute name or by its text.
 
     Raises:
         ModelError: the tokenizer does not define it.

@@ -1,4 +1,4 @@
-"""States before a layer, kept for the next query of a one-layer search."""
+"""Cache of a layer's input states for the next query of a one-layer search."""
 
 import threading
 from collections import OrderedDict
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.engine.prompts import DeepPrompts
+from harness.engine.tunables.prompt import PromptCandidates
 
 __all__ = ["Frontier", "LayerCache"]
 
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """How far the common part of a search has been computed.
+    """Shared states of a search up to one layer.
 
     Attributes:
-        layer: `states` are the input of this layer, before its prompt.
-        prompts_digest: over the prompts of the layers below.
-        rows_digest: over the query's rows, in their order, and their tokens.
+        layer: the layer whose input `states` are, before its prompt is added.
+        prompts_digest: SHA-256 over the prompts of the layers below.
+        rows_digest: SHA-256 over the query's rows, in order, and their tokens.
         states: (S, D), all rows' tokens, one example after the other, shortest first.
     """
 
@@ -30,39 +30,39 @@ class Frontier:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the states."""
+        """Size of the states in bytes."""
         return self.states.numel() * self.states.element_size()
 
 
 class LayerCache:
-    """One frontier per attempt and split, the least recently used dropped beyond a bound.
+    """Least-recently-used cache of one frontier per attempt and split.
 
-    Layers are computed one at a time, with shapes that depend on the rows alone. So the states
-    before a layer have the same bits whether they continue a frontier or start from the words:
-    dropping one costs time and never changes a result.
+    Layers are computed one at a time, with shapes that depend on the rows alone. The states before
+    a layer therefore have the same bits from a frontier as from the word vectors: eviction costs
+    time and never changes a result.
 
     Args:
-        max_bytes: bound over all frontiers; 0 turns the cache off.
+        max_bytes: bound over all frontiers; 0 disables the cache.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        """Start empty."""
+        """Create an empty cache."""
         self.max_bytes = max_bytes
         self.n_bytes = 0
         self.hits = 0
         self.misses = 0
         self._frontiers: OrderedDict[Hashable, Frontier] = OrderedDict()
-        # An attempt that ends drops its own while another one computes.
+        # One thread may drop its attempt's frontiers while another computes.
         self._lock = threading.RLock()
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of the searches that continued a frontier; None before the first."""
+        """Share of lookups that found a frontier; None before the first lookup."""
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
 
-    def find(self, key: Hashable, rows_digest: bytes, prompts: DeepPrompts) -> Frontier | None:
-        """Return the key's frontier if the query's common part passes through it."""
+    def find(self, key: Hashable, rows_digest: bytes, prompts: PromptCandidates) -> Frontier | None:
+        """Return the key's frontier if the query shares its rows and its prompts up to that layer."""
         with self._lock:
             frontier = self._frontiers.get(key)
             if (
@@ -78,7 +78,7 @@ class LayerCache:
             return frontier
 
     def keep(self, key: Hashable, frontier: Frontier) -> None:
-        """Replace the key's frontier, if the new one is not larger than the whole cache."""
+        """Replace the key's frontier; drop the new one if it is larger than the whole cache."""
         with self._lock:
             self.drop(key)
             if frontier.n_bytes > self.max_bytes:
@@ -89,14 +89,14 @@ class LayerCache:
                 self.drop(next(iter(self._frontiers)))
 
     def drop(self, key: Hashable) -> None:
-        """Forget the key's frontier, if there is one."""
+        """Remove the key's frontier, if there is one."""
         with self._lock:
             frontier = self._frontiers.pop(key, None)
             if frontier is not None:
                 self.n_bytes -= frontier.n_bytes
 
     def drop_owner(self, owner: Hashable) -> None:
-        """Forget the frontiers of an attempt: keys are (attempt, split)."""
+        """Remove all frontiers of an attempt; keys are (attempt, split)."""
         with self._lock:
             for key in [key for key in self._frontiers if isinstance(key, tuple) and key[0] == owner]:
                 self.drop(key)

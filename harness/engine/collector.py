@@ -1,4 +1,4 @@
-"""The outputs of a query, filled in batch by batch."""
+"""Arrays for the outputs of a query, filled batch by batch."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import OUTPUTS, Response
 from harness.engine.families import Family
 from harness.engine.info import EngineInfo
 from harness.engine.packing import Packing
-from harness.engine.wording import CompiledWording
+from harness.engine.text.wording import CompiledWording
 
 __all__ = ["Collector"]
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Arrays for the outputs that were asked.
+    """Arrays for the requested outputs.
 
     Attributes:
-        wording: whose classes and probe words are scored.
-        response: the arrays; None where an output was not asked.
+        wording: the wording with the classes and probe words to score.
+        response: the arrays; None for outputs that were not requested.
     """
 
     wording: CompiledWording
@@ -36,44 +36,38 @@ class Collector:
         n_rows: int,
         outputs: Collection[str],
     ) -> "Collector":
-        """Make the arrays; layer 0 of `layer_std` is known from the start."""
-
-        def zeros(name: str, *shape: int, dtype: type = np.float32) -> np.ndarray | None:
-            return np.zeros((n_candidates, *shape), dtype) if name in outputs else None
-
-        layer_std = zeros("layer_std", info.n_layers, dtype=np.float64)
-        if layer_std is not None:
-            layer_std[:, 0] = info.embedding_std
+        """Allocate the arrays and set layer 0 of `layer_std`."""
+        sizes = {"P": n_candidates, "B": n_rows, "L": info.n_layers, "D": info.hidden_size}
+        sizes |= {"C": len(wording.class_ids), "W": len(wording.probe_ids)}
+        rows = [OUTPUTS[name] for name in outputs]
         response = Response(
-            logits=zeros("logits", n_rows, len(wording.class_ids)),
-            features=zeros("features", n_rows, info.hidden_size),
-            layer_std=layer_std,
-            word_logits=zeros("word_logits", n_rows, len(wording.probe_ids)),
+            **{row.name: np.zeros([sizes[axis] for axis in row.axes], row.dtype) for row in rows}
         )
+        if response.layer_std is not None:
+            response.layer_std[:, 0] = info.embedding_std
         return cls(wording, response)
 
     def read(self, family: Family, features: torch.Tensor, packing: Packing, first: int) -> None:
-        """Fill in what follows from the features of some inputs.
+        """Fill in the outputs of some inputs from their features.
 
         Args:
-            family: scores tokens.
+            family: the model family, which scores tokens.
             features: (inputs, D), the final hidden states at the read positions.
-            packing: whose inputs they are.
-            first: the first of the packing's candidates within the query.
+            packing: layout of these inputs.
+            first: index within the query of the packing's first candidate.
         """
         at = (packing.candidates + first, packing.members)
         if self.response.features is not None:
             self.response.features[at] = features.float().cpu().numpy()
-        if self.response.logits is None and self.response.word_logits is None:
+        logits, word_logits = self.response.logits, self.response.word_logits
+        if logits is None and word_logits is None:
             return
         states = family.head(features)
-        # Label words and probe words are scored apart, so that asking for one cannot move the other.
-        if self.response.logits is not None:
+        # Label words and probe words are scored separately: asking for one must not change the bits of the other.
+        if logits is not None:
             classes = self.wording.class_ids
             scores = family.columns(states, [token for ids in classes for token in ids])
             per_class = torch.split(scores, [len(ids) for ids in classes], dim=1)
-            means = torch.stack([part.mean(dim=1) for part in per_class], dim=1)
-            self.response.logits[at] = means.cpu().numpy()
-        if self.response.word_logits is not None:
-            scores = family.columns(states, self.wording.probe_ids)
-            self.response.word_logits[at] = scores.cpu().numpy()
+            logits[at] = torch.stack([part.mean(dim=1) for part in per_class], dim=1).cpu().numpy()
+        if word_logits is not None:
+            word_logits[at] = family.columns(states, self.wording.probe_ids).cpu().numpy()

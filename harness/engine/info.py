@@ -1,4 +1,4 @@
-"""What is public of the engine's model."""
+"""Public facts about the engine's model."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ __all__ = ["EngineInfo"]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What is public of the model; the rest of `ModelInfo` belongs to the attempt.
+    """Public facts about the model; the other fields of `ModelInfo` belong to the attempt.
 
     Attributes:
-        family: "roberta", "bert", ...
+        family: a name in `harness.engine.families.ADAPTERS`.
         n_layers: L.
         hidden_size: D.
         n_prompt_tokens: M.

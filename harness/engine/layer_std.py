@@ -1,4 +1,4 @@
-"""The spread of a layer's input, which scales the random projections of BBTv2."""
+"""Standard deviation of a layer's input, which scales the random projections of BBTv2."""
 
 import torch
 
@@ -9,15 +9,15 @@ CLIP_STDS = 3.0
 
 
 def winsorised_std(states: torch.Tensor) -> float:
-    """Return the standard deviation after clipping to mean +- 3 std, five times over.
+    """Clip to mean +- 3 std five times and return the standard deviation.
 
-    Mean and (population) standard deviation are taken anew in each round, in float64.
+    Each round recomputes the mean and the (population) standard deviation in float64.
 
     Args:
         states: real tokens only, any shape and floating type.
 
     Source: the initialisation of deep prompts in BBTv2, arXiv 2205.11200, section 4.2. The
-    authors' code includes padding and the candidate's own prompt; this project does not.
+    authors' code includes padding and the candidate's own prompt; this function does not.
     """
     values = states.double().flatten()
     for _ in range(CLIP_ROUNDS):

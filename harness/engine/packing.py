@@ -1,27 +1,21 @@
-"""Inputs packed one after the other: ragged, and yet without a token of padding."""
+"""Inputs of different lengths, packed one after the other without padding."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from harness.records import IntArray
 
-if TYPE_CHECKING:  # families compute on packings, and encoding needs a family's tokenizer
-    from harness.engine.encode import EncodedSplit
-
-__all__ = ["Packing", "Run", "pack"]
+__all__ = ["Packing", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive inputs of one length: G candidates, each on the same n examples.
+    """Consecutive inputs of equal length: G candidates, each on the same n examples.
 
     Attributes:
-        first: the run's first token.
+        first: index of the run's first token.
         n_examples: n.
         n_inputs: G * n, candidate-major.
         length: T, tokens of each.
@@ -40,13 +34,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How the inputs of one forward step lie in a flat array of N tokens.
+    """Layout of one forward step's inputs in a flat array of N tokens.
 
-    Whatever is done token by token (embeddings, linear maps, norms) sees (N, D) and never pads;
-    attention goes run by run.
+    Operations per token (embeddings, linear maps, norms) run on (N, D) without padding; attention
+    runs per `Run`.
 
     Attributes:
-        runs: in order, without a gap.
+        runs: in order, without gaps.
         ids: int64 (N,).
         read: int64 (inputs,), the token of each input's read position.
         candidates: int64 (inputs,), which of the G candidates an input belongs to.
@@ -55,8 +49,8 @@ class Packing:
         lengths: int64 (inputs,), T of each.
         n_candidates: G.
         n_tokens: N.
-        n_without_token: in mode "cat" M, else 0: prompt positions that hold no token. A decoder that
-            reads the input's own tokens leaves them out.
+        n_without_token: number of prompt positions without a token: M in mode "cat", else 0. A
+            decoder that reads the encoder's tokens skips them.
     """
 
     runs: tuple[Run, ...]
@@ -77,7 +71,7 @@ class Packing:
             yield states[run.tokens].view(shape)[:, :, start : start + width]
 
     def spread(self, shared: torch.Tensor) -> torch.Tensor:
-        """Copy what all candidates share, (N / G, D), to each of them: (N, D)."""
+        """Copy the states that all candidates share, (N / G, D), to each candidate: (N, D)."""
         if self.n_candidates == 1:
             return shared.clone()
         copies = shared.new_empty((self.n_tokens, shared.shape[1]))
@@ -92,45 +86,3 @@ class Packing:
             states[run.tokens].view(self.n_candidates, -1, states.shape[1])[candidate] for run in self.runs
         ]
         return torch.cat(parts)
-
-
-def pack(
-    encoded: "EncodedSplit", chosen: IntArray, members: IntArray, n_candidates: int, device: str
-) -> Packing:
-    """Pack some examples of a query for G candidates.
-
-    Args:
-        encoded: the split.
-        chosen: the query's rows, in its order.
-        members: positions within `chosen`, sorted by the examples' lengths.
-        n_candidates: G.
-        device: the profile's.
-    """
-    lengths = encoded.lengths[chosen[members]]
-    runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
-    borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(members)]
-    for start, stop in pairwise(borders):
-        own = members[start:stop]
-        rows, length = chosen[own], int(lengths[start])
-        run = Run(first, len(own), n_candidates * len(own), length)
-        block = encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)]  # (n, T)
-        ids.append(np.tile(block.ravel(), n_candidates))
-        begins = first + length * np.arange(run.n_inputs)
-        read.append(begins + np.tile(encoded.read_positions[rows], n_candidates))
-        order.append(np.tile(own, n_candidates))
-        candidates.append(np.repeat(np.arange(n_candidates), len(own)))
-        starts.append(begins)
-        runs.append(run)
-        first = run.tokens.stop
-    return Packing(
-        runs=tuple(runs),
-        ids=torch.tensor(np.concatenate(ids), device=device),
-        read=torch.tensor(np.concatenate(read), device=device),
-        candidates=np.concatenate(candidates),
-        members=np.concatenate(order),
-        begins=np.concatenate(starts),
-        lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
-        n_candidates=n_candidates,
-        n_tokens=first,
-        n_without_token=len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0,
-    )

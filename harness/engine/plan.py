@@ -12,12 +12,11 @@ __all__ = ["Plan", "Wave", "plan_query"]
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Examples that run together, neighbours in the order of lengths.
+    """Examples that run together; consecutive in order of length.
 
     Attributes:
         members: int64 (n,), positions within the query's rows.
-        tokens: where these examples lie when all of the query's examples lie one after the
-            other, shortest first.
+        tokens: their slice of the query's tokens, with the examples concatenated shortest first.
     """
 
     members: IntArray
@@ -26,11 +25,11 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which examples and which candidates run together: every wave runs for every group.
+    """Grouping of examples and candidates: every wave runs for every group.
 
     Attributes:
-        waves: every example of the query in exactly one.
-        groups: consecutive slices of the candidates, as even as possible.
+        waves: each example of the query is in exactly one.
+        groups: consecutive slices of the candidates, of nearly equal size.
     """
 
     waves: tuple[Wave, ...]
@@ -40,8 +39,8 @@ class Plan:
 def plan_query(lengths: IntArray, n_candidates: int, chunk_tokens: int) -> Plan:
     """Plan a query so that no forward step holds more than `chunk_tokens` tokens.
 
-    As many candidates as possible run together, then as many examples as fit beside each other.
-    Only a single example of one candidate that is longer exceeds the bound.
+    As many candidates as possible run together, then as many examples as fit. Only a single example
+    that is longer than the bound exceeds it.
 
     Args:
         lengths: int64 (B,), tokens of the query's rows.

@@ -1,4 +1,4 @@
-"""The numeric profile: everything besides the query that may change the bits of an answer."""
+"""The numeric profile: everything besides the query that may change the bits of a response."""
 
 import hashlib
 import json
@@ -35,14 +35,14 @@ def runtime_versions() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class NumericProfile:
-    """Under one profile the same sequence of queries gives the same bits.
+    """Settings and versions that determine the bits of a response.
 
     Attributes:
         device: one of `DEVICES`.
         dtype: one of `DTYPES`.
         threads: threads of one forward pass, >= 1.
-        chunk_tokens: most tokens in one forward step, >= 1. A single example that is longer runs alone.
-        versions: what is installed here; recorded, and part of the digest.
+        chunk_tokens: most tokens in one forward step, >= 1. A longer example runs alone.
+        versions: installed versions; part of the digest.
 
     Raises:
         UsageError: a value is not supported.
@@ -55,13 +55,13 @@ class NumericProfile:
     versions: tuple[tuple[str, str], ...] = field(default_factory=runtime_versions)
 
     def __post_init__(self) -> None:
-        """Refuse what this engine cannot honour; a profile is pinned, never guessed."""
+        """Check the values; there is no fallback to others."""
         if self.device not in DEVICES:
             raise UsageError(f"numeric.device is {self.device!r}; expected one of {', '.join(DEVICES)}")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise UsageError(
-                "numeric.device is 'cuda', and torch finds no CUDA device here; run on a machine with one, or "
-                'make a round with device = "cpu"'
+                "numeric.device is 'cuda', but torch finds no CUDA device here; use a machine with one, or a round "
+                'with device = "cpu"'
             )
         if self.dtype not in DTYPES:
             raise UsageError(f"numeric.dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
@@ -71,7 +71,7 @@ class NumericProfile:
             raise UsageError(f"numeric.chunk_tokens is {self.chunk_tokens}; expected 1 or more")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the profile as it stands in an artifact: plain JSON values."""
+        """Return the profile as plain JSON values, as stored in an artifact."""
         return {
             "device": self.device,
             "dtype": self.dtype,

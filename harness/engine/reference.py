@@ -1,13 +1,15 @@
-"""The slow, obvious path: plain transformers forwards. What every fast path is tested against."""
+"""The slow, plain path: transformers forward calls. The tests compare every fast path with it."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.backbone import Backbone
-from harness.engine.encode import EncodedSplit
+from harness.engine.text.encode import EncodedSplit
+from harness.engine.tunables import TUNABLES
 from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["evaluate_reference", "reference_logits"]
@@ -23,11 +25,11 @@ def evaluate_reference(
     base: FloatArray | None = None,
     rows: IntArray | None = None,
 ) -> Response:
-    """Compute every output, one candidate after the other; `word_logits` may have no columns.
+    """Compute all outputs, one candidate after the other.
 
-    One padded batch of all rows, a hook before every layer that adds the prompt to the states at
-    the prompt positions, the whole LM head. The arguments are those of `Engine.evaluate`,
-    and they are not checked.
+    Uses one padded batch of all rows, hooks that add the prompts, and the whole LM head. Takes the
+    arguments of `Engine.evaluate` without checking them. Without probe words their output has no
+    columns.
     """
     chosen = encoded.select(rows)
     wording = encoded.wording
@@ -61,22 +63,18 @@ def reference_logits(
     layer: int | None = None,
     base: FloatArray | None = None,
 ) -> FloatArray:
-    """Compute the class logits (P, B, C) alone, as the authors' code does: what speed is compared with.
+    """Compute the class logits (P, B, C) alone, as the authors' code does; the baseline of the bench.
 
-    One padded forward per candidate with the whole LM head; nothing else is kept. The arguments
-    are those of `evaluate_reference`.
+    One padded forward call per candidate with the whole LM head. Takes the arguments of
+    `evaluate_reference`.
     """
     chosen = encoded.select(None)
     deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
     batch, at_read = _pad(backbone, encoded, chosen)
     logits = []
     for prompt in deep:  # (L, M, D)
-        handles = _add_prompts(backbone, prompt)
-        try:
-            scores = backbone.model(**batch).logits[at_read]
-        finally:
-            for handle in handles:
-                handle.remove()
+        with _applied(backbone, batch, prompt, encoded.wording.mode) as arguments:
+            scores = backbone.model(**arguments).logits[at_read]
         logits.append(_class_logits(scores, encoded))
     return np.stack(logits)
 
@@ -88,36 +86,9 @@ def _class_logits(scores: torch.Tensor, encoded: EncodedSplit) -> FloatArray:
 
 
 def _numbers(values: torch.Tensor) -> FloatArray:
-    """Return fp32 numbers, whatever the model computes in and on."""
+    """Convert to a float32 array on the CPU."""
     numbers: FloatArray = values.float().cpu().numpy()
     return numbers
-
-
-def _add_prompts(
-    backbone: Backbone, prompt: FloatArray, inputs: list[torch.Tensor] | None = None
-) -> list[Any]:
-    """Hook every layer: add its prompt (M, D) to its input; `inputs` receives what came in.
-
-    Returns:
-        Handles, to be removed.
-    """
-    start = backbone.family.prompt_start
-    window = slice(start, start + prompt.shape[1])
-
-    def add_before(number: int) -> Any:
-        added = torch.tensor(prompt[number], device=backbone.model.device)
-
-        def hook(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            states = args[0].clone()
-            states[:, window] += added
-            if inputs is not None:
-                inputs.append(args[0].clone())
-            return (states, *args[1:])
-
-        return hook
-
-    modules = backbone.family.layer_modules()
-    return [module.register_forward_pre_hook(add_before(number)) for number, module in enumerate(modules)]
 
 
 def _whole_prompts(
@@ -136,7 +107,7 @@ def _whole_prompts(
 def _pad(
     backbone: Backbone, encoded: EncodedSplit, rows: IntArray
 ) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """Return what the model is called with, int64 (B, T) padded on the right, and where it is read."""
+    """Return the model's keyword arguments, int64 (B, T) padded on the right, and the read positions."""
     width = int(encoded.lengths[rows].max())
     ids = torch.full((len(rows), width), backbone.specials.pad)
     mask = torch.zeros((len(rows), width), dtype=torch.int64)
@@ -154,24 +125,40 @@ def _pad(
     return batch, (torch.arange(len(rows), device=device), read)
 
 
+@contextmanager
+def _applied(
+    backbone: Backbone, batch: dict[str, torch.Tensor], prompt: FloatArray, mode: str
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Apply one candidate (L, M, D) to the transformers model; yield the batch to call it with."""
+    family = backbone.family
+    n_layers, n_tokens, hidden_size = prompt.shape
+    tunable = TUNABLES["prompt"](n_layers, n_tokens, hidden_size, family.prompt_start)
+    batch, handles = tunable.apply_in_transformers(
+        backbone.model, family.layer_modules(), batch, prompt, mode
+    )
+    try:
+        yield batch
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def _forward(
     backbone: Backbone, batch: dict[str, torch.Tensor], prompt: FloatArray, mode: str
 ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-    """Run transformers once; last hidden states, vocabulary logits, input of each layer before its prompt."""
+    """Return the last hidden states, vocabulary logits, and each layer's input before its prompt."""
     model = backbone.model
     inputs: list[torch.Tensor] = []
-    # In mode "cat" the prompt stands in the input; the hooks then only watch.
-    handles = _add_prompts(backbone, prompt if mode == "add" else np.zeros_like(prompt), inputs)
+    # Registered first, so that these hooks run before those that add the prompt.
+    watching = [
+        module.register_forward_pre_hook(lambda _module, args: inputs.append(args[0].clone()))
+        for module in backbone.family.layer_modules()
+    ]
     try:
-        if mode == "cat":
-            words = model.get_input_embeddings()(batch["input_ids"])
-            start = backbone.family.prompt_start
-            words[:, start : start + prompt.shape[1]] = torch.tensor(prompt[0], device=words.device)
-            batch = {name: value for name, value in batch.items() if name != "input_ids"}
-            batch["inputs_embeds"] = words
-        output = model(**batch, output_hidden_states=True)
+        with _applied(backbone, batch, prompt, mode) as arguments:
+            output = model(**arguments, output_hidden_states=True)
     finally:
-        for handle in handles:
+        for handle in watching:
             handle.remove()
     hidden = output.decoder_hidden_states if model.config.is_encoder_decoder else output.hidden_states
     return hidden[-1], output.logits, inputs

@@ -2,38 +2,34 @@
 
 Theory of operation
 -------------------
-A query asks for P candidate deep prompts on B examples. A model family (`families`) is a chain:
-word vectors, the input of layer 0, L layers, head. At the input of every layer the deep prompt of
-that layer is *added* to the states at the prompt positions, over the placeholder tokens, and so
-accumulates through the residual stream (wordings of mode "add"). In mode "cat" the prompt of layer
-0 stands in place of the word vectors there, and no layer adds anything.
+A query evaluates P candidate deep prompts on B examples. A model family (`families`) is a chain:
+word vectors, the input of layer 0, L layers, head. The candidates are applied at the inputs of the
+layers (`tunables.prompt`).
 
-`plan_query` sorts the examples by length into waves and the candidates into groups. A group of G
-candidates runs through a wave as one `Packing`: inputs of all lengths lie one after the other in a
-flat array of tokens. What is saved, with equal results up to rounding:
+`plan_query` sorts the examples by length into waves and splits the candidates into groups. A group
+of G candidates runs through a wave as one `Packing`: inputs of all lengths, concatenated in a flat
+array of tokens. This saves work, with equal results up to rounding:
 
 1. In a one-layer search the states before that layer are the same for all candidates. They are
-   computed for one candidate, kept for the next query (`cache`), and copied to each group.
-2. There is no padding at all: linear maps and norms run over the flat array, attention runs over
-   each length for itself.
-3. The last layer runs for the read position alone, without keys and values of the others
-   (`families.attention.attend_at_read`). In an encoder-decoder this is the decoder's last layer,
-   and its other layers stop at the read position (`families.decoder`).
-4. The LM head scores the label words (and probe words) alone, at the read position.
-5. Queries, keys and values are one map, attention is one fused kernel, and weights lie as the
-   machine's matrix units read them (`families.linear`, `native`).
+   computed once, kept for the next query (`cache`), and copied to each group.
+2. Nothing is padded: linear maps and norms run on the flat array, attention runs per length.
+3. The last layer runs at the read position only, without keys and values of other positions
+   (`layers.attention.attend_at_read`). In an encoder-decoder this is the decoder's last layer,
+   and its other layers stop at the read position (`layers.decoder`).
+4. The LM head scores only the label words and probe words, at the read position.
+5. Queries, keys and values are one map, attention is one fused kernel, and weights are stored in
+   the layout of the machine's matrix units (`layers.linear`, `native`).
 
-Determinism. The plan depends on the profile and on the query's candidates, rows and layer, and on
-nothing else: not on load, memory or the outputs that are asked. The common part is planned by the
-rows alone and computed layer by layer, so that it has the same bits wherever it starts. An output
-is computed beside the others, never instead of them, so asking for more does not change a bit of
-the rest. Under one profile a query has one answer, bit for bit. The same example in another query
-may share a wave with others, where equality holds within rounding.
+Determinism. The plan depends only on the profile and on the query's candidates, rows and layer, not
+on load, memory or the requested outputs. The shared part is planned by the rows alone and computed
+layer by layer, so it has the same bits from any starting layer. Requesting more outputs does not
+change the bits of the others. Under one profile a query has one response, bit for bit. The same
+example in another query may run in another wave; there the values are equal up to rounding.
 
-Overflow. Values are bounded, so the inputs are finite; where a model still overflows, the outputs
-hold infinities or NaN and are returned as they are. Whose fault that is, the session decides.
+Overflow. Values are bounded, so the inputs are finite. If the model still overflows, the outputs
+contain infinities or NaN and are returned unchanged; the session handles them.
 
-`reference.py` computes the same with plain transformers calls; every path here is tested against it.
+`reference.py` computes the same with plain transformers calls; the tests compare every path with it.
 """
 
 import hashlib
@@ -42,24 +38,25 @@ from typing import Any
 
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.backbone import Backbone
 from harness.engine.cache import Frontier, LayerCache
 from harness.engine.collector import Collector
-from harness.engine.encode import EncodedSplit
 from harness.engine.info import EngineInfo
 from harness.engine.layer_std import winsorised_std
-from harness.engine.packing import Packing, pack
+from harness.engine.packing import Packing
 from harness.engine.plan import Wave, plan_query
 from harness.engine.profile import NumericProfile
-from harness.engine.prompts import DeepPrompts, check_values
 from harness.engine.query import CheckedQuery, check_outputs
+from harness.engine.text.encode import EncodedSplit, pack
+from harness.engine.tunables import TUNABLES
+from harness.engine.tunables.prompt import PromptCandidates
 from harness.records import Array, FloatArray, IntArray
 
 __all__ = ["Engine", "Steps"]
 
 Steps = Generator[int, None, Response]
-"""A query being computed: yields the token-layers of each step before it runs, returns the response."""
+"""A query in progress: yields the token-layers of each step before it runs, returns the response."""
 
 CACHE_BYTES = 1 << 30
 """Default bound of the layer cache."""
@@ -68,11 +65,11 @@ CACHE_BYTES = 1 << 30
 class Engine:
     """Evaluates deep prompts on encoded examples.
 
-    Sets the number of threads of this process to the profile's.
+    Sets this process's number of threads to the profile's.
 
     Args:
         backbone: the model.
-        profile: the numeric profile it was loaded under.
+        profile: the numeric profile that the model was loaded with.
         n_prompt_tokens: M, >= 1.
         cache_bytes: bound of the layer cache; it never changes a result.
     """
@@ -85,7 +82,7 @@ class Engine:
         *,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        """Fix threads; nothing is computed yet."""
+        """Set the number of threads; computes nothing."""
         torch.set_num_threads(profile.threads)
         self.cache = LayerCache(cache_bytes)
         self._family = backbone.family
@@ -97,9 +94,12 @@ class Engine:
             n_prompt_tokens=n_prompt_tokens,
             embedding_std=backbone.embedding_std,
         )
+        self.tunable = TUNABLES["prompt"](
+            self.info.n_layers, n_prompt_tokens, self.info.hidden_size, backbone.family.prompt_start
+        )
 
     def set_threads(self) -> None:
-        """Compute with the profile's threads: another round's engine in this process may have set others."""
+        """Set the profile's number of threads, which another round's engine may have changed."""
         torch.set_num_threads(self._profile.threads)
 
     def check(
@@ -112,7 +112,7 @@ class Engine:
         rows: IntArray | None = None,
         outputs: Collection[str] = ("logits",),
     ) -> CheckedQuery:
-        """Find everything that can be wrong with a query, before anything is charged or computed.
+        """Check a query before anything is charged or computed.
 
         Args:
             encoded: the split under the query's wording.
@@ -120,29 +120,21 @@ class Engine:
             layer: the layer that `values` replaces.
             base: float32 (L, M, D), the other layers; None means zeros.
             rows: int64, unique row numbers; None means all.
-            outputs: fields of the response to fill. `layer_std` counts prompt, template and
-                special tokens as real tokens, and there is no padding.
+            outputs: fields of the response to fill. `layer_std` includes prompt, template and
+                special tokens.
 
         Raises:
-            InvalidQuery: what was given and what was expected.
+            InvalidQuery: an argument has a wrong type, shape or range.
         """
         wanted = check_outputs(encoded, outputs)
-        prompts = check_values(
-            values,
-            layer=layer,
-            base=base,
-            n_layers=self.info.n_layers,
-            n_prompt_tokens=self.info.n_prompt_tokens,
-            hidden_size=self.info.hidden_size,
-            mode=encoded.wording.mode,
-        )
+        prompts = self.tunable.check(values, layer=layer, base=base, mode=encoded.wording.mode)
         return CheckedQuery(encoded, prompts, encoded.select(rows), wanted)
 
     @torch.inference_mode()
     def evaluate(
         self, encoded: EncodedSplit, values: FloatArray, *, cache_key: Hashable = None, **query: Any
     ) -> Response:
-        """Check a query and compute it at once; results stand in the order of its rows.
+        """Check a query and compute it; results are in the order of its rows.
 
         Args:
             encoded: the split under the query's wording.
@@ -151,7 +143,7 @@ class Engine:
             **query: the other arguments of `check`.
 
         Raises:
-            InvalidQuery: what `check` finds.
+            InvalidQuery: see `check`.
         """
         steps = self.steps(self.check(encoded, values, **query), cache_key=cache_key)
         while True:
@@ -162,12 +154,12 @@ class Engine:
                 return response
 
     def steps(self, query: CheckedQuery, *, cache_key: Hashable = None) -> Steps:
-        """Compute a query step by step, so that those of several runs can take turns.
+        """Compute a query step by step, so that queries of several runs can take turns.
 
         Args:
             query: from `check`.
-            cache_key: (attempt, split) whose states before the query's layer are kept for its next
-                query; None keeps nothing.
+            cache_key: (attempt, split) under which the states before the query's layer are kept
+                for the next query; None keeps nothing.
 
         Yields:
             The cost of each step before it runs: tokens times layers.
@@ -178,9 +170,9 @@ class Engine:
         plan = plan_query(encoded.lengths[chosen], n_candidates, self._profile.chunk_tokens)
         result = Collector.allocate(encoded.wording, self.info, n_candidates, len(chosen), query.outputs)
         shared = yield from self._run_shared(encoded, chosen, prompts, result.response.layer_std, cache_key)
-        first = 0 if prompts.mode == "cat" else prompts.n_shared_layers
-        # `layer_std` looks at all examples of a candidate at once; without it a wave at a time is
-        # held. Only the order of the steps differs, so the bits do not.
+        first = prompts.n_shared_layers
+        # `layer_std` needs all examples of a candidate at once; otherwise one wave at a time is held.
+        # Only the order of the steps differs, not the bits.
         waves = [plan.waves] if result.response.layer_std is not None else [(wave,) for wave in plan.waves]
         packed = {
             size: [[self._pack(encoded, chosen, wave, size) for wave in together] for together in waves]
@@ -192,11 +184,10 @@ class Engine:
                 states = [
                     packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)
                 ]
-                if prompts.mode == "cat":
-                    states = [
-                        self._insert(part, packing, prompts, group)
-                        for part, packing in zip(states, own, strict=True)
-                    ]
+                if prompts.replaces_words:
+                    for number, packing in enumerate(own):
+                        prompts.insert(states[number], packing, group)
+                        states[number] = self._family.begin(states[number], packing)
                 self._run_group(own, states, first, prompts, group, result)
         return result.response
 
@@ -208,27 +199,27 @@ class Engine:
         self,
         encoded: EncodedSplit,
         chosen: IntArray,
-        prompts: DeepPrompts,
+        prompts: PromptCandidates,
         layer_std: Array | None,
         cache_key: Hashable,
     ) -> Generator[int, None, torch.Tensor]:
-        """Run what all candidates have in common.
+        """Compute the states that all candidates share.
 
         Yields:
             As `steps`.
 
         Returns:
-            (S, D), all rows' tokens, shortest example first: word vectors in mode "cat", else the
-            input of the first layer that differs.
+            (S, D), all rows' tokens, shortest example first: word vectors if the candidates replace
+            words, else the input of the first layer that differs.
         """
         waves = plan_query(encoded.lengths[chosen], 1, self._profile.chunk_tokens).waves
         packings = [self._pack(encoded, chosen, wave, 1) for wave in waves]
         yield encoded.n_tokens(chosen)
-        if prompts.mode == "cat":
+        if prompts.replaces_words:
             return torch.cat([self._family.words(packing.ids) for packing in packings])
         is_kept = cache_key is not None and prompts.n_shared_layers > 0
         rows_digest = _rows_digest(encoded, chosen) if is_kept else b""
-        # The spreads of the layers before a frontier were not kept with it.
+        # A frontier does not hold the standard deviations of the layers before it.
         frontier = self.cache.find(cache_key, rows_digest, prompts) if is_kept and layer_std is None else None
         if frontier is None:
             first = 0
@@ -240,7 +231,7 @@ class Engine:
         for layer in range(first, prompts.n_shared_layers):
             for number, packing in enumerate(packings):
                 yield packing.n_tokens
-                self._add(states[number], packing, prompts, layer, everyone)
+                prompts.add(states[number], packing, layer, everyone)
                 states[number] = self._family.step(layer, states[number], packing)
             if layer_std is not None:
                 layer_std[:, layer + 1] = winsorised_std(torch.cat(states))
@@ -255,7 +246,7 @@ class Engine:
         packings: list[Packing],
         states: list[torch.Tensor],
         first: int,
-        prompts: DeepPrompts,
+        prompts: PromptCandidates,
         group: slice,
         result: Collector,
     ) -> None:
@@ -263,42 +254,19 @@ class Engine:
         last = self.info.n_layers - 1
         for layer in range(first, last):
             for number, packing in enumerate(packings):
-                self._add(states[number], packing, prompts, layer, group)
+                prompts.add(states[number], packing, layer, group)
                 states[number] = self._family.step(layer, states[number], packing)
             if result.response.layer_std is not None:
                 result.response.layer_std[group, layer + 1] = [
                     _spread(packings, states, candidate) for candidate in range(group.stop - group.start)
                 ]
         for part, packing in zip(states, packings, strict=True):
-            self._add(part, packing, prompts, last, group)
+            prompts.add(part, packing, last, group)
             result.read(self._family, self._family.finish(part, packing), packing, group.start)
-
-    def _add(
-        self, states: torch.Tensor, packing: Packing, prompts: DeepPrompts, layer: int, group: slice
-    ) -> None:
-        """Add the prompts of a layer to its input, in place. In mode "cat" they are all zero."""
-        prompt = prompts.at(layer, group)
-        if prompt is not None and prompts.mode == "add":
-            added = self._tensor(prompt, states).unsqueeze(1)  # (G, 1, M, D)
-            for window in packing.windows(states, self._family.prompt_start, self.info.n_prompt_tokens):
-                window.add_(added)
-
-    def _insert(
-        self, words: torch.Tensor, packing: Packing, prompts: DeepPrompts, group: slice
-    ) -> torch.Tensor:
-        """Put the prompts of layer 0 in place of the word vectors there; returns layer 0's input."""
-        prompt = prompts.at(0, group)
-        for window in packing.windows(words, self._family.prompt_start, self.info.n_prompt_tokens):
-            window[:] = 0 if prompt is None else self._tensor(prompt, words).unsqueeze(1)
-        return self._family.begin(words, packing)
-
-    def _tensor(self, values: FloatArray, like: torch.Tensor) -> torch.Tensor:
-        """Copy an array to the states' device and type; it may be read-only, as arrays from the wire are."""
-        return torch.tensor(values, device=like.device, dtype=like.dtype)
 
 
 def _rows_digest(encoded: EncodedSplit, chosen: IntArray) -> bytes:
-    """Return a SHA-256 over the rows in their order, and over their tokens: a wording's included."""
+    """Return the SHA-256 over the rows in order and their tokens, the wording's included."""
     total = hashlib.sha256(chosen.tobytes())
     total.update(encoded.lengths[chosen].tobytes())
     for row in chosen:

@@ -1,13 +1,13 @@
-"""One engine, many runs: whose turn it is.
+"""Fair scheduling of several runs on one engine.
 
-A query is computed in steps (`Engine.steps`). Between two of them another run's query may have a
-turn; within one, nothing else computes. Requests of different runs are never merged, so a run's
-bits are those that it has alone, whatever runs beside it.
+A query is computed in steps (`Engine.steps`). Other runs may have turns between two steps, never
+within one. Queries of different runs are never merged, so a run has the same bits beside other runs
+as alone.
 
-Turns go by deficit round-robin over tokens: each run that waits is visited in order and earns a
-quantum; it computes when its earnings cover its next step. Over any time in which two runs both
-want to compute, their shares differ by less than a quantum and a step each, however many queries
-one of them sends and however large they are.
+Turns follow deficit round-robin over tokens: waiting runs are visited in order and earn a quantum
+per visit; a run computes when its credit covers its next step. While two runs both wait, their
+shares differ by less than a quantum and a step each, regardless of the number and size of their
+queries.
 
 Source: Shreedhar and Varghese 1996, Efficient Fair Queuing using Deficit Round-Robin.
 """
@@ -19,41 +19,41 @@ from collections.abc import Hashable
 
 import torch
 
-from harness.api.types import Response
+from harness.api.outputs import Response
 from harness.engine.query import CheckedQuery
 from harness.engine.runner import Engine
 
 __all__ = ["QUANTUM", "DeficitRoundRobin", "Scheduler"]
 
 QUANTUM = 1 << 14
-"""Token-layers that a waiting run earns per visit: about one step of a large model's layer."""
+"""Token-layers that a waiting run earns per visit; about one step through a layer of a large model."""
 
 
 class DeficitRoundRobin:
-    """The order of turns; no threads, no clock.
+    """The order of turns, without threads or a clock.
 
     Args:
-        quantum: earned per visit, >= 1.
+        quantum: token-layers earned per visit, >= 1.
     """
 
     def __init__(self, quantum: int = QUANTUM) -> None:
-        """Start with nobody waiting."""
+        """Create an empty queue."""
         self._quantum = quantum
         self._waiting: OrderedDict[Hashable, int] = OrderedDict()
         self._earned: dict[Hashable, int] = {}
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting runs."""
         return len(self._waiting)
 
     def ask(self, run: Hashable, cost: int, *, goes_on: bool = False) -> None:
-        """Let a run wait for a turn of this cost.
+        """Queue a run for a turn of this cost.
 
         Args:
-            run: which run; it does not wait already.
+            run: the run; must not be waiting already.
             cost: >= 0.
-            goes_on: it has just had a turn and never stopped wanting: it keeps its place at the
-                front and what it has earned.
+            goes_on: whether it just had a turn of the same query: it keeps its place at the front
+                and its credit.
         """
         self._waiting[run] = cost
         if goes_on:
@@ -62,18 +62,18 @@ class DeficitRoundRobin:
             self._earned[run] = 0
 
     def give_up(self, run: Hashable) -> None:
-        """Take a run out, whether it waits or not."""
+        """Remove a run, waiting or not."""
         self._waiting.pop(run, None)
         self._earned.pop(run, None)
 
     def take(self) -> Hashable:
-        """Choose the next run and charge it.
+        """Choose the next run and deduct its cost.
 
         Raises:
-            KeyError: nobody waits.
+            KeyError: no run is waiting.
         """
         if not self._waiting:
-            raise KeyError("nobody waits for a turn")
+            raise KeyError("no run is waiting for a turn")
         while True:
             run, cost = next(iter(self._waiting.items()))
             if self._earned[run] >= cost:
@@ -85,17 +85,17 @@ class DeficitRoundRobin:
 
 
 class Scheduler:
-    """Gives the threads of several runs turns, on one engine or on those of several rounds.
+    """Schedules the threads of several runs, on the engines of one or several rounds.
 
-    Every run has a thread and at most one query at a time. A thread computes its own steps while
-    it has the turn, so a run that is alone pays nothing for this.
+    Each run has one thread and at most one query at a time. A thread computes its own steps during
+    its turn, so a single run has no overhead.
 
     Args:
         quantum: see `DeficitRoundRobin`.
     """
 
     def __init__(self, quantum: int = QUANTUM) -> None:
-        """Start idle."""
+        """Create an idle scheduler."""
         self._order = DeficitRoundRobin(quantum)
         self._changed = threading.Condition()
         self._turn: Hashable = None
@@ -108,13 +108,13 @@ class Scheduler:
         """Compute a query, taking turns with the queries of other runs.
 
         Args:
-            engine: what computes.
-            run: the run that asks; never None, and no other thread asks for it.
-            query: what `Engine.check` returned.
+            engine: computes the query.
+            run: the run; never None, and used by one thread only.
+            query: from `Engine.check`.
             cache_key: see `Engine.steps`.
 
         Returns:
-            The response, and the seconds of computing it: what it waited for others is left out.
+            The response, and the seconds of computing it, without the time spent waiting for a turn.
         """
         steps = engine.steps(query, cache_key=cache_key)
         cost, goes_on = query.encoded.n_tokens(query.rows), False
@@ -133,7 +133,7 @@ class Scheduler:
             self._leave(run)
 
     def _wait(self, run: Hashable, cost: int, *, goes_on: bool) -> None:
-        """Give the turn back, if it is this run's, and wait for the next one."""
+        """Release the turn, if this run has it, and wait for the next one."""
         with self._changed:
             self._order.ask(run, cost, goes_on=goes_on)
             if goes_on:
@@ -143,7 +143,7 @@ class Scheduler:
                 self._changed.wait()
 
     def _leave(self, run: Hashable) -> None:
-        """Give the turn back for good."""
+        """Release the turn and leave the queue."""
         with self._changed:
             if self._is_busy and self._turn == run:
                 self._is_busy = False
@@ -151,7 +151,7 @@ class Scheduler:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Choose who is next, if nobody computes. The condition is held."""
+        """Choose the next run if none is computing. The caller holds the condition."""
         if not self._is_busy and len(self._order):
             self._turn, self._is_busy = self._order.take(), True
             self._changed.notify_all()

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from harness.engine import EncodedSplit
+from harness.engine.families import ADAPTERS
+from harness.errors import UsageError
 from harness.records import IntArray
 
 __all__ = ["Adapted", "Batch", "MaskedLM", "additive_mask", "batch_of", "head_of", "logits_of"]
@@ -104,8 +106,19 @@ def logits_of(head: Any, features: torch.Tensor) -> torch.Tensor:
 
 
 def head_of(model: Any) -> Any:
-    """Return the language-modelling head: (B, D) to (B, vocabulary)."""
-    return model.lm_head if hasattr(model, "lm_head") else model.cls.predictions
+    """Return the language-modelling head: (B, D) to (B, vocabulary).
+
+    Raises:
+        UsageError: the model is not a masked language model that gradient references can adapt.
+    """
+    adapter = ADAPTERS.get(model.config.model_type)
+    if adapter is None or adapter.masked_head is None:
+        supported = " or ".join(name for name, one in ADAPTERS.items() if one.masked_head)
+        raise UsageError(
+            f"Gradient references cannot adapt this model: got family {model.config.model_type}, expected "
+            f"{supported}; choose another round"
+        )
+    return adapter.masked_head(model)
 
 
 def additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

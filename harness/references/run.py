@@ -15,7 +15,7 @@ from harness.engine import EncodedSplit
 from harness.errors import UsageError
 from harness.metrics.official import score
 from harness.records import IntArray
-from harness.references.masked_lm import Adapted, batch_of
+from harness.references.masked_lm import Adapted, batch_of, head_of
 from harness.references.method import ReferenceMethod
 from harness.references.training import Trained, class_logits, computing_in, train
 from harness.session.loaded_round import LoadedRound
@@ -31,8 +31,6 @@ GRADIENT_LABEL = "gradient reference, not ranked"
 """How such scores are marked, wherever they show."""
 
 _EVAL_ROWS = 64
-
-_FAMILIES = ("bert", "roberta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,7 @@ def run_reference(
         UsageError: the task has no such seed, a package is missing, or the model is no masked one.
     """
     started = time.perf_counter()
-    if arena.backbone.family.name not in _FAMILIES:
-        raise UsageError(
-            f"the round's model is a {arena.backbone.family.name}; gradient references tune masked language "
-            f"models: {' or '.join(_FAMILIES)}"
-        )
+    head_of(arena.backbone.model)  # refuses a model of another kind before anything trains
     loaded = arena.task(task)
     if kshot_seed not in loaded.data.kshot:
         raise UsageError(f"task {task!r} has no k-shot seed {kshot_seed}; it has {sorted(loaded.data.kshot)}")

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 from harness.records import IntArray
 from harness.references.masked_lm import Adapted, Batch
 from harness.references.method import Training

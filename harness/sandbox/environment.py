@@ -33,6 +33,7 @@ HARNESS_FILES = (
     "api/__init__.py",
     "api/blackbox.py",
     "api/losses.py",
+    "api/outputs.py",
     "api/projections.py",
     "api/solver.py",
     "api/types.py",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.api.types import Response
+from harness.api.outputs import OUTPUTS, Response, filled
 from harness.errors import InvalidSubmission
 from harness.records import Array, IntArray, Verdict
 from harness.sandbox.arrays import encode_arrays
@@ -15,7 +15,6 @@ from harness.sandbox.messages import ErrorMessage, LoadedMessage, PredictionMess
 from harness.sandbox.outcome import PredictFailure, PredictOutcome, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.requests import response_arrays
 from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
 
@@ -115,7 +114,7 @@ class _Run:
             raise _FailedError(Verdict.RUNTIME_ERROR, PredictFailure.NO_PREDICT)
         predictions = []
         for seq, batch in enumerate(batches, start=1):
-            outputs = response_arrays(batch)
+            outputs = filled(batch)
             specs, payload = encode_arrays(outputs)
             channel.send(FrameType.BATCH, seq, {"arrays": specs}, payload, frame_s=FRAME_S)
             predictions.append(self._prediction(seq, _n_rows(outputs)))
@@ -143,5 +142,5 @@ class _Run:
 
 
 def _n_rows(outputs: Mapping[str, Array]) -> int:
-    """Rows of a batch: the second axis of every output but `layer_std`, which has no rows."""
-    return next(int(array.shape[1]) for name, array in outputs.items() if name != "layer_std")
+    """Return the rows of a batch: the second axis of every output that has rows."""
+    return next(int(array.shape[1]) for name, array in outputs.items() if OUTPUTS[name].has_rows)

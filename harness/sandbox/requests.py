@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from harness.api.types import Response, Solution
+from harness.api.outputs import OUTPUTS, filled
+from harness.api.types import Solution
 from harness.errors import BudgetExhausted, InvalidQuery, ProtocolViolation
 from harness.records import Array, FloatArray, QueryRequest, Verdict, WordingRequest
 from harness.sandbox.arrays import encode_arrays
@@ -31,7 +30,6 @@ __all__ = [
     "ended_by_error",
     "for_people",
     "printable",
-    "response_arrays",
 ]
 
 _MESSAGE_CHARS = 4000
@@ -54,17 +52,6 @@ class Ended:
     message: str = ""
     solution: Solution | None = None
     out_of_budget: bool = False
-
-
-def response_arrays(response: Response) -> dict[str, Array]:
-    """Return the fields of a response that are filled."""
-    fields = {
-        "logits": response.logits,
-        "features": response.features,
-        "layer_std": response.layer_std,
-        "word_logits": response.word_logits,
-    }
-    return {name: array for name, array in fields.items() if array is not None}
 
 
 class RequestServer:
@@ -175,7 +162,7 @@ class RequestServer:
             outputs=tuple(message.outputs),
         )
         self._check_answer_fits(request)
-        return {}, response_arrays(self._service.query(request))
+        return {}, filled(self._service.query(request))
 
     def _check_answer_fits(self, request: QueryRequest) -> None:
         """Refuse before it is charged what could not be sent back."""
@@ -183,13 +170,11 @@ class RequestServer:
             return
         info = self._service.info
         n_rows = self._rows.get(request.split, 0) if request.rows is None else len(request.rows)
-        widths = {
-            "features": info.hidden_size,
-            "word_logits": self._n_probe_words.get(request.wording, 0),
-        }
         n_candidates = request.values.shape[0] if request.values.ndim else 0
-        width = sum(widths.get(name, 0) for name in set(request.outputs))
-        size = n_candidates * n_rows * width * np.dtype(np.float32).itemsize
+        # Classes and layers are few beside what was sent: not counted.
+        sizes = {"P": n_candidates, "B": n_rows, "C": 0, "L": 0, "D": info.hidden_size}
+        sizes["W"] = self._n_probe_words.get(request.wording, 0)
+        size = sum(OUTPUTS[name].n_bytes(sizes) for name in set(request.outputs) & OUTPUTS.keys())
         if size > PAYLOAD_MAX_BYTES // 2:
             msg = (
                 f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, at most "

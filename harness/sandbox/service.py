@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from harness.api.types import ModelInfo, Response, Solution
+from harness.api.outputs import Response
+from harness.api.types import ModelInfo, Solution
 from harness.records import FloatArray, QueryRequest, WordingRequest
 
 __all__ = ["BlackBoxService"]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from harness.api.outputs import OUTPUTS
 from harness.api.types import ModelInfo, Solution, Wording
 from harness.records import MAX_ABS_VALUE, Array, FloatArray
 from harness.sandbox.policy import SandboxPolicy
@@ -50,8 +51,8 @@ def build_solution(
     if not outputs or len(set(outputs)) != len(outputs) or not set(outputs) <= set(info.outputs):
         msg = f"Solution.outputs is {outputs}, expected some of {info.outputs}, each once"
         raise BadSolutionError(msg)
-    if outputs == ("layer_std",):
-        msg = "Solution.outputs is ('layer_std',), which has no rows to predict: add another output"
+    if not any(OUTPUTS[name].has_rows for name in outputs):
+        msg = f"Solution.outputs is {outputs}, which has no rows to predict: add another output"
         raise BadSolutionError(msg)
     if not has_predict and "logits" not in outputs:
         msg = f"Solution.outputs is {outputs}: without a `predict` of its own a solver needs 'logits'"

@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.api import ModelInfo, Response, Solution, Split
 from harness.api.losses import cross_entropy
-from harness.engine import CheckedQuery, check_prompt
+from harness.api.outputs import filled
+from harness.engine import CheckedQuery
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.metering import Meter
 from harness.records import MAX_ABS_VALUE, FloatArray, QueryRequest, WordingRequest
@@ -115,13 +116,7 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: wrong shape or values.
         """
-        info = self._info
-        check_prompt(
-            prompt,
-            n_layers=info.n_layers,
-            n_prompt_tokens=info.n_prompt_tokens,
-            hidden_size=info.hidden_size,
-        )
+        self._round.engine.tunable.check_base(prompt)
         return self._bases.add(prompt, self.to_model(np.array(prompt, dtype=np.float32)))
 
     def wording(self, request: WordingRequest) -> int:
@@ -272,5 +267,4 @@ class MeteredBlackBox:
 
 
 def _is_finite(response: Response) -> bool:
-    outputs = (response.logits, response.features, response.layer_std, response.word_logits)
-    return all(np.isfinite(values).all() for values in outputs if values is not None)
+    return all(np.isfinite(values).all() for values in filled(response).values())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from harness.api.outputs import OUTPUTS
 from harness.sandbox.frames import PAYLOAD_MAX_BYTES
 from harness.session.handles import MAX_WORDS
 from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS
@@ -27,7 +28,8 @@ def attempt_bytes(loaded_round: LoadedRound, task: LoadedTask) -> int:
     prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * _FLOAT_BYTES
     held = (MAX_INCUMBENTS + 1) * limits.max_ensemble * prompt + limits.max_bases * prompt
     held += (KEPT_STATES + 1) * limits.state_bytes + limits.log_bytes
-    widths = {"features": info.hidden_size, "word_logits": MAX_WORDS}
-    width = len(task.config.label_names) + sum(widths.get(name, 0) for name in info.outputs)
-    test_bytes = _COPIES * limits.max_ensemble * len(task.data.test) * width * _FLOAT_BYTES
+    sizes = {"P": limits.max_ensemble, "B": len(task.data.test), "C": len(task.config.label_names)}
+    sizes |= {"L": info.n_layers, "D": info.hidden_size, "W": MAX_WORDS}
+    kept = [OUTPUTS[name] for name in {"logits", *info.outputs} if OUTPUTS[name].has_rows]
+    test_bytes = _COPIES * sum(output.n_bytes(sizes) for output in kept)
     return limits.memory_bytes + limits.scratch_bytes + held + max(_REQUEST_BYTES, test_bytes)

@@ -100,14 +100,7 @@ class Wordings:
         if n_words > MAX_WORDS:
             # Each is a column of every response, and at the end one for every test row and member.
             raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
-        compiled = self._round.compile(
-            self._task.config,
-            request.template,
-            request.words,
-            placeholder=request.placeholder,
-            mode=request.mode,
-            probe_words=request.probe_words,
-        )
+        compiled = self._round.compile(self._task.config, request)
         text = json.dumps(asdict(request), sort_keys=True)
         self._compiled.append(compiled)
         self._digests.append(hashlib.sha256(text.encode()).hexdigest())

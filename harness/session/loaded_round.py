@@ -22,7 +22,7 @@ from harness.engine import (
     load_backbone,
 )
 from harness.errors import DataError, InvalidQuery, UsageError
-from harness.records import Array
+from harness.records import Array, WordingRequest
 from harness.sandbox import SandboxPolicy
 from harness.tasks import TaskData, load_task_data, public_rows
 
@@ -170,7 +170,8 @@ class LoadedRound:
                     f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
                 )
             try:
-                wording = self.compile(config, config.template, tuple((word,) for word in config.words))
+                words = tuple((word,) for word in config.words)
+                wording = self.compile(config, WordingRequest(config.template, words))
             except InvalidQuery as error:
                 raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
             self._tasks[name] = LoadedTask(
@@ -182,16 +183,7 @@ class LoadedRound:
             )
         return self._tasks[name]
 
-    def compile(
-        self,
-        config: TaskConfig,
-        template: str,
-        words: tuple[tuple[str, ...], ...],
-        *,
-        placeholder: str | None = None,
-        mode: str = "add",
-        probe_words: tuple[str, ...] = (),
-    ) -> CompiledWording:
+    def compile(self, config: TaskConfig, request: WordingRequest) -> CompiledWording:
         """Compile a wording for this round's model.
 
         Raises:
@@ -199,14 +191,10 @@ class LoadedRound:
         """
         return compile_wording(
             self.backbone,
-            template,
-            words,
+            request,
             n_fields=len(config.fields),
             n_prompt_tokens=self.config.model.n_prompt_tokens,
             placeholder_ids=_placeholder_ids(self.config),
-            placeholder=placeholder,
-            mode=mode,
-            probe_words=probe_words,
             label_token=self.config.model.label_token,
         )
 

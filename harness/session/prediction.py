@@ -9,9 +9,10 @@ import threading
 import numpy as np
 
 from harness.api import Response, Solution
+from harness.api.outputs import OUTPUTS, filled
 from harness.config import TaskConfig
 from harness.errors import InvalidQuery
-from harness.records import FloatArray, IntArray, Verdict
+from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_predict
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.handles import OFFICIAL_WORDING
@@ -147,21 +148,15 @@ def submitted_prediction(
 
 
 def _n_rows(outputs: Response) -> int:
-    """Return B. `layer_std` has no axis of rows and cannot be the only output."""
-    for values in (outputs.logits, outputs.features, outputs.word_logits):
-        if values is not None:
+    """Return B, the second axis of every output that has rows."""
+    for name, values in filled(outputs).items():
+        if OUTPUTS[name].has_rows:
             return int(values.shape[1])
-    raise InvalidQuery("a solution's outputs need logits, features or word_logits")
+    with_rows = ", ".join(name for name, output in OUTPUTS.items() if output.has_rows)
+    raise InvalidQuery(f"Solution.outputs: none has rows to predict; expected one of {with_rows}")
 
 
 def _take(outputs: Response, rows: IntArray) -> Response:
-    """Return the outputs of some rows. `layer_std` averages over rows, so `predict` never sees it."""
-
-    def part(values: FloatArray | None) -> FloatArray | None:
-        return None if values is None else np.ascontiguousarray(values[:, rows])
-
-    return Response(
-        logits=part(outputs.logits),
-        features=part(outputs.features),
-        word_logits=part(outputs.word_logits),
-    )
+    """Return the outputs of some rows; outputs without an axis of rows are left out."""
+    kept = {name: values for name, values in filled(outputs).items() if OUTPUTS[name].has_rows}
+    return Response(**{name: np.ascontiguousarray(values[:, rows]) for name, values in kept.items()})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.api import Solution
+from harness.api.outputs import OUTPUTS
 from harness.errors import InfrastructureError, InvalidQuery
 from harness.records import IntArray
 from harness.sandbox import SandboxMode, SubmissionSource
@@ -66,7 +67,7 @@ class Scorer:
             if outputs.logits is None:
                 raise InfrastructureError("the engine returned no logits")
             return find_kind(self.task.config.kind).default_prediction(outputs.logits)
-        wanted = tuple(name for name in solution.outputs if name != "layer_std")
+        wanted = tuple(name for name in solution.outputs if OUTPUTS[name].has_rows)
         return submitted_prediction(
             self.source,
             test_outputs(self.loaded_round, self.task, self.blackbox, solution, wanted),

@@ -7,13 +7,12 @@ from operator import attrgetter
 
 import numpy as np
 
-from harness.api import Response
+from harness.api.outputs import Response, filled
 from harness.records import Array, QueryRequest
 
 __all__ = ["TraceEntry", "array_digest", "request_digest", "response_digest"]
 
 _asked = attrgetter(*(item.name for item in fields(QueryRequest) if item.name != "values"))
-_OUTPUTS = tuple(item.name for item in fields(Response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,7 @@ def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
 def response_digest(response: Response) -> str:
     """Return the SHA-256 (hex) over the outputs that were filled."""
     digest = hashlib.sha256()
-    for name in _OUTPUTS:
-        value = getattr(response, name)
-        if value is not None:
-            digest.update(name.encode())
-            _add_array(digest, value)
+    for name, value in filled(response).items():
+        digest.update(name.encode())
+        _add_array(digest, value)
     return digest.hexdigest()

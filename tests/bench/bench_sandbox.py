@@ -17,7 +17,8 @@ from statistics import median, quantiles
 
 import numpy as np
 
-from harness.api.types import ModelInfo, Response, Split, Task
+from harness.api.outputs import Response
+from harness.api.types import ModelInfo, Split, Task
 from harness.sandbox import SandboxPolicy, SubmissionSource, require_mode, run_solve
 
 N_ROUNDS = 25

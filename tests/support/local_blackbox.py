@@ -1,9 +1,11 @@
 """A black box in this process, over the engine: the solver contract without sandbox and journal."""
 
 import numpy as np
+import small_models
 
 from harness.api import Base, BudgetExhausted, ModelInfo, Response, Split, Task, Wording
-from harness.engine import Engine, NumericProfile, compile_wording, encode
+from harness.api.outputs import OUTPUTS
+from harness.engine import Engine, NumericProfile, encode
 from harness.metering.call import call_cost
 
 TEMPLATE = "{p} . {text} . It was [M] ."
@@ -22,7 +24,7 @@ class LocalBlackBox:
         info = self.engine.info
         self.info = ModelInfo(
             info.family, info.n_layers, info.hidden_size, n_prompt_tokens, info.embedding_std, max_calls,
-            ("logits", "features", "layer_std", "word_logits"),
+            tuple(OUTPUTS),
         )  # fmt: skip
         self.bases, self.wordings, self.asked, self.checkpoints = (
             [],
@@ -33,7 +35,7 @@ class LocalBlackBox:
 
     def compile(self, template, words, **options):
         n_fields = len(self.task.train.texts[0])
-        return compile_wording(
+        return small_models.compile_wording(
             self.backbone, template, words, n_fields=n_fields, n_prompt_tokens=self.n_prompt_tokens, **options
         )
 

@@ -25,7 +25,9 @@ from transformers import (
     T5Tokenizer,
 )
 
+from harness import engine
 from harness.config import official_presets
+from harness.records import WordingRequest
 
 FAMILIES = ("roberta", "bert", "gpt2", "bart", "t5")
 N_PROMPT_TOKENS = 5
@@ -66,6 +68,13 @@ WORDS = [
     "negative",
     "positive",
 ]
+
+
+def compile_wording(backbone, template, words, *, placeholder=None, mode="add", probe_words=(), **options):
+    """Compile a wording whose classes may be given as single words."""
+    words = tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in words)
+    request = WordingRequest(template, words, placeholder, mode, tuple(probe_words))
+    return engine.compile_wording(backbone, request, **options)
 
 
 def formatted(template: str, placeholder: str, fields: tuple[str, ...], mask: str) -> str:

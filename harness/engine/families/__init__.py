@@ -1,6 +1,7 @@
-"""Model families: the one place that touches the internals of a language model.
+"""Model families: the only code that depends on the internals of a transformers model.
 
-A family is one file: it names the parts of a transformers model and builds a `Family` from them.
+One file per family: it maps the parts of a transformers model to a `Family`. To add one: its file
+here and its entry in `ADAPTERS`.
 """
 
 from harness.engine.families.adapter import Adapter
@@ -12,6 +13,6 @@ from harness.engine.families.roberta import ROBERTA
 from harness.engine.families.t5 import T5
 
 ADAPTERS = {"bart": BART, "bert": BERT, "gpt2": GPT2, "roberta": ROBERTA, "t5": T5}
-"""Model type (as in a model's `config.json`) to what the engine needs for such a model."""
+"""Model type, as in a model's `config.json`, to the family's adapter."""
 
 __all__ = ["ADAPTERS", "Adapter", "Family", "SpecialIds"]

@@ -1,4 +1,4 @@
-"""What belongs to a model type: its class, its special tokens and how it is laid out."""
+"""Adapter of a model type: its transformers class, special tokens and layout."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,17 @@ __all__ = ["Adapter"]
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """How the engine takes up a model of one type.
+    """How the engine loads and lays out a model of one type.
 
     Attributes:
-        adapt: lays the weights of a transformers model out.
-        auto_class: the class of transformers that loads it.
+        adapt: builds a `Family` from a transformers model.
+        auto_class: the transformers class that loads the model.
         start: the special token before the prompt: an attribute of the tokenizer ("cls_token") or
-            the token's text; None where there is none.
-        end: the one after the last piece of the template.
-        mask: the one at the read position; None where the last token of an input is read.
+            the token's text; None for no token.
+        end: the special token after the template.
+        mask: the special token at the read position; None if the last token is read.
+        masked_head: returns the LM head of a masked language model, (B, D) to (B, vocabulary); its
+            layers are `model.base_model.encoder.layer`. Gradient references need it; None elsewhere.
     """
 
     adapt: Callable[[Any], Family]
@@ -27,6 +29,7 @@ class Adapter:
     start: str | None
     end: str | None
     mask: str | None
+    masked_head: Callable[[Any], Any] | None = None
 
     def __call__(self, model: Any) -> Family:
         """Adapt a model."""

@@ -1,4 +1,4 @@
-"""Where BART keeps its parts (`transformers.BartForConditionalGeneration`)."""
+"""BART (`transformers.BartForConditionalGeneration`)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.decoder import CrossAttention, Decoder, DecoderLayer, Piece
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, Weights, weights_of
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights, weights_of
 from harness.engine.packing import Packing
 
 __all__ = ["BART", "ShiftedInput", "adapt_bart"]
@@ -23,8 +23,8 @@ _PROMPT_START = 1
 def adapt_bart(model: Any) -> Chain:
     """Adapt a `BartForConditionalGeneration`.
 
-    The prompt stands after `<s>` in the encoder, whose layers are the L layers. The decoder reads
-    the same tokens shifted by one, and is read where it has to tell what the mask hides.
+    The prompt follows `<s>` in the encoder, whose layers are the L layers. The decoder's input is
+    the same tokens shifted by one; its read position is the one that predicts the masked token.
     """
     encoder, decoder = model.model.encoder, model.model.decoder
     return Chain(
@@ -50,10 +50,10 @@ BART = Adapter(adapt_bart, AutoModelForSeq2SeqLM, start="cls_token", end="sep_to
 
 @dataclass(frozen=True, slots=True)
 class ShiftedInput:
-    """The encoder's own tokens, one position later, up to the one before the mask.
+    """The encoder's tokens shifted by one position, up to the one before the mask.
 
     Attributes:
-        start: what stands first.
+        start: id of the first token.
     """
 
     start: int
@@ -85,7 +85,7 @@ class ShiftedInput:
 
 
 def _embeddings(stack: Any) -> Embeddings:
-    """Lay out the embeddings of encoder or decoder; two rows of positions are never used."""
+    """Lay out the embeddings of encoder or decoder, without the two unused position rows."""
     return Embeddings(
         words=stack.embed_tokens.weight,
         positions=stack.embed_positions.weight[stack.embed_positions.offset :],
@@ -99,7 +99,7 @@ def _maps(attention: Any) -> tuple[Weights, Weights, Weights]:
 
 
 def _layer(module: Any, *, is_causal: bool = False) -> Layer:
-    """Lay out what encoder and decoder layers have in common."""
+    """Lay out the parts that encoder and decoder layers share."""
     attention = module.self_attn
     return Layer(
         attention=SelfAttention.adapt(

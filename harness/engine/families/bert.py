@@ -1,13 +1,13 @@
-"""Where BERT keeps its parts (`transformers.BertForMaskedLM`)."""
+"""BERT (`transformers.BertForMaskedLM`)."""
 
 from typing import Any
 
 from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, weights_of
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, weights_of
 
 __all__ = ["BERT", "adapt_bert", "bert_embeddings", "bert_layer"]
 
@@ -15,7 +15,7 @@ __all__ = ["BERT", "adapt_bert", "bert_embeddings", "bert_layer"]
 def adapt_bert(model: Any) -> Chain:
     """Adapt a `BertForMaskedLM`.
 
-    Positions count from 0; the prompt stands after `[CLS]`; the read position is `[MASK]`.
+    Positions count from 0; the prompt follows `[CLS]`; the read position is `[MASK]`.
     """
     predictions = model.cls.predictions
     return Chain(
@@ -32,7 +32,14 @@ def adapt_bert(model: Any) -> Chain:
     )
 
 
-BERT = Adapter(adapt_bert, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")
+BERT = Adapter(
+    adapt_bert,
+    AutoModelForMaskedLM,
+    start="cls_token",
+    end="sep_token",
+    mask="mask_token",
+    masked_head=lambda model: model.cls.predictions,
+)
 
 
 def bert_embeddings(embeddings: Any, first_position: int) -> Embeddings:

@@ -1,4 +1,4 @@
-"""What the engine needs to know of a model family. Shape letters: `harness.records`."""
+"""The interface of a model family. Shape letters: `harness.records`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from harness.engine.families.decoder import DecoderInput
+from harness.engine.layers.decoder import DecoderInput
 from harness.engine.packing import Packing
 
 __all__ = ["Family", "SpecialIds"]
@@ -14,13 +14,13 @@ __all__ = ["Family", "SpecialIds"]
 
 @dataclass(frozen=True, slots=True)
 class SpecialIds:
-    """Token ids that frame an input.
+    """Ids of the special tokens of an input.
 
     Attributes:
         start: ids before the prompt positions.
-        end: ids after the last template piece.
-        mask: the id at the read position; None where the last token is read.
-        pad: fills a batch; never attended to.
+        end: ids after the template.
+        mask: the id at the read position; None if the last token is read.
+        pad: padding id; never attended to.
     """
 
     start: tuple[int, ...]
@@ -30,30 +30,29 @@ class SpecialIds:
 
     @property
     def all_ids(self) -> frozenset[int]:
-        """Every one of them."""
+        """All of these ids."""
         masks = () if self.mask is None else (self.mask,)
         return frozenset({*self.start, *self.end, *masks, self.pad})
 
 
 class Family(Protocol):
-    """A language model as a chain: word vectors, L steps (the last one at the read position only), head.
+    """A language model as a chain: word vectors, L layers (the last at the read position only), head.
 
-    A forward pass is ``begin(words(ids))``, then for every layer l the deep prompt of l is added
-    at the prompt positions and ``step(l, ...)`` runs, except for the last layer, where
-    ``finish(...)`` runs: the last layer and whatever else leads to the read position.
-    ``head`` and ``columns`` turn that state into logits of single tokens.
+    A forward pass is ``begin(words(ids))``, then for each layer l the deep prompt of l is added at
+    the prompt positions and ``step(l, ...)`` runs; for the last layer ``finish(...)`` runs instead.
+    ``head`` and ``columns`` compute logits of single tokens from its result.
 
-    N stands for the tokens of a `Packing`. All states are in the type of the weights.
+    N is the number of tokens of a `Packing`. All states are in the type of the weights.
     """
 
     @property
     def name(self) -> str:
-        """The family, for instance "roberta"."""
+        """The family's name in `ADAPTERS`."""
         ...
 
     @property
     def n_layers(self) -> int:
-        """L, the layers that take a prompt."""
+        """L, the number of layers with a prompt."""
         ...
 
     @property
@@ -63,12 +62,12 @@ class Family(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Longest input, prompt and special tokens included."""
+        """Longest input in tokens, including prompt and special tokens."""
         ...
 
     @property
     def prompt_start(self) -> int:
-        """First prompt position; the prompt takes M positions from here."""
+        """First of the M prompt positions."""
         ...
 
     @property
@@ -81,7 +80,7 @@ class Family(Protocol):
         ...
 
     def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Turn word vectors into the input of layer 0, both (N, D)."""
+        """Compute the input of layer 0 from word vectors, both (N, D)."""
         ...
 
     def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
@@ -89,17 +88,17 @@ class Family(Protocol):
 
         Args:
             layer: 0 <= layer < L - 1.
-            states: the layer's input, its prompt already added.
-            packing: where the inputs lie.
+            states: the layer's input with its prompt added.
+            packing: layout of the inputs.
         """
         ...
 
     def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Run the last layer for the read position of each input: (N, D) to (inputs, D)."""
+        """Run the last layer at the read position of each input: (N, D) to (inputs, D)."""
         ...
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Transform features (inputs, D) as the LM head does before it scores the vocabulary."""
+        """Apply the part of the LM head before the vocabulary map to features (inputs, D)."""
         ...
 
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
@@ -107,9 +106,9 @@ class Family(Protocol):
         ...
 
     def decoder_input(self) -> DecoderInput | None:
-        """Return what the decoder of an encoder-decoder reads; `reference.py` passes it on. Else None."""
+        """Return the decoder's input tokens of an encoder-decoder, for `reference.py`; else None."""
         ...
 
     def layer_modules(self) -> Sequence[Any]:
-        """Return the L layer modules of the transformers model: `reference.py` hooks them."""
+        """Return the L layer modules of the transformers model, for the hooks of `reference.py`."""
         ...

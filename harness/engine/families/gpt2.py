@@ -1,4 +1,4 @@
-"""Where GPT-2 keeps its parts (`transformers.GPT2LMHeadModel`)."""
+"""GPT-2 (`transformers.GPT2LMHeadModel`)."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import FeedForward, Layer, SelfAttention, Weights
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights
 
 __all__ = ["GPT2", "adapt_gpt2"]
 
@@ -16,7 +16,7 @@ __all__ = ["GPT2", "adapt_gpt2"]
 def adapt_gpt2(model: Any) -> Chain:
     """Adapt a `GPT2LMHeadModel`.
 
-    The prompt stands at the very beginning; the last token of an input is read.
+    The prompt comes first; the read position is the last token.
     """
     body = model.transformer
     return Chain(
@@ -32,7 +32,7 @@ def adapt_gpt2(model: Any) -> Chain:
 
 
 GPT2 = Adapter(adapt_gpt2, AutoModelForCausalLM, start=None, end=None, mask=None)
-"""No special tokens: a template ends where the model is to go on."""
+"""No special tokens: the model predicts the token after the template."""
 
 
 def _layer(block: Any) -> Layer:
@@ -57,6 +57,6 @@ def _layer(block: Any) -> Layer:
 
 
 def _transposed(module: Any) -> Weights:
-    """Return the weights of a `Conv1D`, which keeps them as (in, out)."""
+    """Return the weights of a `Conv1D`, which stores them as (in, out)."""
     weight: torch.Tensor = module.weight
     return weight.detach().t(), module.bias.detach()

@@ -1,4 +1,4 @@
-"""Where RoBERTa keeps its parts (`transformers.RobertaForMaskedLM`)."""
+"""RoBERTa (`transformers.RobertaForMaskedLM`)."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
 from harness.engine.families.bert import bert_embeddings, bert_layer
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.embeddings import unchanged
-from harness.engine.families.layer import Transform
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.embeddings import unchanged
+from harness.engine.layers.layer import Transform
 
 __all__ = ["ROBERTA", "adapt_roberta"]
 
@@ -17,8 +17,8 @@ __all__ = ["ROBERTA", "adapt_roberta"]
 def adapt_roberta(model: Any) -> Chain:
     """Adapt a `RobertaForMaskedLM`.
 
-    Positions count from the padding id plus one; the prompt stands after `<s>`; the read
-    position is `<mask>`. The decoder's own bias is used: it is the pretrained one.
+    Positions count from the padding id plus one; the prompt follows `<s>`; the read position is
+    `<mask>`. The pretrained bias is that of the head's `decoder`.
     """
     embeddings, lm_head = model.roberta.embeddings, model.lm_head
     first_position = embeddings.padding_idx + 1
@@ -34,11 +34,18 @@ def adapt_roberta(model: Any) -> Chain:
     )
 
 
-ROBERTA = Adapter(adapt_roberta, AutoModelForMaskedLM, start="cls_token", end="sep_token", mask="mask_token")
+ROBERTA = Adapter(
+    adapt_roberta,
+    AutoModelForMaskedLM,
+    start="cls_token",
+    end="sep_token",
+    mask="mask_token",
+    masked_head=lambda model: model.lm_head,
+)
 
 
 def _head(lm_head: Any) -> Transform:
-    """Return the LM head without its decoder; GELU is fixed there, whatever the layers use."""
+    """Return the LM head without its decoder; its activation is GELU, independent of the layers'."""
 
     def transform(features: torch.Tensor) -> torch.Tensor:
         hidden: torch.Tensor = lm_head.layer_norm(torch.nn.functional.gelu(lm_head.dense(features)))

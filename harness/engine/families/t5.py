@@ -1,4 +1,4 @@
-"""Where T5 keeps its parts (`transformers.T5ForConditionalGeneration`)."""
+"""T5 (`transformers.T5ForConditionalGeneration`)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from torch.nn import functional
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.families.chain import Chain, Vocabulary
-from harness.engine.families.decoder import CrossAttention, Decoder, DecoderLayer, Piece
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import (
+from harness.engine.layers.chain import Chain, Vocabulary
+from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import (
     FeedForward,
     Layer,
     SelfAttention,
@@ -26,15 +26,15 @@ from harness.engine.packing import Packing
 __all__ = ["T5", "SentinelInput", "adapt_t5"]
 
 _MAX_TOKENS = 512
-"""Positions are relative, so nothing in the model bounds an input; T5 was trained on as many tokens."""
+"""Relative positions do not bound an input; T5 was trained on this many tokens."""
 
 
 def adapt_t5(model: Any) -> Chain:
-    """Adapt a `T5ForConditionalGeneration`, of the first version or 1.1.
+    """Adapt a `T5ForConditionalGeneration`, version 1.0 or 1.1.
 
-    The prompt stands at the very beginning of the encoder, whose layers are the L layers. The
-    decoder reads its start token and the sentinel that stands at the mask, and is read there.
-    Features are the decoder's final states, before they are scaled for the head.
+    The prompt comes first in the encoder, whose layers are the L layers. The decoder's input is its
+    start token and the sentinel at the mask, which is the read position. Features are the decoder's
+    final states before the scaling for the head.
     """
     config = model.config
     max_tokens = getattr(config, "n_positions", _MAX_TOKENS)
@@ -65,10 +65,10 @@ T5 = Adapter(adapt_t5, AutoModelForSeq2SeqLM, start=None, end="eos_token", mask=
 
 @dataclass(frozen=True, slots=True)
 class SentinelInput:
-    """Two tokens: the start token and what stands at the encoder's read position.
+    """Two tokens: the start token and the token at the encoder's read position.
 
     Attributes:
-        start: what stands first.
+        start: id of the first token.
     """
 
     start: int
@@ -92,13 +92,13 @@ class SentinelInput:
 
 
 def _position_bias(stack: Any, length: int) -> torch.Tensor:
-    """Return what the first layer adds to the scores of all layers, (heads, T, T)."""
+    """Return the first layer's position bias, which all layers add to their scores, (heads, T, T)."""
     bias: torch.Tensor = stack.block[0].layer[0].SelfAttention.compute_bias(length, length)
     return bias[0].detach().contiguous()
 
 
 def _norm(module: Any) -> Transform:
-    """Return a `T5LayerNorm`, which only scales."""
+    """Return a `T5LayerNorm`, which scales without centring."""
     weight, epsilon = module.weight, module.variance_epsilon
     return lambda states: functional.rms_norm(states, weight.shape, weight, epsilon)
 
@@ -108,7 +108,7 @@ def _maps(attention: Any) -> tuple[Weights, Weights, Weights]:
 
 
 def _layer(block: Any, bias: torch.Tensor) -> Layer:
-    """Lay out what encoder and decoder blocks have in common; scores are not scaled."""
+    """Lay out the parts that encoder and decoder blocks share; scores are not scaled."""
     own, last = block.layer[0], block.layer[-1]
     attention = own.SelfAttention
     return Layer(
@@ -144,7 +144,7 @@ def _feed_forward(module: Any) -> FeedForward:
         gate, linear = weights_of(module.wi_0), weights_of(module.wi_1)
         up = torch.cat([gate[0], linear[0]]), torch.cat([gate[1], linear[1]])
         activation = _gated(module.act)
-    # transformers may keep the last map in float32.
+    # transformers may store the last map in float32.
     return FeedForward.adapt(up, activation, (down.to(up[0].dtype), bias.to(up[0].dtype)))
 
 

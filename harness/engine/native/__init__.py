@@ -1,7 +1,7 @@
-"""Kernels of our own for processors with a matrix unit (Intel AMX), where torch leaves it idle or half used.
+"""Kernels for processors with a matrix unit (Intel AMX), which torch uses only in part.
 
-They are compiled when the package is installed, if there is a compiler, and used if the processor has the
-unit; else the engine does the same with torch. Which of the two is part of the numeric profile.
+They are compiled at installation if there is a compiler, and used if the processor has the unit;
+otherwise the engine uses torch. The choice is part of the numeric profile.
 """
 
 import ctypes
@@ -18,34 +18,34 @@ from harness.records import IntArray
 __all__ = ["AmxKernels", "amx_kernels", "kernels_version", "why_not"]
 
 _FLAGS = frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"})
-"""What the kernels use of a processor, as the kernel of Linux names it."""
+"""Processor features that the kernels need, as Linux names them."""
 
 _BLOCK = 32
-"""Sizes of maps and heads are multiples of it."""
+"""Sizes of maps and heads must be multiples of this."""
 
 _SUFFIXES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 _MIN_SIZE = {torch.float32: 512, torch.bfloat16: 256}
-"""Inputs and outputs of a map from which on these kernels are used: below they gain little, and fp32 stays exact."""
+"""Smallest map for these kernels: below it they gain little, and fp32 stays exact."""
 
 
 class AmxKernels:
-    """The compiled kernels. Tensors are contiguous, on the CPU; the threads are torch's.
+    """The compiled kernels. Tensors are contiguous and on the CPU; threads are torch's.
 
     Args:
-        library: where they are compiled.
+        library: path of the compiled library.
 
     Raises:
-        OSError: it cannot be loaded.
+        OSError: the library cannot be loaded.
     """
 
     def __init__(self, library: Path) -> None:
-        """Load them; torch has loaded the OpenMP library that they share with it."""
+        """Load the library; torch has already loaded the OpenMP library that both use."""
         self._library = ctypes.CDLL(str(library))
 
     @staticmethod
     def can_map(weight: torch.Tensor) -> bool:
-        """Say whether `linear` takes a weight (out, in)."""
+        """Return whether `linear` supports a weight (out, in)."""
         columns, depth = weight.shape
         if weight.device.type != "cpu" or weight.dtype not in _SUFFIXES:
             return False
@@ -53,14 +53,14 @@ class AmxKernels:
 
     @staticmethod
     def can_attend(qkv: torch.Tensor, n_heads: int) -> bool:
-        """Say whether `attend` takes a (N, 3D) of that many heads."""
+        """Return whether `attend` supports (N, 3D) with this number of heads."""
         is_plain = qkv.device.type == "cpu" and qkv.dtype == torch.bfloat16
         return is_plain and qkv.shape[1] // 3 // n_heads % _BLOCK == 0
 
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
-        """Lay a weight (out, in) out for `linear`: as large as it is."""
+        """Reorder a weight (out, in) for `linear`; the size in bytes stays the same."""
         columns, depth = weight.shape
-        weight = weight.contiguous()  # by name, or the copy is gone before it is read
+        weight = weight.contiguous()  # bound to a name, so that the copy lives until it is read
         parts = weight.dtype.itemsize // 2  # a float becomes two bf16 numbers
         packed = torch.empty((columns, parts * depth), dtype=torch.bfloat16)
         pack = getattr(self._library, f"pack_{_SUFFIXES[weight.dtype]}")
@@ -78,14 +78,14 @@ class AmxKernels:
     ) -> torch.Tensor:
         """Map (N, in) to (N, out), add a residual (N, out), apply the exact GELU.
 
-        In fp32 a product of two numbers is off by 2^-16 of itself at most, see `linear.cpp`.
+        In fp32 the relative error of a product is at most 2^-16, see `linear.cpp`.
 
         Args:
-            states: fp32 or bf16, as the weight was.
-            packed: by `pack`.
+            states: fp32 or bf16, the weight's type.
+            packed: from `pack`.
             bias: fp32 (out,).
             residual: in the type of `states`, or None.
-            has_gelu: apply it.
+            has_gelu: whether to apply GELU.
         """
         states = states.contiguous()
         rows, depth = states.shape
@@ -103,11 +103,11 @@ class AmxKernels:
         """Attend within inputs: bf16 (N, 3D) to (N, D).
 
         Args:
-            qkv: queries, keys and values side by side.
+            qkv: queries, keys and values concatenated.
             first: int64, the first token of each input.
-            lengths: int64, the tokens of each.
-            n_heads: heads.
-            is_causal: a token sees itself and those before it.
+            lengths: int64, the number of tokens of each input.
+            n_heads: number of heads.
+            is_causal: whether a token attends only to itself and earlier tokens.
         """
         size = qkv.shape[1] // 3
         outputs = qkv.new_empty((len(qkv), size))
@@ -128,14 +128,14 @@ _int = ctypes.c_int64
 
 @cache
 def amx_kernels() -> AmxKernels | None:
-    """Return the kernels, or None where `why_not` says why."""
+    """Return the kernels, or None if `why_not` gives a reason."""
     library = _library()
     return None if library is None or why_not() else AmxKernels(library)
 
 
 @cache
 def why_not() -> str:
-    """Say why this machine computes with torch alone; empty if it does not."""
+    """Return the reason why the kernels are not used here; empty if they are."""
     try:
         told = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -143,7 +143,9 @@ def why_not() -> str:
     flags = next((line.split() for line in told.splitlines() if line.startswith("flags")), [])
     if not flags or not set(flags) >= _FLAGS:
         return "the processor has no AMX for bf16"
-    if not getattr(torch.cpu, "_init_amx", bool)():  # a process must ask Linux before it uses the tiles
+    if not getattr(
+        torch.cpu, "_init_amx", bool
+    )():  # Linux requires a request before a process uses the tiles
         return "Linux does not let this process use AMX"
     library = _library()
     if library is None:
@@ -153,12 +155,12 @@ def why_not() -> str:
     except OSError as error:
         return f"the kernels cannot be loaded: {error}; install this package again"
     if not _is_right(kernels):
-        return "the kernels as this compiler made them compute wrongly: report it with the compiler's version"
+        return "the compiled kernels give wrong results: report this with the compiler's version"
     return ""
 
 
 def _is_right(kernels: AmxKernels) -> bool:
-    """Compare the kernels with torch on small inputs: nobody tests every compiler."""
+    """Compare the kernels with torch on small inputs, as compilers differ."""
     generator = torch.Generator().manual_seed(0)
     states, weight = (torch.randn(rows, 512, generator=generator) for rows in (40, 512))
     zeros, lengths = torch.zeros(512), np.array([40])
@@ -175,7 +177,7 @@ def _is_right(kernels: AmxKernels) -> bool:
 
 
 def kernels_version() -> str:
-    """Return what tells one set of kernels from another, compiler included; "none" where torch computes."""
+    """Return a digest of the compiled kernels; "none" if torch computes."""
     library = _library()
     if library is None or why_not():
         return "none"

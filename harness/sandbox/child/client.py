@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.api.types import Base, ModelInfo, Response, Solution, Wording
+from harness.api.outputs import Response
+from harness.api.types import Base, ModelInfo, Solution, Wording
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array, FloatArray, IntArray
 from harness.sandbox.arrays import decode_arrays, encode_arrays

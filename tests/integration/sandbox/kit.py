@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.api.types import ModelInfo, Response, Split, Task
+from harness.api.outputs import Response
+from harness.api.types import ModelInfo, Split, Task
 from harness.errors import BudgetExhausted, GradfreeError, InvalidQuery
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, process, run_predict, run_solve
 from harness.sandbox.control_group import CGROUPS_VARIABLE

@@ -3,8 +3,7 @@ import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode
-from harness.records import OUTPUTS
+from harness.engine import Engine, NumericProfile, encode
 
 M, L, D = 5, 3, 32
 
@@ -14,7 +13,7 @@ steps = st.lists(
         st.integers(0, 2),  # which base; 2 is none
         st.sampled_from(["all", "some", "others"]),
         st.integers(1, 4),  # candidates
-        st.sampled_from([("logits",), OUTPUTS[:3]]),
+        st.sampled_from([("logits",), ("logits", "features", "layer_std")]),
         st.integers(0, 1),  # wording
     ),
     min_size=2,
@@ -33,7 +32,9 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
     splits = [
         encode(
             backbone,
-            compile_wording(backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M),
+            small_models.compile_wording(
+                backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
+            ),
             small.ragged_texts(23, 1),
         )
         for template in (small.PLAIN[family][1], "{p} : {text} [M]")
@@ -56,7 +57,7 @@ def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache
 
 def test_cache_layer_after_layer_is_continued(backbones, small):
     backbone = backbones["roberta"]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone, small.PLAIN["roberta"][1], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     split = encode(backbone, compiled, small.ragged_texts(23, 1))

@@ -3,8 +3,8 @@ import small_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode, evaluate_reference
-from harness.records import OUTPUTS
+from harness.api.outputs import OUTPUTS
+from harness.engine import Engine, NumericProfile, encode, evaluate_reference
 
 M, L, D = 5, 3, 32
 
@@ -49,7 +49,7 @@ def prompts_of(query):
 @given(query=queries())
 def test_engine_any_query_equals_reference(query, backbones, small):
     backbone = backbones[query["family"]]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone,
         small.PLAIN[query["family"]][query["n_fields"]],
         (("bad", "boring"), ("great",), ("film",)),

@@ -7,7 +7,7 @@ import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode
+from harness.engine import Engine, NumericProfile, encode
 from harness.engine.scheduler import DeficitRoundRobin, Scheduler
 
 M, L, D = 5, 3, 32
@@ -70,7 +70,7 @@ def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
     family, seed, n_runs, cache_bytes, quantum, backbones, small
 ):
     backbone = backbones[family]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone, small.PLAIN[family][1], (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     profile = NumericProfile(chunk_tokens=300)
@@ -105,7 +105,7 @@ def test_runs_beside_each_other_have_the_bits_that_each_has_alone(
 
 def test_scheduler_failed_query_leaves_the_turn(backbones, small):
     backbone = backbones["bert"]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone, "{p} . {text} . It was [M] .", (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
     )
     split = encode(backbone, compiled, small.ragged_texts(3, 1))

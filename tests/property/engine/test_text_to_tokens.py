@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from harness.engine import compile_wording, encode
+from harness.engine import encode
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -33,7 +33,7 @@ def test_assembled_ids_equal_the_official_string(where, texts, backbones, small,
     template = small.OFFICIAL[family][task]
     placeholder = "bad great film"
     fields = texts[: 2 if "{a}" in template else 1]
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone,
         template,
         ("bad", "great"),

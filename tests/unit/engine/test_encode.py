@@ -2,19 +2,21 @@ import numpy as np
 import pytest
 import small_models
 
-from harness.engine import compile_wording, encode
-from harness.engine.encode import FIELD_TOKENS
-from harness.engine.template import FieldSlot, LiteralIds
+from harness.engine import encode
+from harness.engine.text.encode import FIELD_TOKENS
+from harness.engine.text.template import FieldSlot, LiteralIds
 from harness.errors import DataError, InvalidQuery
 
 
 def pair_wording(backbone):
     template = small_models.PLAIN[backbone.family.name][2]
-    return compile_wording(backbone, template, ("Yes", "No"), n_fields=2, n_prompt_tokens=5)
+    return small_models.compile_wording(backbone, template, ("Yes", "No"), n_fields=2, n_prompt_tokens=5)
 
 
 def single_wording(backbone):
-    return compile_wording(backbone, "{p} . {text} [M]", ("Yes", "No"), n_fields=1, n_prompt_tokens=5)
+    return small_models.compile_wording(
+        backbone, "{p} . {text} [M]", ("Yes", "No"), n_fields=1, n_prompt_tokens=5
+    )
 
 
 def test_encode_reads_at_the_mask_and_counts_real_tokens(backbone, small):
@@ -93,7 +95,7 @@ def test_encode_template_that_fills_the_model_leaves_empty_fields(backbone):
     others = len(specials.start) + 5 + (specials.mask is not None) + len(specials.end)
     words = backbone.family.max_tokens - others
     template = "{p} {text}" + " film" * words + " [M]"
-    compiled = compile_wording(backbone, template, ("Yes", "No"), n_fields=1, n_prompt_tokens=5)
+    compiled = small_models.compile_wording(backbone, template, ("Yes", "No"), n_fields=1, n_prompt_tokens=5)
     assert compiled.n_fixed_tokens == backbone.family.max_tokens
     encoded = encode(backbone, compiled, [("it was good",)])
     assert encoded.lengths.tolist() == [backbone.family.max_tokens]

@@ -5,18 +5,17 @@ import pytest
 import small_models
 import torch
 
+from harness.api.outputs import OUTPUTS
 from harness.engine import (
     Engine,
     NumericProfile,
-    compile_wording,
     encode,
     evaluate_reference,
     load_backbone,
 )
-from harness.engine.families import attention, linear
-from harness.engine.families.linear import must_widen
+from harness.engine.layers import attention, linear
+from harness.engine.layers.linear import must_widen
 from harness.errors import InvalidQuery
-from harness.records import OUTPUTS
 
 M, L, D = 5, 3, 32
 PROFILE = NumericProfile(chunk_tokens=300)
@@ -33,7 +32,7 @@ def split(backbone, small):
 
 
 def make_split(backbone, small, n_examples, mode="add"):
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         backbone,
         small.PLAIN[backbone.family.name][1],
         (("bad", "boring"), ("great",)),
@@ -268,7 +267,9 @@ def test_check_and_evaluate_refuse_alike(engine, split, change, says):
 
 
 def test_check_word_logits_without_probe_words_is_refused(backbone, engine):
-    compiled = compile_wording(backbone, "{p} {text} [M]", ("bad", "great"), n_fields=1, n_prompt_tokens=M)
+    compiled = small_models.compile_wording(
+        backbone, "{p} {text} [M]", ("bad", "great"), n_fields=1, n_prompt_tokens=M
+    )
     split = encode(backbone, compiled, [("film",)])
     with pytest.raises(InvalidQuery, match="without probe_words"):
         engine.check(split, np.zeros((1, L, M, D), np.float32), outputs=("word_logits",))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 
-from harness.engine import Engine, NumericProfile, compile_wording, encode, evaluate_reference, load_backbone
-from harness.records import OUTPUTS
+from harness.api.outputs import OUTPUTS
+from harness.engine import Engine, NumericProfile, encode, evaluate_reference, load_backbone
 
 SHARED = Path(os.environ.get("GRADFREE_SHARED", Path(__file__).parents[3].parent / "shared"))
 MODEL = SHARED / "models" / "minilm-mlm"
@@ -25,7 +26,7 @@ def minilm():
 
 @pytest.fixture(scope="module")
 def reviews(minilm):
-    compiled = compile_wording(
+    compiled = small_models.compile_wording(
         minilm,
         "{p} . {text} . It was [M] .",
         ("bad", "great"),

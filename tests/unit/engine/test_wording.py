@@ -2,7 +2,7 @@ import pytest
 import small_models
 from transformers import AutoTokenizer
 
-from harness.engine import compile_wording, encode
+from harness.engine import encode
 from harness.errors import InvalidQuery, UsageError
 
 MESSY = [
@@ -24,7 +24,7 @@ def build(backbone, template=None, words=("bad", "great"), **options):
     template = template or small_models.PLAIN[backbone.family.name][1]
     options.setdefault("n_fields", fields_of(template))
     options.setdefault("n_prompt_tokens", 5)
-    return compile_wording(backbone, template, words, **options)
+    return small_models.compile_wording(backbone, template, words, **options)
 
 
 def row_ids(backbone, compiled, *fields):
@@ -78,7 +78,7 @@ def test_placeholder_ids_given_by_the_round_replace_the_range(backbone):
 @pytest.mark.parametrize("ids", [(7, 8), (7, 8, 9, 10, 5000), (7, 8, 9, 10, -1), (7, 8, 9, 10, None)])
 def test_placeholder_ids_wrong_are_the_rounds_fault(backbone, ids):
     ids = tuple(backbone.specials.pad if number is None else number for number in ids)
-    with pytest.raises(UsageError, match="placeholder id"):
+    with pytest.raises(UsageError, match="Placeholder id"):
         build(backbone, placeholder_ids=ids)
 
 

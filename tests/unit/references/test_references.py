@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 from harness.errors import ConfigError, UsageError
 from harness.references import load_reference, packaged_references, run_reference
 from harness.references.masked_lm import MaskedLM, batch_of
@@ -243,5 +243,5 @@ def test_bad_reference_file_is_reported(monkeypatch, tmp_path):
 
 def test_reference_on_a_model_that_fills_no_masks_is_refused(backbones):
     arena = SimpleNamespace(backbone=backbones["gpt2"])
-    with pytest.raises(UsageError, match="a gpt2; gradient references tune masked language models"):
+    with pytest.raises(UsageError, match="got family gpt2, expected bert or roberta"):
         run_reference(arena, load_reference("lora"), "sst2", 8)

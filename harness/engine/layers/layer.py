@@ -1,4 +1,4 @@
-"""One transformer layer in parts that families share: attention, feed-forward, norms before or after."""
+"""A transformer layer of shared parts: attention, feed-forward, norms before or after."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 from transformers.activations import GELUActivation, NewGELUActivation
 
-from harness.engine.families.attention import attend, attend_at_read
-from harness.engine.families.linear import Linear, lay_out
+from harness.engine.layers.attention import attend, attend_at_read
+from harness.engine.layers.linear import Linear, lay_out
 from harness.engine.packing import Packing
 
 __all__ = [
@@ -28,17 +28,17 @@ __all__ = [
 Transform = Callable[[torch.Tensor], torch.Tensor]
 
 Weights = tuple[torch.Tensor, torch.Tensor]
-"""A map's weight (out, in) and bias (out,)."""
+"""Weight (out, in) and bias (out,) of a map."""
 
 
 def weights_of(module: Any) -> Weights:
-    """Return the weights of an `nn.Linear`; where it has no bias, zeros."""
+    """Return weight and bias of an `nn.Linear`; zeros if it has no bias."""
     weight = module.weight.detach()
     return weight, weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach()
 
 
 class Sublayer(Protocol):
-    """A part of a layer that adds to what it stands beside."""
+    """A part of a layer with a residual connection."""
 
     def __call__(self, inputs: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """Compute from `inputs` and add `residual`; all (N, D)."""
@@ -51,12 +51,12 @@ class SelfAttention:
 
     Attributes:
         qkv: queries, keys and values in one map, (D) to (3 heads head).
-        out: back to (D).
-        n_heads: heads.
-        maps: weights of queries, keys and values, as the model keeps them.
-        scale: of the scores; None is the usual one, the heads' size to the power of -1/2.
-        is_causal: a token sees itself and those before it.
-        bias: (heads, T, T) for the longest input, added to the scores; None where there is none.
+        out: (heads head) to (D).
+        n_heads: number of heads.
+        maps: weights of queries, keys and values, as in the transformers model.
+        scale: scale of the scores; None means 1 / sqrt(head).
+        is_causal: whether a token attends only to itself and earlier tokens.
+        bias: (heads, T, T) for the longest input, added to the scores, or None.
     """
 
     qkv: Linear
@@ -81,12 +81,12 @@ class SelfAttention:
         """Lay out the weights.
 
         Args:
-            maps: of queries, keys and values.
-            out: of the heads' outputs.
-            n_heads: heads.
+            maps: weights of queries, keys and values.
+            out: weights of the output map.
+            n_heads: number of heads.
             scale: see the class.
             is_causal: see the class.
-            bias: see the class; where `is_causal` forbids it is -inf.
+            bias: see the class; -inf where `is_causal` masks.
         """
         weights, biases = zip(scaled_query(maps[0], n_heads, scale), *maps[1:], strict=True)
         qkv = lay_out(torch.cat(weights), torch.cat(biases))
@@ -97,9 +97,9 @@ class SelfAttention:
         return self.out.plus(self._attend(inputs, packing), residual)
 
     def at_read(self, inputs: torch.Tensor, residual: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Attend from the read positions alone: inputs (N, D), residual and result (inputs, D).
+        """Attend from the read positions only: inputs (N, D), residual and result (inputs, D).
 
-        Where attention is causal, the read position is the last of its input, and sees all.
+        With causal attention the read position is the last one, so it attends to all.
         """
         if self.bias is None:
             query, key, value = self._read_maps
@@ -111,7 +111,7 @@ class SelfAttention:
 
     @cached_property
     def _read_maps(self) -> tuple[Linear, torch.Tensor, torch.Tensor]:
-        """Lay out what `at_read` needs: of all layers, only the last one has a use for it."""
+        """Weights for `at_read`, laid out on first use: only the last layer needs them."""
         query, key, value = scaled_query(self.maps[0], self.n_heads, self.scale), *self.maps[1:]
         return lay_out(*query), by_head(key, self.n_heads), by_head(value, self.n_heads)
 
@@ -120,12 +120,12 @@ class SelfAttention:
 
 
 def by_head(weights: Weights, n_heads: int) -> torch.Tensor:
-    """Return the weight of a map to heads, (heads, head, D)."""
+    """Reshape the weight of a map to (heads, head, D)."""
     return weights[0].reshape(n_heads, -1, weights[0].shape[1])
 
 
 def scaled_query(query: Weights, n_heads: int, scale: float | None) -> Weights:
-    """Fold a scale of the scores into the queries; attention then scales as usual, by the heads' size."""
+    """Fold the scale of the scores into the query map; attention then scales by 1 / sqrt(head)."""
     if scale is None:
         return query
     factor = scale * (len(query[0]) // n_heads) ** 0.5
@@ -133,7 +133,7 @@ def scaled_query(query: Weights, n_heads: int, scale: float | None) -> Weights:
 
 
 def quick(activation: Transform) -> Transform | None:
-    """Return the same function in one pass over its input; None for the exact GELU, which `Linear` can fuse."""
+    """Return a fused version of an activation; None for the exact GELU, which `Linear` can fuse."""
     if isinstance(activation, GELUActivation):
         return None
     if isinstance(activation, NewGELUActivation):
@@ -147,8 +147,8 @@ class FeedForward:
 
     Attributes:
         up: (D) to the inner size.
-        activation: of the inner states; None is the exact GELU, which `Linear` can fuse.
-        down: back to (D).
+        activation: of the inner states; None means the exact GELU, which `Linear` can fuse.
+        down: inner size to (D).
     """
 
     up: Linear
@@ -161,7 +161,7 @@ class FeedForward:
         return cls(lay_out(*up), quick(activation), lay_out(*down))
 
     def __call__(self, inputs: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """Compute token by token and add `residual`; all (N, D)."""
+        """Apply the part to each token and add `residual`; all (N, D)."""
         inner = self.up.gelu(inputs) if self.activation is None else self.activation(self.up(inputs))
         return self.down.plus(inner, residual)
 
@@ -172,10 +172,10 @@ class Layer:
 
     Attributes:
         attention: the self-attention.
-        attention_norm: its norm.
+        attention_norm: norm of the attention.
         feed_forward: the feed-forward part.
-        output_norm: its norm.
-        is_pre_norm: norms stand before their parts (GPT-2, T5), not after the sum (BERT, BART).
+        output_norm: norm of the feed-forward part.
+        is_pre_norm: whether norms precede their parts; else they follow the sum.
     """
 
     attention: SelfAttention
@@ -207,7 +207,7 @@ class Layer:
         )
 
     def conclude(self, states: torch.Tensor) -> torch.Tensor:
-        """Run the feed-forward part, token by token."""
+        """Run the feed-forward part with norm and residual."""
         return self.around(self.output_norm, states, self.feed_forward)
 
     def around(self, norm: Transform, states: torch.Tensor, part: Sublayer) -> torch.Tensor:

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from harness.engine import check_prompt, check_values
+from harness.engine.tunables import TUNABLES
 from harness.errors import InvalidQuery
 
 L, M, D = 3, 5, 8
+PROMPT = TUNABLES["prompt"](L, M, D, 1)
 
 
 def values(*shape, dtype=np.float32):
@@ -12,9 +13,7 @@ def values(*shape, dtype=np.float32):
 
 
 def check(array, layer=None, base=None, mode="add"):
-    return check_values(
-        array, layer=layer, base=base, n_layers=L, n_prompt_tokens=M, hidden_size=D, mode=mode
-    )
+    return PROMPT.check(array, layer=layer, base=base, mode=mode)
 
 
 def spoilt(value):
@@ -88,7 +87,7 @@ def test_prompts_at_gives_each_layer_its_values():
     assert check(values(4, L, M, D)).n_shared_layers == 0
 
 
-def test_check_prompt_names_the_expected_shape():
-    check_prompt(values(L, M, D), n_layers=L, n_prompt_tokens=M, hidden_size=D)
+def test_check_base_names_the_expected_shape():
+    PROMPT.check_base(values(L, M, D))
     with pytest.raises(InvalidQuery, match=r"prompt: shape \(2, 5, 8\); expected \(3, 5, 8\)"):
-        check_prompt(values(2, M, D), n_layers=L, n_prompt_tokens=M, hidden_size=D)
+        PROMPT.check_base(values(2, M, D))

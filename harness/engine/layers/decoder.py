@@ -1,7 +1,7 @@
-"""The decoder of an encoder-decoder, up to the one position that is read.
+"""The decoder of an encoder-decoder, up to the read position.
 
-It sees the prompt only through the encoder's output. Attention is causal, so nothing behind the
-read position is computed; the last layer runs at that position alone.
+The prompt acts on it only through the encoder's output. Attention is causal, so later positions are
+not computed; the last layer runs at the read position only.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.engine.families.attention import attend_without_keys
-from harness.engine.families.embeddings import Embeddings
-from harness.engine.families.layer import Layer, Transform, Weights, by_head, scaled_query
-from harness.engine.families.linear import Linear, lay_out
+from harness.engine.layers.attention import attend_without_keys
+from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.layer import Layer, Transform, Weights, by_head, scaled_query
+from harness.engine.layers.linear import Linear, lay_out
 from harness.engine.packing import Packing, Run
 from harness.records import IntArray
 
@@ -24,12 +24,12 @@ __all__ = ["CrossAttention", "Decoder", "DecoderInput", "DecoderLayer", "Memory"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Inputs of one run of the encoder that a decoder reads in equally many tokens.
+    """Inputs of one run of the encoder whose decoder inputs have equal length.
 
     Attributes:
-        run: the run.
-        members: int64 (n,), which of its inputs; None: all, in order.
-        ids: int64 (n, d), what the decoder reads for them; the last position is the read one.
+        run: the encoder's run.
+        members: int64 (n,), indices of its inputs; None means all, in order.
+        ids: int64 (n, d), the decoder's tokens; the last position is the read position.
     """
 
     run: Run
@@ -38,34 +38,34 @@ class Piece:
 
 
 class DecoderInput(Protocol):
-    """What a family's decoder reads."""
+    """Input tokens of a family's decoder."""
 
     def pieces(self, packing: Packing) -> Iterable[Piece]:
-        """Return it for a packing of the encoder's inputs, each of them once, run by run."""
+        """Return the decoder's tokens for each input of the encoder once, run by run."""
         ...
 
     def padded(
         self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return it for `reference.py`: a padded batch, and the read position in each row.
+        """Return a padded batch and the read position of each row, for `reference.py`.
 
         Args:
             ids: int64 (B, T), the encoder's input, padded on the right.
             read: int64 (B,), its read positions.
-            n_without_token: prompt positions that hold no token; see `Packing`.
+            n_without_token: number of prompt positions without a token; see `Packing`.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a decoder looks at.
+    """The encoder's output and the layout of the decoder's inputs.
 
     Attributes:
         states: (N, D), the encoder's output.
         packing: the decoder's inputs, one run per piece.
-        sources: per run of `packing` where its inputs lie in `states`: tokens, T, and members.
-        order: int64 (inputs,), the encoder's input that each of the decoder's belongs to.
+        sources: per run of `packing` the encoder's run and the members of it.
+        order: int64 (inputs,), index of the encoder's input for each input of the decoder.
     """
 
     states: torch.Tensor
@@ -79,8 +79,8 @@ class Memory:
 
         Args:
             states: the encoder's output.
-            packing: of the encoder's inputs.
-            pieces: what the decoder reads.
+            packing: layout of the encoder's inputs.
+            pieces: the decoder's tokens.
         """
         starts = dict(
             zip(packing.runs, np.cumsum([0, *(run.n_inputs for run in packing.runs)]), strict=False)
@@ -114,13 +114,13 @@ class Memory:
         return cls(states, decoding, tuple(sources), inputs)
 
     def parts(self, tokens: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield what belongs to the inputs of each run: (N, ...) to (n, T, ...)."""
+        """Yield the encoder's values for the inputs of each run: (N, ...) to (n, T, ...)."""
         for run, members in self.sources:
             own = tokens[run.tokens].view(run.n_inputs, run.length, *tokens.shape[1:])
             yield own if members is None else own[members]
 
     def in_order(self, rows: torch.Tensor) -> torch.Tensor:
-        """Sort rows of the decoder's inputs as the encoder's inputs lie: both (inputs, D)."""
+        """Reorder rows from the decoder's to the encoder's order of inputs, both (inputs, D)."""
         sorted_rows = torch.empty_like(rows)
         sorted_rows[torch.tensor(self.order, device=rows.device)] = rows
         return sorted_rows
@@ -132,12 +132,12 @@ class CrossAttention:
 
     Attributes:
         query: (D) to (heads head).
-        key_value: keys and values in one map; None where a decoder asks from so few positions that
-            it is less work to map these than all of the encoder's.
-        read_weights: keys' and values' weights by head, each (heads, head, D).
+        key_value: keys and values in one map; None if the decoder has so few positions that
+            `attend_without_keys` is less work.
+        read_weights: weights of keys and values by head, each (heads, head, D).
         value_bias: (heads head,).
-        out: back to (D).
-        n_heads: heads.
+        out: (heads head) to (D).
+        n_heads: number of heads.
     """
 
     query: Linear
@@ -160,11 +160,11 @@ class CrossAttention:
         """Lay out the weights.
 
         Args:
-            maps: of queries, keys and values.
-            out: of the heads' outputs.
-            n_heads: heads.
-            scale: of the scores; None is the usual one.
-            has_keys: map the encoder's output to keys and values.
+            maps: weights of queries, keys and values.
+            out: weights of the output map.
+            n_heads: number of heads.
+            scale: scale of the scores; None means 1 / sqrt(head).
+            has_keys: whether to compute keys and values of the encoder's output.
         """
         query, key, value = maps
         both = torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]])
@@ -210,9 +210,9 @@ class DecoderLayer:
     """A layer with cross-attention between its self-attention and its feed-forward part.
 
     Attributes:
-        layer: these two.
+        layer: the self-attention and the feed-forward part.
         cross: the cross-attention.
-        cross_norm: its norm.
+        cross_norm: norm of the cross-attention.
     """
 
     layer: Layer
@@ -241,10 +241,10 @@ class Decoder:
     """A whole decoder.
 
     Attributes:
-        source: what it reads.
-        embeddings: of that.
+        source: its input tokens.
+        embeddings: of these tokens.
         layers: its layers.
-        final_norm: of the last layer's output.
+        final_norm: norm of the last layer's output.
     """
 
     source: DecoderInput
@@ -257,7 +257,7 @@ class Decoder:
 
         Args:
             encoded: (N, D), the encoder's output.
-            packing: of the encoder's inputs.
+            packing: layout of the encoder's inputs.
 
         Returns:
             (inputs, D).

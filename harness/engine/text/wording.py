@@ -1,38 +1,34 @@
 """Wordings: a template, label words and placeholder, compiled to token ids."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.engine.backbone import Backbone
-from harness.engine.template import FIELDS, LiteralIds, Slot, compile_template
+from harness.engine.text.template import FIELDS, LiteralIds, Slot, compile_template
 from harness.errors import InvalidQuery, UsageError
+from harness.records import WordingRequest
 
-__all__ = [
-    "FIRST_PLACEHOLDER_ID",
-    "CompiledWording",
-    "compile_wording",
-]
+__all__ = ["FIRST_PLACEHOLDER_ID", "CompiledWording", "compile_wording"]
 
 FIRST_PLACEHOLDER_ID = 1000
-"""The official placeholder is the M token ids from here on."""
+"""First of the M consecutive token ids of the official placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledWording:
-    """A wording that `encode` and the engine can use.
+    """A wording compiled for `encode` and the engine.
 
     Attributes:
         template: the text it was compiled from.
         mode: "add" or "cat".
         n_fields: fields of the task, 1 or 2.
-        placeholder_ids: M ids at the prompt positions. In mode "cat" they are the padding's and
-            stand for nothing: the prompt's vectors stand there.
-        slots: what follows the prompt positions, in order.
-        words: per class its words.
-        class_ids: per class the token ids of its words; the class's logit is their mean.
-        probe_words: words of the output `word_logits`.
+        placeholder_ids: M ids at the prompt positions. In mode "cat" they are padding ids, replaced
+            by the prompt's vectors.
+        slots: the slots after the prompt positions, in order.
+        words: the words of each class.
+        class_ids: the token ids of each class's words; the class's logit is their mean.
+        probe_words: further words that a query may score.
         probe_ids: their token ids.
-        n_fixed_tokens: tokens of an input without its fields.
+        n_fixed_tokens: number of tokens of an input without its fields.
     """
 
     template: str
@@ -49,43 +45,36 @@ class CompiledWording:
 
 def compile_wording(
     backbone: Backbone,
-    template: str,
-    words: Sequence[str | Sequence[str]],
+    request: WordingRequest,
     *,
     n_fields: int,
     n_prompt_tokens: int,
     placeholder_ids: tuple[int, ...] | None = None,
-    placeholder: str | None = None,
-    mode: str = "add",
-    probe_words: Sequence[str] = (),
     label_token: str = "official",  # noqa: S107 - a token of text
 ) -> CompiledWording:
     """Compile a wording for a model.
 
-    The pieces are tokenized on their own, so the ids equal those of the formatted string for
-    templates whose pieces meet the fields at white space or punctuation, as the official ones do.
+    Template pieces and fields are tokenized separately. The ids equal those of the formatted string
+    where pieces and fields meet at white space or punctuation, as in the official templates.
 
     Args:
         backbone: the model whose tokenizer and limits apply.
-        template: `{p}` first, each field of the task once, and one `[M]`; other text is literal.
-        words: per class a word, or several.
+        request: template, words, placeholder, mode and probe words. A placeholder longer than M
+            tokens is cut; a shorter one is filled from the round's ids. Not with mode "cat".
         n_fields: 1 (`{text}`) or 2 (`{a}`, `{b}`).
         n_prompt_tokens: M.
-        placeholder_ids: the round's own M placeholder ids; None means the official range
-            `FIRST_PLACEHOLDER_ID`, ....
-        placeholder: text for the prompt positions, cut after M tokens; where it is shorter, the
-            remaining positions keep the ids that the round has there. Not with mode "cat".
-        mode: "add" or "cat".
-        probe_words: words whose logits `word_logits` returns.
+        placeholder_ids: the round's own M placeholder ids; None means the M ids from
+            `FIRST_PLACEHOLDER_ID` on.
         label_token: a word's token is its first id without ("official") or with ("spaced") a
             leading space.
 
     Raises:
         InvalidQuery: the template, the words, the placeholder or the mode cannot be used.
-        UsageError: `n_fields`, `label_token` or `placeholder_ids` (the round's) cannot be used.
+        UsageError: `n_fields`, `label_token` or `placeholder_ids` cannot be used.
     """
-    normal = tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in words)
-    for text in (template, placeholder or "", *(word for entry in normal for word in entry), *probe_words):
+    mode, placeholder = request.mode, request.placeholder
+    all_words = [word for entry in request.words for word in entry]
+    for text in (request.template, placeholder or "", *all_words, *request.probe_words):
         _require_encodable(text)
     if n_fields not in FIELDS:
         raise UsageError(f"the task has {n_fields} fields; expected 1 or 2")
@@ -103,7 +92,7 @@ def compile_wording(
         prompt_ids = given + prompt_ids[len(given) :]
     if mode == "cat":
         prompt_ids = (backbone.specials.pad,) * n_prompt_tokens
-    slots = compile_template(backbone, template, FIELDS[n_fields])
+    slots = compile_template(backbone, request.template, FIELDS[n_fields])
     fixed = len(backbone.specials.start) + n_prompt_tokens + len(backbone.specials.end)
     fixed += sum(len(slot.ids) for slot in slots if isinstance(slot, LiteralIds))
     fixed += backbone.specials.mask is not None
@@ -114,19 +103,19 @@ def compile_wording(
         )
     class_ids = tuple(
         tuple(_word_id(backbone, word, label_token, f"class {number}") for word in entry)
-        for number, entry in enumerate(normal)
+        for number, entry in enumerate(request.words)
     )
-    _refuse_shared_tokens(normal, class_ids)
+    _refuse_shared_tokens(request.words, class_ids)
     return CompiledWording(
-        template=template,
+        template=request.template,
         mode=mode,
         n_fields=n_fields,
         placeholder_ids=prompt_ids,
         slots=slots,
-        words=normal,
+        words=request.words,
         class_ids=class_ids,
-        probe_words=tuple(probe_words),
-        probe_ids=tuple(_word_id(backbone, word, label_token, "probe_words") for word in probe_words),
+        probe_words=request.probe_words,
+        probe_ids=tuple(_word_id(backbone, word, label_token, "probe_words") for word in request.probe_words),
         n_fixed_tokens=fixed,
     )
 
@@ -137,25 +126,25 @@ def _default_placeholder(
     """Return the round's placeholder ids.
 
     Raises:
-        UsageError: there are not M of them, or the model cannot use one.
+        UsageError: the number of ids is not M, or the model cannot use one.
     """
     first = FIRST_PLACEHOLDER_ID
     ids = tuple(range(first, first + n_prompt_tokens)) if placeholder_ids is None else placeholder_ids
     if len(ids) != n_prompt_tokens:
-        raise UsageError(f"{len(ids)} placeholder ids for {n_prompt_tokens} prompt tokens; expected as many")
+        raise UsageError(f"Placeholder ids: got {len(ids)}, expected {n_prompt_tokens}, one per prompt token")
     reserved = backbone.specials.all_ids
     vocabulary = backbone.tokenizer.get_vocab_size()
     for number in ids:
         if not 0 <= number < vocabulary or number in reserved:
             raise UsageError(
-                f"placeholder id {number} is a special token or not below the vocabulary's {vocabulary}; "
+                f"Placeholder id: got {number}, expected an id below {vocabulary} that is no special token; "
                 "give the model its own placeholder ids"
             )
     return ids
 
 
 def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int:
-    """Return the token id that stands for a word.
+    """Return the token id of a word.
 
     Raises:
         InvalidQuery: the word is empty, begins or ends with white space, or is unknown.
@@ -174,7 +163,7 @@ def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int
 
 
 def _refuse_shared_tokens(words: tuple[tuple[str, ...], ...], class_ids: tuple[tuple[int, ...], ...]) -> None:
-    """Check that classes have words and that no token stands for two classes.
+    """Check that each class has words and no token belongs to two classes.
 
     Raises:
         InvalidQuery: a class has no word, or two classes share a token.
@@ -195,7 +184,7 @@ def _refuse_shared_tokens(words: tuple[tuple[str, ...], ...], class_ids: tuple[t
 
 
 def _require_encodable(text: str) -> None:
-    """Refuse lone surrogates, which no tokenizer can read.
+    """Refuse lone surrogates, which tokenizers cannot read.
 
     Raises:
         InvalidQuery: the text is not valid Unicode.

@@ -9,7 +9,7 @@ from harness.errors import InvalidQuery
 __all__ = ["FIELDS", "FieldSlot", "LiteralIds", "MaskSlot", "Slot", "compile_template"]
 
 FIELDS = {1: ("{text}",), 2: ("{a}", "{b}")}
-"""Markers of a task's fields, by number of fields."""
+"""Number of fields to the markers of a task's fields."""
 
 _PROMPT, _MASK = "{p}", "[M]"
 _MARKER = re.compile(r"(\{p\}|\{text\}|\{a\}|\{b\}|\[M\])")
@@ -24,12 +24,12 @@ class LiteralIds:
 
 @dataclass(frozen=True, slots=True)
 class FieldSlot:
-    """Where a field of the example goes.
+    """Position of a field of the example.
 
     Attributes:
-        index: which field.
-        lead: white space of the template before the field: byte-level tokenizers join it to
-            the field's first word, so it is tokenized with the field.
+        index: number of the field.
+        lead: white space before the field in the template. It is tokenized with the field, because
+            byte-level tokenizers join it to the field's first word.
     """
 
     index: int
@@ -38,7 +38,7 @@ class FieldSlot:
 
 @dataclass(frozen=True, slots=True)
 class MaskSlot:
-    """Where the mask goes: the read position. Without a mask token it holds nothing, and stands last."""
+    """The read position: holds the mask token; without one it is empty and comes last."""
 
 
 Slot = LiteralIds | FieldSlot | MaskSlot
@@ -48,16 +48,16 @@ def compile_template(backbone: Backbone, template: str, fields: tuple[str, ...])
     """Split a template at its markers and tokenize what lies between them.
 
     Args:
-        backbone: whose tokenizer applies.
-        template: `{p}` first, every one of `fields` once, `[M]` once; other text is literal. Where
-            the model goes on after its last token (GPT-2), `[M]` stands for what comes next: at the end.
+        backbone: the model and its tokenizer.
+        template: `{p}` first, each of `fields` once, `[M]` once; other text is literal. For a model
+            that is read at its last token, `[M]` must be at the end.
         fields: the task's markers, an entry of `FIELDS`.
 
     Returns:
-        What follows the prompt positions, in order.
+        The slots after the prompt positions, in order.
 
     Raises:
-        InvalidQuery: a marker is missing, repeated, foreign to the task or out of place.
+        InvalidQuery: a marker is missing, repeated, of another task or misplaced.
     """
     parts = _MARKER.split(template)  # text, marker, text, ..., marker, text
     markers, literals = parts[1::2], parts[2::2]
@@ -65,7 +65,7 @@ def compile_template(backbone: Backbone, template: str, fields: tuple[str, ...])
     if backbone.specials.mask is None and (markers[-1] != _MASK or literals[-1].strip()):
         raise InvalidQuery(
             f"wording: template {template!r} goes on after {_MASK}; a {backbone.family.name} model is read at "
-            "its last token: move it to the end"
+            f"its last token: move {_MASK} to the end"
         )
     mask_strips_left, mask_strips_right = _mask_stripping(backbone)
     slots: list[Slot] = []
@@ -85,10 +85,10 @@ def compile_template(backbone: Backbone, template: str, fields: tuple[str, ...])
 
 
 def _check_markers(template: str, head: str, markers: list[str], fields: tuple[str, ...]) -> None:
-    """Check which markers there are, and that the prompt comes first.
+    """Check the markers: each once, none of another task, the prompt first.
 
     Raises:
-        InvalidQuery: a marker is missing, repeated, foreign to the task or out of place.
+        InvalidQuery: a marker is missing, repeated, of another task or misplaced.
     """
     expected = (_PROMPT, *fields, _MASK)
     for marker in expected:
@@ -109,7 +109,7 @@ def _check_markers(template: str, head: str, markers: list[str], fields: tuple[s
 
 
 def _mask_stripping(backbone: Backbone) -> tuple[bool, bool]:
-    """Tell whether the mask swallows white space on its left and right."""
+    """Return whether the mask token strips white space on its left and right."""
     if backbone.specials.mask is None:
         return True, True
     token = backbone.tokenizer.get_added_tokens_decoder().get(backbone.specials.mask)

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import torch
 from torch.nn import functional
 
-from harness.engine.families.linear import must_widen
+from harness.engine.layers.linear import must_widen
 from harness.engine.native import amx_kernels
 from harness.engine.packing import Packing, Run
 
 __all__ = ["attend", "attend_at_read", "attend_without_keys"]
 
 _KEY_MULTIPLE = 16
-"""In bf16 on a CPU the kernel takes half the time where the number of keys is a multiple of this."""
+"""In bf16 on a CPU the kernel is twice as fast if the number of keys is a multiple of this."""
 
 
 def attend(
@@ -26,14 +26,14 @@ def attend(
     """Attend within each input.
 
     Args:
-        qkv: (N, 3D), queries, keys and values side by side.
-        packing: where the inputs lie.
-        n_heads: heads; D is a multiple of it.
-        is_causal: a token sees itself and those before it.
-        bias: (heads, T, T) for the longest input, added to the scores; -inf where `is_causal` forbids.
+        qkv: (N, 3D), queries, keys and values concatenated.
+        packing: layout of the inputs.
+        n_heads: number of heads; divides D.
+        is_causal: whether a token attends only to itself and earlier tokens.
+        bias: (heads, T, T) for the longest input, added to the scores; -inf where `is_causal` masks.
 
     Returns:
-        (N, D), the heads' outputs side by side.
+        (N, D), the heads' outputs concatenated.
     """
     kernels = amx_kernels()
     if bias is None and kernels is not None and kernels.can_attend(qkv, n_heads):
@@ -52,7 +52,7 @@ def attend(
             heads = qkv[run.tokens].view(run.n_inputs, run.length, 3, n_heads, -1)[n_aligned:]
             heads = heads.permute(2, 0, 3, 1, 4)
             query, key, value = heads.float() if is_wide else heads  # each (n, heads, T, D / heads)
-            # With four dimensions, for only so the fused kernel of a CPU takes it.
+            # Four dimensions: the fused CPU kernel requires them.
             added = None if bias is None else bias[None, :, : run.length, : run.length].to(query.dtype)
             outcome = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=added, is_causal=is_causal and bias is None
@@ -62,7 +62,7 @@ def attend(
 
 
 def _n_aligned(qkv: torch.Tensor, run: Run) -> int:
-    """Count the inputs of a run behind which enough tokens follow to read past their end."""
+    """Count the inputs of a run that are followed by enough tokens to read past their end."""
     extra = -run.length % _KEY_MULTIPLE
     if extra == 0:
         return 0
@@ -70,10 +70,10 @@ def _n_aligned(qkv: torch.Tensor, run: Run) -> int:
 
 
 def _attend_aligned(qkv: torch.Tensor, run: Run, n_inputs: int, n_heads: int) -> torch.Tensor:
-    """Attend with a round number of keys; returns (n_inputs, T, heads, D / heads).
+    """Attend with the number of keys rounded up; return (n_inputs, T, heads, D / heads).
 
-    The keys past an input's end are those of the next one: they are read where they lie, and masked.
-    Their weight is exactly zero.
+    The keys past an input's end belong to the next input. They are masked, so their weight is
+    exactly zero.
     """
     wide = -(-run.length // _KEY_MULTIPLE) * _KEY_MULTIPLE
     row = qkv.shape[1]
@@ -98,17 +98,17 @@ def attend_at_read(
     key_weight: torch.Tensor,
     value_weight: torch.Tensor,
 ) -> torch.Tensor:
-    """Attend from one position of each input to all of it; see `attend_without_keys`.
+    """Attend from one position of each input to all of its positions; see `attend_without_keys`.
 
     Args:
         query: (inputs, D), query projections at the read positions.
         states: (N, D), the layer's input.
-        packing: where the inputs lie.
+        packing: layout of the inputs.
         key_weight: (heads, head, D).
-        value_weight: the same shape.
+        value_weight: (heads, head, D).
 
     Returns:
-        (inputs, D) in the type of `query`, the heads' outputs side by side.
+        (inputs, D) in the type of `query`, the heads' outputs concatenated.
     """
     parts = ((1, states[run.tokens].view(run.n_inputs, run.length, -1)) for run in packing.runs)
     return attend_without_keys(query, parts, key_weight, value_weight)
@@ -120,21 +120,20 @@ def attend_without_keys(
     key_weight: torch.Tensor,
     value_weight: torch.Tensor,
 ) -> torch.Tensor:
-    """Attend from few positions to many, without keys or values of these.
+    """Attend from few positions to many without computing keys or values.
 
-    ``q . (W_k x)`` is ``(W_k^T q) . x``, and ``sum p (W_v x)`` is ``W_v (sum p x)``: two maps per
-    position that asks in place of two per token. What a key bias adds is the same for all keys and
-    cancels. Scores, softmax and sums are float32, where the sums over D are long; the two maps are in the type
-    of `query`.
+    ``q . (W_k x)`` equals ``(W_k^T q) . x``, and ``sum p (W_v x)`` equals ``W_v (sum p x)``: two maps
+    per query position instead of two per token. A key bias shifts all scores equally and cancels.
+    Scores, softmax and the long sums over D are float32; the two maps are in the type of `query`.
 
     Args:
         query: (rows, heads head), query projections, input by input.
-        parts: per group of n inputs: how many rows each of them has, and (n, T, D), what they see.
+        parts: per group of n inputs the number of query rows per input, and the states (n, T, D).
         key_weight: (heads, head, D).
-        value_weight: the same shape. The value bias is left to the caller: the weights p sum to 1.
+        value_weight: (heads, head, D). The caller adds the value bias, as the weights p sum to 1.
 
     Returns:
-        (rows, heads head) in the type of `query`, the heads' outputs side by side.
+        (rows, heads head) in the type of `query`, the heads' outputs concatenated.
     """
     n_heads, head, _ = key_weight.shape
     split = query.view(-1, n_heads, head).transpose(0, 1)  # (heads, rows, head)

@@ -1,18 +1,18 @@
-"""What stands before the first layer: word vectors, positions, norm."""
+"""The input of the first layer: word vectors, positions, norm."""
 
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from harness.engine.families.layer import Transform
+from harness.engine.layers.layer import Transform
 from harness.engine.packing import Packing
 
 __all__ = ["Embeddings", "unchanged"]
 
 
 def unchanged(states: torch.Tensor) -> torch.Tensor:
-    """Return the states: where a family has no norm."""
+    """Return the states unchanged; used where a family has no norm."""
     return states
 
 
@@ -22,10 +22,10 @@ class Embeddings:
 
     Attributes:
         words: (vocabulary, D).
-        scale: word vectors are multiplied by it.
-        positions: (positions, D), the first row that of position 0; None where layers know them.
-        norm: of the sum.
-        segment: (D,), added to every word vector; None where there are no segments.
+        scale: factor of the word vectors.
+        positions: (positions, D), from position 0 on; None if the layers add positions.
+        norm: norm of the sum.
+        segment: (D,), added to every word vector; None without segments.
     """
 
     words: torch.Tensor
@@ -40,7 +40,7 @@ class Embeddings:
         return vectors if self.scale == 1.0 else vectors * self.scale
 
     def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Turn word vectors into the input of layer 0, both (N, D)."""
+        """Compute the input of layer 0 from word vectors, both (N, D)."""
         if self.positions is None:
             return self.norm(words)
         states = words.clone() if self.segment is None else words + self.segment

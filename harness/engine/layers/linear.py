@@ -1,4 +1,4 @@
-"""Affine maps with frozen weights, laid out once for the machine that runs them."""
+"""Affine maps with frozen weights in the layout that is fastest on this machine."""
 
 from typing import Protocol
 
@@ -10,29 +10,29 @@ __all__ = ["Linear", "lay_out", "must_widen"]
 
 _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)  # absent where torch has no oneDNN
 _PACK_ROWS = 2048
-"""Rows that the packed layout is chosen for; it is right for any number."""
+"""Number of rows that the packed layout is tuned for; it is correct for any number."""
 
 
 class Linear(Protocol):
-    """``x W^T + b`` for weights that never change, (N, in) to (N, out)."""
+    """``x W^T + b`` with constant weights, (N, in) to (N, out)."""
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """Map."""
+        """Apply the map."""
         ...
 
     def gelu(self, states: torch.Tensor) -> torch.Tensor:
-        """Map and apply the exact (error-function) GELU."""
+        """Apply the map and the exact (error-function) GELU."""
         ...
 
     def plus(self, states: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """Map and add `residual` (N, out)."""
+        """Apply the map and add `residual` (N, out)."""
         ...
 
 
 def lay_out(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
-    """Lay weights (out, in) and a bias (out,) out: a copy, for the transformers model keeps its own.
+    """Copy a weight (out, in) and a bias (out,) into the fastest layout.
 
-    Which layout depends on the machine, the type and the sizes alone: part of the numeric profile.
+    The choice depends only on the machine, the type and the sizes, as part of the numeric profile.
     """
     weight, bias = weight.detach().contiguous(), bias.detach()
     kernels = amx_kernels()
@@ -46,10 +46,10 @@ def lay_out(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
 
 
 def must_widen(values: torch.Tensor) -> bool:
-    """Say whether products of these values are computed in fp32 and rounded.
+    """Return whether products of these values are computed in fp32 and rounded.
 
-    They are in bf16 on a CPU without AVX-512: there torch lays no bf16 weights out, and multiplies plain ones at a
-    fraction of its fp32 rate.
+    True for bf16 on a CPU without AVX-512: there torch has no packed bf16 layout and multiplies
+    plain bf16 weights at a fraction of its fp32 rate.
     """
     if values.dtype != torch.bfloat16 or values.device.type != "cpu":
         return False
@@ -57,7 +57,7 @@ def must_widen(values: torch.Tensor) -> bool:
 
 
 class _PlainLinear:
-    """By torch: weights kept transposed, (in, out), which the fp32 kernels of a CPU read a tenth faster."""
+    """torch with weights transposed to (in, out), a tenth faster in fp32 on a CPU."""
 
     def __init__(self, transposed: torch.Tensor, bias: torch.Tensor) -> None:
         self._transposed = transposed
@@ -75,7 +75,7 @@ class _PlainLinear:
 
 
 class _WideLinear:
-    """In bf16 by the fp32 kernels: bias, GELU and residual are added before the one rounding."""
+    """bf16 computed by the fp32 kernels; bias, GELU and residual are applied before the rounding."""
 
     def __init__(self, wide: _PlainLinear) -> None:
         self._wide = wide
@@ -91,7 +91,7 @@ class _WideLinear:
 
 
 class _TileLinear:
-    """By our own kernels, on a CPU with AMX."""
+    """This project's kernels, on a CPU with AMX."""
 
     def __init__(self, kernels: AmxKernels, packed: torch.Tensor, bias: torch.Tensor) -> None:
         self._kernels = kernels
@@ -109,10 +109,9 @@ class _TileLinear:
 
 
 class _PackedLinear:
-    """In bf16 on a CPU: weights in oneDNN's own blocked layout.
+    """bf16 on a CPU, with weights in oneDNN's blocked layout and bias, GELU and residual fused.
 
-    It is read as it is, where a plain weight is reordered in every call; bias, GELU and residual are
-    computed while the outputs are at hand.
+    A plain weight would be reordered in every call.
     """
 
     def __init__(self, packed: torch.Tensor, bias: torch.Tensor) -> None:

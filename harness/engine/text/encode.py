@@ -1,33 +1,35 @@
-"""Examples as token ids, assembled piece by piece."""
+"""Examples to token ids, and batches of them to packings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
+import torch
 
 from harness.engine.backbone import Backbone
-from harness.engine.template import FieldSlot, LiteralIds
-from harness.engine.wording import CompiledWording
+from harness.engine.packing import Packing, Run
+from harness.engine.text.template import FieldSlot, LiteralIds
+from harness.engine.text.wording import CompiledWording
 from harness.errors import DataError, InvalidQuery
 from harness.records import IntArray
 
-__all__ = ["FIELD_TOKENS", "EncodedSplit", "encode"]
+__all__ = ["FIELD_TOKENS", "EncodedSplit", "encode", "pack"]
 
 FIELD_TOKENS = 256
-"""Each field is cut to this many tokens first, as the competition's kit does."""
+"""Each field is first cut to this many tokens, as in the competition's kit."""
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """A split under one wording: ragged ids, no padding.
+    """A split encoded under one wording, without padding.
 
     Attributes:
-        wording: the wording it was encoded with.
-        ids: int64 (tokens of all examples,), one example after the other.
+        wording: the wording.
+        ids: int64 (tokens of all examples,), concatenated.
         offsets: int64 (B + 1,), example i is ``ids[offsets[i] : offsets[i + 1]]``.
-        read_positions: int64 (B,), where the mask stands, or the last token.
+        read_positions: int64 (B,), position of the mask, or of the last token.
     """
 
     wording: CompiledWording
@@ -41,12 +43,12 @@ class EncodedSplit:
 
     @cached_property
     def lengths(self) -> IntArray:
-        """Real tokens of each example, prompt and special tokens included: int64 (B,)."""
+        """Number of tokens of each example, including prompt and special tokens: int64 (B,)."""
         return np.diff(self.offsets)
 
     @cached_property
     def every_row(self) -> IntArray:
-        """All row numbers, int64 (B,); not to be written to."""
+        """All row numbers, int64 (B,); read-only."""
         rows = np.arange(len(self), dtype=np.int64)
         rows.flags.writeable = False
         return rows
@@ -56,14 +58,14 @@ class EncodedSplit:
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
     def n_tokens(self, rows: IntArray | None = None) -> int:
-        """Return the real tokens of `rows`, or of all rows: what one candidate costs."""
+        """Return the number of tokens of `rows`, or of all rows."""
         return len(self.ids) if rows is None else int(self.lengths[rows].sum())
 
     def select(self, rows: IntArray | None) -> IntArray:
         """Check row numbers and return them as int64; None means all.
 
         Raises:
-            InvalidQuery: rows are empty, repeated, out of range or not whole numbers.
+            InvalidQuery: no rows, a repeated one, one out of range, or not whole numbers.
         """
         if rows is None:
             return self.every_row
@@ -84,11 +86,11 @@ class EncodedSplit:
 def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[str, ...]]) -> EncodedSplit:
     """Encode examples under a wording.
 
-    Each field is cut to `FIELD_TOKENS` tokens; where the model's limit is still passed, the
-    longest field is cut (the last one on a tie), never the prompt, the template or the mask.
+    Each field is cut to `FIELD_TOKENS` tokens. If the input is still longer than the model allows,
+    the longest field is cut (the last one on a tie), never the prompt, the template or the mask.
 
     Raises:
-        DataError: there is no example, or one has the wrong number of fields.
+        DataError: there are no examples, or one has the wrong number of fields.
     """
     if not texts:
         raise DataError("no examples to encode; expected at least one")
@@ -123,8 +125,50 @@ def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[
     )
 
 
+def pack(
+    encoded: EncodedSplit, chosen: IntArray, members: IntArray, n_candidates: int, device: str
+) -> Packing:
+    """Pack some examples of a query for G candidates.
+
+    Args:
+        encoded: the encoded split.
+        chosen: the query's rows, in order.
+        members: positions within `chosen`, sorted by the examples' lengths.
+        n_candidates: G.
+        device: device of the tensors.
+    """
+    lengths = encoded.lengths[chosen[members]]
+    runs, ids, read, order, candidates, starts, first = [], [], [], [], [], [], 0
+    borders = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(members)]
+    for start, stop in pairwise(borders):
+        own = members[start:stop]
+        rows, length = chosen[own], int(lengths[start])
+        run = Run(first, len(own), n_candidates * len(own), length)
+        block = encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)]  # (n, T)
+        ids.append(np.tile(block.ravel(), n_candidates))
+        begins = first + length * np.arange(run.n_inputs)
+        read.append(begins + np.tile(encoded.read_positions[rows], n_candidates))
+        order.append(np.tile(own, n_candidates))
+        candidates.append(np.repeat(np.arange(n_candidates), len(own)))
+        starts.append(begins)
+        runs.append(run)
+        first = run.tokens.stop
+    return Packing(
+        runs=tuple(runs),
+        ids=torch.tensor(np.concatenate(ids), device=device),
+        read=torch.tensor(np.concatenate(read), device=device),
+        candidates=np.concatenate(candidates),
+        members=np.concatenate(order),
+        begins=np.concatenate(starts),
+        lengths=np.repeat([run.length for run in runs], [run.n_inputs for run in runs]),
+        n_candidates=n_candidates,
+        n_tokens=first,
+        n_without_token=len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0,
+    )
+
+
 def _cut_longest(pieces: list[tuple[int, ...]], room: int) -> None:
-    """Shorten the longest field, token by token and in place, until all fields fit into `room`."""
+    """Shorten the longest field in place, token by token, until all fields fit into `room` tokens."""
     while sum(map(len, pieces)) > room:
         longest = max(range(len(pieces)), key=lambda i: (len(pieces[i]), i))
         pieces[longest] = pieces[longest][:-1]

@@ -1,4 +1,4 @@
-"""The families as one class: embeddings, a chain of layers, and what follows them at the read position."""
+"""The class of all families: embeddings, a chain of layers, and the head at the read position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.engine.families.decoder import Decoder, DecoderInput
-from harness.engine.families.embeddings import Embeddings, unchanged
-from harness.engine.families.layer import Layer, Transform
+from harness.engine.layers.decoder import Decoder, DecoderInput
+from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.layer import Layer, Transform
 from harness.engine.packing import Packing
 
 __all__ = ["Chain", "Vocabulary"]
@@ -17,12 +17,12 @@ __all__ = ["Chain", "Vocabulary"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The LM head, which scores single tokens.
+    """The LM head, evaluated for single tokens.
 
     Attributes:
         weight: (vocabulary, D).
         bias: (vocabulary,), or None.
-        transform: features to the state that is scored.
+        transform: applied to the features before scoring.
     """
 
     weight: torch.Tensor
@@ -38,22 +38,21 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A `Family` of layers from `layer.Layer`.
+    """A `Family` built from `layer.Layer`.
 
-    It runs the parts of a transformers model itself, because the engine packs inputs without
-    padding, stops between layers, shares the states before a layer among candidates and needs the
-    last layer at one position only.
+    It does not call the transformers model, because the engine packs inputs without padding, stops
+    between layers, shares states among candidates and runs the last layer at one position only.
 
     Attributes:
-        name: the family.
-        max_tokens: longest input.
+        name: the family's name.
+        max_tokens: longest input, in tokens.
         prompt_start: first prompt position.
-        embeddings: word vectors to the input of layer 0.
+        embeddings: word vectors and the input of layer 0.
         layers: L layers.
-        modules: the same layers as modules of the transformers model.
-        final_norm: of the last layer's output.
+        modules: the modules of these layers in the transformers model.
+        final_norm: norm of the last layer's output.
         vocabulary: the LM head.
-        decoder: of an encoder-decoder, whose encoder the layers are.
+        decoder: the decoder if the layers are the encoder of an encoder-decoder, else None.
     """
 
     name: str
@@ -82,36 +81,36 @@ class Chain:
         return self.embeddings.words
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Look up word vectors; see `Family.words`."""
+        """See `Family.words`."""
         return self.embeddings.look_up(ids)
 
     def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Make the input of layer 0; see `Family.begin`."""
+        """See `Family.begin`."""
         return self.embeddings.begin(words, packing)
 
     def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Run one layer at every position; see `Family.step`."""
+        """See `Family.step`."""
         return self.layers[layer].step(states, packing)
 
     def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Run the last layer at the read positions; see `Family.finish`."""
+        """See `Family.finish`."""
         last = self.layers[-1]
         if self.decoder is None:
             return self.final_norm(last.finish(states, packing))
         return self.decoder.read(self.final_norm(last.step(states, packing)), packing)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Transform features for `columns`; see `Family.head`."""
+        """See `Family.head`."""
         return self.vocabulary.transform(features)
 
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
-        """Score single tokens; see `Family.columns`."""
+        """See `Family.columns`."""
         return self.vocabulary.columns(transformed, token_ids)
 
     def decoder_input(self) -> DecoderInput | None:
-        """Return what a decoder reads; see `Family.decoder_input`."""
+        """See `Family.decoder_input`."""
         return None if self.decoder is None else self.decoder.source
 
     def layer_modules(self) -> Sequence[Any]:
-        """Return the transformers modules of the layers."""
+        """See `Family.layer_modules`."""
         return self.modules

@@ -1,0 +1,1 @@
+"""Parts that model families are built from: linear maps, attention, layers, decoders."""

@@ -1,0 +1,1 @@
+"""Text to token ids: templates, wordings, encoded splits and packed batches."""
