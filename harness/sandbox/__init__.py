@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from harness.sandbox.predict_process import run_predict as run_predict
     from harness.sandbox.probe import (
-        Check as Check,
+        HostCheck as HostCheck,
     )
     from harness.sandbox.probe import (
         HostReport as HostReport,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BlackBoxService": "service",
-    "Check": "probe",
+    "HostCheck": "probe",
     "HostReport": "probe",
     "PredictOutcome": "outcome",
     "SandboxMode": "policy",

@@ -9,7 +9,7 @@ from typing import Any
 from harness.api.types import Solution
 from harness.records import IntArray, Verdict
 
-__all__ = ["PredictFailure", "PredictOutcome", "SolveOutcome", "SubmissionSource"]
+__all__ = ["PredictOutcome", "PredictReason", "SolveOutcome", "SubmissionSource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class SolveOutcome:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-class PredictFailure(StrEnum):
+class PredictReason(StrEnum):
     """Why predictions are missing. A code alone: a text could carry test data out."""
 
     NONE = ""
@@ -84,19 +84,19 @@ class PredictFailure(StrEnum):
 
 
 _EXPLANATIONS = {
-    PredictFailure.NONE: "it ended well",
-    PredictFailure.NO_PREDICT: "the entry class has no predict in a new process; define it in the class itself",
-    PredictFailure.RAISED: (
+    PredictReason.NONE: "it ended well",
+    PredictReason.NO_PREDICT: "the entry class has no predict in a new process; define it in the class itself",
+    PredictReason.RAISED: (
         "it raised; it must be a static method predict(response, state), and sees the outputs that "
         "Solution.outputs names. To see more, call it in solve on a response of dev"
     ),
-    PredictFailure.BAD_RETURN: "it returned something else than one whole number per row, shape (B,)",
-    PredictFailure.TIME: "it took longer than the round's predict_s",
-    PredictFailure.MEMORY: "it took more than the round's memory_bytes",
-    PredictFailure.PROTOCOL: "it wrote to the harness's channel",
-    PredictFailure.DIED: "its process died",
-    PredictFailure.VIOLATION: "it made a forbidden system call",
-    PredictFailure.FILES: "the files cannot be accepted",
+    PredictReason.BAD_RETURN: "it returned something else than one whole number per row, shape (B,)",
+    PredictReason.TIME: "it took longer than the round's predict_s",
+    PredictReason.MEMORY: "it took more than the round's memory_bytes",
+    PredictReason.PROTOCOL: "it wrote to the harness's channel",
+    PredictReason.DIED: "its process died",
+    PredictReason.VIOLATION: "it made a forbidden system call",
+    PredictReason.FILES: "the files cannot be accepted",
 }
 
 
@@ -113,5 +113,5 @@ class PredictOutcome:
 
     verdict: Verdict
     predictions: list[IntArray] | None
-    reason: PredictFailure = PredictFailure.NONE
+    reason: PredictReason = PredictReason.NONE
     has_predict: bool = False

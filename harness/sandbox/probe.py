@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import GradfreeError, SandboxUnavailable
-from harness.sandbox.bwrap import bwrap_path
-from harness.sandbox.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
+from harness.sandbox.host.bwrap import bwrap_path
+from harness.sandbox.host.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
 
-__all__ = ["Check", "HostReport", "probe_control_groups", "probe_host", "require_mode"]
+__all__ = ["HostCheck", "HostReport", "probe_control_groups", "probe_host", "require_mode"]
 
 _MIN_BWRAP = (0, 8)
 _MIN_KERNEL = (5, 14)
@@ -38,7 +38,7 @@ _CONTAINER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HostCheck:
     """One thing that isolation needs.
 
     Attributes:
@@ -63,7 +63,7 @@ class HostReport:
         mode: how this process can isolate a solver, None if it cannot.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[HostCheck, ...]
     mode: SandboxMode | None
 
 
@@ -77,12 +77,12 @@ def probe_host() -> HostReport:
     return HostReport(tuple(checks), mode if all(check.ok for check in checks) else None)
 
 
-def probe_control_groups() -> Check:
+def probe_control_groups() -> HostCheck:
     """Say whether solvers run in control groups: a second layer, where the organizer delegates it."""
     name = "control groups"
     folders = delegated_folders()
     if not folders:
-        return Check(
+        return HostCheck(
             name,
             ok=False,
             detail="none delegated: resource limits and the watchdog alone bound memory and threads",
@@ -92,13 +92,13 @@ def probe_control_groups() -> Check:
         group = ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1)
         group.remove()
     except SandboxUnavailable as error:
-        return Check(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
+        return HostCheck(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
     where = ", ".join(map(str, folders))
     missing = " and ".join(sorted({"memory", "pids"} - group.controllers))
     if missing:
         fix = f"name a folder with that controller too in {CGROUPS_VARIABLE}: see SECURITY.md"
-        return Check(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
-    return Check(name, ok=True, detail=f"memory and pids limited in {where}")
+        return HostCheck(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
+    return HostCheck(name, ok=True, detail=f"memory and pids limited in {where}")
 
 
 def require_mode(*, unsafe: bool = False) -> SandboxMode:
@@ -123,23 +123,23 @@ def require_mode(*, unsafe: bool = False) -> SandboxMode:
     return report.mode
 
 
-def _platform() -> Check:
+def _platform() -> HostCheck:
     found = f"{platform.system()} on {platform.machine()}"
     ok = found == "Linux on x86_64"
-    return Check("platform", ok, found, "" if ok else "run the worker on x86-64 Linux")
+    return HostCheck("platform", ok, found, "" if ok else "run the worker on x86-64 Linux")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
 
 
-def _kernel() -> Check:
+def _kernel() -> HostCheck:
     release = platform.release()
     ok = _numbers(release) >= _MIN_KERNEL
-    return Check("kernel", ok, release, "" if ok else "Linux 5.14 or newer")
+    return HostCheck("kernel", ok, release, "" if ok else "Linux 5.14 or newer")
 
 
-def _bubblewrap() -> Check:
+def _bubblewrap() -> HostCheck:
     try:
         path = bwrap_path()
         version = subprocess.run(
@@ -147,23 +147,23 @@ def _bubblewrap() -> Check:
         ).stdout.strip()
         text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True)
     except SandboxUnavailable as error:
-        return Check("bubblewrap", ok=False, detail=str(error), fix=_INSTALL)
+        return HostCheck("bubblewrap", ok=False, detail=str(error), fix=_INSTALL)
     except (OSError, subprocess.CalledProcessError) as error:
-        return Check("bubblewrap", ok=False, detail=f"cannot be run: {error}", fix=_INSTALL)
+        return HostCheck("bubblewrap", ok=False, detail=f"cannot be run: {error}", fix=_INSTALL)
     if _numbers(version) < _MIN_BWRAP:
-        return Check("bubblewrap", ok=False, detail=f"{version}, expected 0.8 or newer", fix=_INSTALL)
+        return HostCheck("bubblewrap", ok=False, detail=f"{version}, expected 0.8 or newer", fix=_INSTALL)
     known = set(re.findall(r"--[a-z-]+", text.stdout + text.stderr))
     unknown = [flag for flag in _FLAGS if flag not in known]
     if unknown:
-        return Check("bubblewrap", ok=False, detail=f"{version} lacks {', '.join(unknown)}", fix=_INSTALL)
+        return HostCheck("bubblewrap", ok=False, detail=f"{version} lacks {', '.join(unknown)}", fix=_INSTALL)
     if Path(path).stat().st_mode & 0o4000:
-        return Check(
+        return HostCheck(
             "bubblewrap",
             ok=False,
             detail=f"{path} is setuid root",
             fix=f"`chmod u-s {path}`: it needs no privilege",
         )
-    return Check("bubblewrap", ok=True, detail=f"{version} ({path})")
+    return HostCheck("bubblewrap", ok=True, detail=f"{version} ({path})")
 
 
 def _setting(path: str) -> str | None:
@@ -171,21 +171,23 @@ def _setting(path: str) -> str | None:
     return file.read_text().strip() if file.exists() else None
 
 
-def _user_namespaces() -> Check:
+def _user_namespaces() -> HostCheck:
     name = "user namespaces"
     if _setting("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-        return Check(
+        return HostCheck(
             name, ok=False, detail="switched off", fix="`sysctl -w kernel.unprivileged_userns_clone=1`"
         )
     if _setting("/proc/sys/user/max_user_namespaces") in (None, "0"):
-        return Check(name, ok=False, detail="none allowed", fix="`sysctl -w user.max_user_namespaces=10000`")
-    return Check(name, ok=True, detail="allowed by the kernel's settings")
+        return HostCheck(
+            name, ok=False, detail="none allowed", fix="`sysctl -w user.max_user_namespaces=10000`"
+        )
+    return HostCheck(name, ok=True, detail="allowed by the kernel's settings")
 
 
-def _capability() -> Check:
+def _capability() -> HostCheck:
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     ok = effective is not None and bool(int(effective[1], 16) >> _CAP_SYS_ADMIN & 1)
-    return Check(
+    return HostCheck(
         "CAP_SYS_ADMIN",
         ok,
         "held" if ok else "missing",
@@ -193,22 +195,24 @@ def _capability() -> Check:
     )
 
 
-def _uid_map() -> Check:
+def _uid_map() -> HostCheck:
     found = Path("/proc/self/uid_map").read_text().split()
     ok = found == _WHOLE_UID_MAP
     fix = "" if ok else "run the worker as an ordinary user: root inside a user namespace is not real root"
-    return Check("user numbers", ok, "all of them" if ok else " ".join(found), fix)
+    return HostCheck("user numbers", ok, "all of them" if ok else " ".join(found), fix)
 
 
-def _trial(mode: SandboxMode) -> Check:
+def _trial(mode: SandboxMode) -> HostCheck:
     """A real sandbox: its self-test inside and the checks from outside raise if a layer is open."""
     try:
         with SolverProcess({}, SandboxPolicy(), mode, wall_s=1.0) as process:
             landlock = process.versions["landlock_abi"]
     except (GradfreeError, OSError) as error:
         restricted = _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
-        return Check("trial run", ok=False, detail=str(error), fix=_APPARMOR if restricted else _CONTAINER)
+        return HostCheck(
+            "trial run", ok=False, detail=str(error), fix=_APPARMOR if restricted else _CONTAINER
+        )
     layers = "namespaces, both seccomp stages" + (
         f", Landlock ABI {landlock}" if landlock != "0" else ", no Landlock"
     )
-    return Check("trial run", ok=True, detail=f"mode {mode}: {layers}")
+    return HostCheck("trial run", ok=True, detail=f"mode {mode}: {layers}")

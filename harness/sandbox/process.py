@@ -16,17 +16,17 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError, SandboxUnavailable
-from harness.sandbox import seccomp
-from harness.sandbox.bwrap import SCRATCH
-from harness.sandbox.control_group import ControlGroup, delegated_folders
-from harness.sandbox.environment import SolverEnvironment, solver_environment
-from harness.sandbox.frames import Channel, Frame, FrameError, FrameType
-from harness.sandbox.hostcheck import check_isolation, only_child
-from harness.sandbox.log import LogDrain
-from harness.sandbox.messages import FaultMessage, HelloMessage, read_message
+from harness.sandbox.host import seccomp
+from harness.sandbox.host.bwrap import SCRATCH
+from harness.sandbox.host.control_group import ControlGroup, delegated_folders
+from harness.sandbox.host.environment import SolverEnvironment, solver_environment
+from harness.sandbox.host.isolation import check_isolation, only_child
+from harness.sandbox.host.log import LogDrain
+from harness.sandbox.host.spawn import N_TASKS, Descriptors, Spawned, spawn_isolated, spawn_plain
+from harness.sandbox.host.watchdog import SolverClock, Watchdog, WatchLimits
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
-from harness.sandbox.spawn import N_TASKS, Descriptors, Spawned, spawn_isolated, spawn_plain
-from harness.sandbox.watchdog import SolverClock, Watchdog, WatchLimits
+from harness.sandbox.wire.frames import Channel, Frame, FrameError, FrameType
+from harness.sandbox.wire.messages import FaultMessage, HelloMessage, read_message
 
 __all__ = ["SolverProcess"]
 

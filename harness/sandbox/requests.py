@@ -9,9 +9,12 @@ import numpy as np
 from harness.api.types import Response, Solution
 from harness.errors import BudgetExhausted, InvalidQuery, ProtocolViolation
 from harness.records import Array, FloatArray, QueryRequest, Verdict, WordingRequest
-from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
-from harness.sandbox.messages import (
+from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.service import BlackBoxService
+from harness.sandbox.solution_check import BadSolutionError, build_solution
+from harness.sandbox.wire.arrays import encode_arrays
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
+from harness.sandbox.wire.messages import (
     ErrorMessage,
     PlaceMessage,
     QueryMessage,
@@ -20,16 +23,13 @@ from harness.sandbox.messages import (
     arrays_of,
     read_message,
 )
-from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.service import BlackBoxService
-from harness.sandbox.solution_check import BadSolutionError, build_solution
 
 __all__ = [
-    "Answer",
+    "AnswerFrame",
     "Ended",
     "RequestServer",
+    "bounded_printable",
     "ended_by_error",
-    "for_people",
     "printable",
     "response_arrays",
 ]
@@ -38,7 +38,7 @@ _MESSAGE_CHARS = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerFrame:
     """A frame to send back."""
 
     type: FrameType
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The conversation is over; its message may quote the participant's process, see `for_people`."""
+    """The conversation is over; its message may quote the participant's process, see `bounded_printable`."""
 
     verdict: Verdict
     message: str = ""
@@ -103,7 +103,7 @@ class RequestServer:
         self._n_free = 0
         self.invalid_queries = 0
 
-    def answer(self, frame: Frame) -> Answer | Ended:
+    def answer(self, frame: Frame) -> AnswerFrame | Ended:
         """Serve one request.
 
         Raises:
@@ -142,17 +142,17 @@ class RequestServer:
                 )
             return self._refuse(ErrorKind.INVALID, error)
         specs, payload = encode_arrays(arrays)
-        return Answer(
+        return AnswerFrame(
             FrameType.REPLY, {**meta, "calls_left": self._service.calls_left, "arrays": specs}, payload
         )
 
-    def _refuse(self, kind: str, error: Exception) -> Answer:
+    def _refuse(self, kind: str, error: Exception) -> AnswerFrame:
         meta = {
             "kind": kind,
             "message": str(error)[:_MESSAGE_CHARS],
             "calls_left": self._service.calls_left,
         }
-        return Answer(FrameType.REFUSED, meta, [])
+        return AnswerFrame(FrameType.REFUSED, meta, [])
 
     def _query(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
         meta, message = self._last_query
@@ -260,7 +260,7 @@ def ended_by_error(message: ErrorMessage) -> Ended:
     return Ended(verdict, prefix + message.message)
 
 
-def for_people(message: str) -> str:
+def bounded_printable(message: str) -> str:
     """Return a message that may quote a participant's process, bounded and printable."""
     return printable(message[:_MESSAGE_CHARS])
 

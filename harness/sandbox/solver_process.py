@@ -57,16 +57,16 @@ import numpy as np
 from harness.api.types import Solution, Split, Task
 from harness.errors import InfrastructureError, InvalidSubmission, ProtocolViolation
 from harness.records import Verdict
-from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import FRAME_S, Frame, FrameError, FrameType, PeerClosedError
-from harness.sandbox.messages import ErrorMessage, LoadedMessage, read_message
+from harness.sandbox.host.snapshot import read_files
 from harness.sandbox.outcome import SolveOutcome, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.requests import Ended, RequestServer, ended_by_error, for_people
+from harness.sandbox.requests import Ended, RequestServer, bounded_printable, ended_by_error
 from harness.sandbox.service import BlackBoxService
-from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
+from harness.sandbox.wire.arrays import encode_arrays
+from harness.sandbox.wire.frames import FRAME_S, Frame, FrameError, FrameType, PeerClosedError
+from harness.sandbox.wire.messages import ErrorMessage, LoadedMessage, read_message
 
 __all__ = ["run_solve"]
 
@@ -158,7 +158,7 @@ class _Run:
         if process.watchdog.breach is not None:
             return verdict_of_death(process, self._policy)
         self.solution = ended.solution
-        return ended.verdict, for_people(ended.message)
+        return ended.verdict, bounded_printable(ended.message)
 
     def _send_task(self, submission: SubmissionSource, task: Task) -> None:
         document = {

@@ -4,9 +4,9 @@ import signal
 
 from harness.errors import InfrastructureError
 from harness.records import Verdict
+from harness.sandbox.host.watchdog import Breach
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.watchdog import Breach
 
 __all__ = ["verdict_of_death"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES
 from harness.session.arena import Arena, ArenaTask
 from harness.session.handles import MAX_WORDS
 from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS

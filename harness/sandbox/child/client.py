@@ -13,8 +13,8 @@ import numpy as np
 from harness.api.types import Base, ModelInfo, Response, Solution, Wording
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array, FloatArray, IntArray
-from harness.sandbox.arrays import decode_arrays, encode_arrays
-from harness.sandbox.frames import Channel, ErrorKind, Frame, FrameError, FrameType
+from harness.sandbox.wire.arrays import decode_arrays, encode_arrays
+from harness.sandbox.wire.frames import Channel, ErrorKind, Frame, FrameError, FrameType
 
 __all__ = ["WireBlackBox", "response_from", "solution_message"]
 

@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-__all__ = ["NUMBERS", "attempt", "call"]
+__all__ = ["NUMBERS", "syscall", "try_syscall"]
 
 NUMBERS = {
     "socket": 41,
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
-def attempt(name: str, *args: object) -> tuple[int, int]:
+def try_syscall(name: str, *args: object) -> tuple[int, int]:
     """Make a system call; return (result, errno). Ints are passed as C longs."""
     ctypes.set_errno(0)
     passed = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
@@ -33,13 +33,13 @@ def attempt(name: str, *args: object) -> tuple[int, int]:
     return result, ctypes.get_errno()
 
 
-def call(name: str, *args: object) -> int:
+def syscall(name: str, *args: object) -> int:
     """Make a system call that must succeed.
 
     Raises:
         OSError: it failed; the message names it.
     """
-    result, number = attempt(name, *args)
+    result, number = try_syscall(name, *args)
     if result < 0:
         raise OSError(number, f"{name}: {os.strerror(number)}")
     return result

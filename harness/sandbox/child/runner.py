@@ -32,7 +32,7 @@ def main() -> None:
     sys.path.insert(0, lib)
     # Late, all three: the path is not set before, and numpy not wanted before the lockdown.
     from harness.sandbox.child import lockdown, selftest  # noqa: PLC0415
-    from harness.sandbox.frames import Channel, FrameType  # noqa: PLC0415
+    from harness.sandbox.wire.frames import Channel, FrameType  # noqa: PLC0415
 
     channel = Channel(_CHANNEL_FD)
     frame = channel.receive(frozenset({FrameType.CONFIG}))

@@ -6,7 +6,7 @@ import resource
 import signal
 from collections.abc import Sequence
 
-from harness.sandbox.child.kernel import attempt
+from harness.sandbox.child.kernel import try_syscall
 
 __all__ = ["breaches", "writable_mounts"]
 
@@ -48,14 +48,14 @@ def breaches(root_entries: Sequence[str], canaries: Sequence[str], channel_fd: i
 def _calls() -> list[tuple[str, str]]:
     """Per forbidden call, its name and what went wrong ("" when it was refused as it must be)."""
     tries = {
-        "socket": attempt("socket", _AF_INET, _SOCK_STREAM, 0),
-        "clone": attempt("clone", signal.SIGCHLD, 0, 0, 0, 0),
-        "execve": attempt("execve", b"/", None, None),
-        "unshare": attempt("unshare", _CLONE_NEWUSER),
+        "socket": try_syscall("socket", _AF_INET, _SOCK_STREAM, 0),
+        "clone": try_syscall("clone", signal.SIGCHLD, 0, 0, 0, 0),
+        "execve": try_syscall("execve", b"/", None, None),
+        "unshare": try_syscall("unshare", _CLONE_NEWUSER),
         # Attaching to nobody: ESRCH where the call exists, and no harm done.
-        "ptrace": attempt("ptrace", _PTRACE_ATTACH, 0, 0, 0),
-        "seccomp": attempt("seccomp", 1, 0, None),
-        "capset": attempt("capset", None, None),
+        "ptrace": try_syscall("ptrace", _PTRACE_ATTACH, 0, 0, 0),
+        "seccomp": try_syscall("seccomp", 1, 0, None),
+        "capset": try_syscall("capset", None, None),
     }
     if tries["clone"] == (0, 0):
         os._exit(1)  # the fork that should not have been possible

@@ -13,9 +13,9 @@ import numpy as np
 from harness.api.types import ModelInfo, Split, Task
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array
-from harness.sandbox.arrays import decode_arrays, encode_arrays
 from harness.sandbox.child.client import WireBlackBox, response_from, solution_message
-from harness.sandbox.frames import Channel, ErrorKind, Frame, FrameType
+from harness.sandbox.wire.arrays import decode_arrays, encode_arrays
+from harness.sandbox.wire.frames import Channel, ErrorKind, Frame, FrameType
 
 __all__ = ["predict", "solve"]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.sandbox.outcome import PredictFailure
+from harness.sandbox.outcome import PredictReason
 
 SOLVER = """
 class S:
@@ -354,7 +354,7 @@ def test_predict_failure_gives_reason_code_alone(sandbox, body, verdict, reason)
     assert (result["verdict"], result["reason"], result["predictions"]) == (verdict, reason, None)
 
 
-@pytest.mark.parametrize("reason", PredictFailure)
+@pytest.mark.parametrize("reason", PredictReason)
 def test_every_predict_failure_has_its_sentence(reason):
     assert reason.explanation
 

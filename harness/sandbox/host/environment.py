@@ -3,7 +3,7 @@
 Whatever lies in a bound tree can be read, so nothing is bound by habit: the interpreter and its
 standard library, the system libraries that these and the packages name in their ELF headers, and
 the packages of the solver's environment with all that they require. The harness's own modules and
-the submission are copied in file by file (`harness.sandbox.bwrap`).
+the submission are copied in file by file (`harness.sandbox.host.bwrap`).
 """
 
 import functools
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.elf import needed_libraries
+from harness.sandbox.host.elf import needed_libraries
 
 __all__ = ["HARNESS_FILES", "SOLVER_PACKAGES", "SolverEnvironment", "solver_environment"]
 
@@ -37,8 +37,6 @@ HARNESS_FILES = (
     "api/solver.py",
     "api/types.py",
     "sandbox/__init__.py",
-    "sandbox/arrays.py",
-    "sandbox/frames.py",
     "sandbox/child/__init__.py",
     "sandbox/child/client.py",
     "sandbox/child/kernel.py",
@@ -46,6 +44,9 @@ HARNESS_FILES = (
     "sandbox/child/runner.py",
     "sandbox/child/selftest.py",
     "sandbox/child/work.py",
+    "sandbox/wire/__init__.py",
+    "sandbox/wire/arrays.py",
+    "sandbox/wire/frames.py",
 )
 """Relative to the package `harness`: all of it that exists inside."""
 

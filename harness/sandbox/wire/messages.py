@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.records import Array
-from harness.sandbox.arrays import MAX_ARRAYS, Layout, arrays_in, layout_of
-from harness.sandbox.frames import META_MAX_BYTES, PAYLOAD_MAX_BYTES, Frame, FrameError
+from harness.sandbox.wire.arrays import MAX_ARRAYS, PayloadLayout, arrays_in, layout_of
+from harness.sandbox.wire.frames import META_MAX_BYTES, PAYLOAD_MAX_BYTES, Frame, FrameError
 
 __all__ = [
     "ErrorMessage",
@@ -48,7 +48,7 @@ class WithArrays(_Message):
     arrays: Annotated[list[_Array], Field(max_length=MAX_ARRAYS)]
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> PayloadLayout:
         """Where the arrays lie in the payload.
 
         Raises:

@@ -1,7 +1,7 @@
 """The wire between the harness and a solver process: framed messages over one socket pair.
 
 A frame is a 24-byte header, JSON meta of at most 64 KiB and a payload of raw little-endian
-arrays (`harness.sandbox.arrays`). Lengths are checked before anything is allocated, every frame
+arrays (`harness.sandbox.wire.arrays`). Lengths are checked before anything is allocated, every frame
 has a deadline from its first to its last byte, the receiver names the frame types that it
 accepts in its state, and sequence numbers rise by one. Bytes move by `readv`/`writev` only:
 `recvmsg` could be handed file descriptors.

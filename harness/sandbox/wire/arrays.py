@@ -12,13 +12,13 @@ from typing import Any, TypedDict
 import numpy as np
 
 from harness.records import Array
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES, FrameError
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES, FrameError
 
 __all__ = [
     "DTYPES",
     "MAX_ARRAYS",
     "ArraySpec",
-    "Layout",
+    "PayloadLayout",
     "arrays_in",
     "decode_arrays",
     "encode_arrays",
@@ -75,7 +75,7 @@ def encode_arrays(arrays: Mapping[str, Array]) -> tuple[list[ArraySpec], list[me
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PayloadLayout:
     """Where the announced arrays lie in a payload.
 
     Attributes:
@@ -87,7 +87,7 @@ class Layout:
     n_bytes: int
 
 
-def layout_of(specs: Iterable[ArraySpec]) -> Layout:
+def layout_of(specs: Iterable[ArraySpec]) -> PayloadLayout:
     """Work out where each array lies; nothing is allocated.
 
     Raises:
@@ -112,10 +112,10 @@ def layout_of(specs: Iterable[ArraySpec]) -> Layout:
         places[name] = (name, dtype, shape, count, offset)
         size = count * dtype.itemsize
         offset += size + _padding(size)
-    return Layout(tuple(places.values()), offset)
+    return PayloadLayout(tuple(places.values()), offset)
 
 
-def arrays_in(payload: bytearray, layout: Layout) -> dict[str, Array]:
+def arrays_in(payload: bytearray, layout: PayloadLayout) -> dict[str, Array]:
     """Return views over the payload.
 
     Raises:

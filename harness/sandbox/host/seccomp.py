@@ -32,7 +32,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.syscalls import SYSCALLS
+from harness.sandbox.host.syscalls import SYSCALLS
 
 __all__ = ["AUDIT_ARCH_X86_64", "Instruction", "stage_1", "stage_2"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import seccomp
-from harness.sandbox.bwrap import PACKAGES, SUBMISSION, Layout, child_environment
-from harness.sandbox.environment import SolverEnvironment
+from harness.sandbox.host import seccomp
+from harness.sandbox.host.bwrap import PACKAGES, SUBMISSION, BwrapCommand, child_environment
+from harness.sandbox.host.environment import SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
 __all__ = ["N_TASKS", "Descriptors", "Spawned", "spawn_isolated", "spawn_plain"]
@@ -30,7 +30,7 @@ _ADDRESS_SLACK_BYTES = 16 << 30
 A solver that reserves all of it can pass the limit on its data segment by as much, until the watchdog looks.
 """
 _CANARIES = ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/self", "/home", "/var", "/run")
-_HARNESS = Path(__file__).resolve().parent.parent
+_HARNESS = Path(__file__).resolve().parents[2]
 _NO_SITE = ("-S", "-s", "-P", "-B")
 """Python's options: no site packages, no user site, nothing from the script's folder, no .pyc written."""
 
@@ -102,14 +102,14 @@ def spawn_isolated(
             passed.append(fd)
             return fd
 
-        layout = Layout(open_data)
+        bwrap = BwrapCommand(open_data)
         info_read, info_write = os.pipe()
         ours.callback(os.close, info_write)
         passed.append(info_write)
         numbers = {"channel": fds.channel, "info": info_write, "seccomp": open_data(seccomp.stage_1())}
         try:
             popen = subprocess.Popen(
-                layout.command(mode, policy, environment, submission, fds=numbers),
+                bwrap.build(mode, policy, environment, submission, fds=numbers),
                 env={},
                 stdin=subprocess.DEVNULL,
                 stdout=fds.log,
@@ -122,8 +122,8 @@ def spawn_isolated(
     config = {
         "isolated": True,
         "rlimits": _rlimits(policy, isolated=True),
-        "root_entries": layout.root_entries,
-        "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
+        "root_entries": bwrap.root_entries,
+        "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not bwrap.holds(path)],
         "read_only": ["/", "/dev", PACKAGES, *map(str, (*environment.trees, *environment.hidden))],
         "packages": [PACKAGES],
         "submission": SUBMISSION,

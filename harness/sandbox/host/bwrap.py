@@ -11,10 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.environment import HARNESS_FILES, SolverEnvironment
+from harness.sandbox.host.environment import HARNESS_FILES, SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
-__all__ = ["LIB", "PACKAGES", "RUNNER", "SCRATCH", "SUBMISSION", "Layout", "bwrap_path", "child_environment"]
+__all__ = [
+    "LIB",
+    "PACKAGES",
+    "RUNNER",
+    "SCRATCH",
+    "SUBMISSION",
+    "BwrapCommand",
+    "bwrap_path",
+    "child_environment",
+]
 
 SCRATCH = "/scratch"
 LIB = "/gradfree/lib"
@@ -81,7 +90,7 @@ def child_environment(policy: SandboxPolicy, scratch: str) -> dict[str, str]:
     }
 
 
-class Layout:
+class BwrapCommand:
     """Collects the command line, and with it the exact list of what `/` will hold."""
 
     def __init__(self, open_data: Callable[[bytes], int]) -> None:
@@ -104,7 +113,7 @@ class Layout:
         """Whether the layout itself puts something at or below `path`."""
         return any(place == path or place.startswith(path + "/") for place in self._places)
 
-    def command(
+    def build(
         self,
         mode: SandboxMode,
         policy: SandboxPolicy,
@@ -167,7 +176,7 @@ class Layout:
                 self._bind(path, f"{PACKAGES}/{name}")
 
     def _copy_files(self, submission: Mapping[str, bytes]) -> None:
-        harness = Path(__file__).resolve().parent.parent
+        harness = Path(__file__).resolve().parents[2]
         for name in HARNESS_FILES:
             self._copy((harness / name).read_bytes(), f"{LIB}/harness/{name}")
         self._folder(SUBMISSION)
