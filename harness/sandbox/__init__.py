@@ -1,7 +1,8 @@
-"""Running participants' code: policy, launcher, wire protocol, verdicts and the host probe.
+"""Run participants' code: policy, launcher, verdicts and the host probe.
 
-Names are loaded on first use: the sandboxed process imports this package too, and must start
-without pydantic and without the launcher.
+`wire/` holds the format of the messages, `host/` the isolation from outside, `child/` what runs
+inside. Names are imported on first use: the sandboxed process imports this package too and must
+start without pydantic and without the launcher.
 """
 
 import importlib
@@ -58,7 +59,7 @@ _HOMES = {
     "run_solve": "solver_process",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list, so that the two cannot drift apart
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list of names, not two
 
 
 def __getattr__(name: str) -> Any:

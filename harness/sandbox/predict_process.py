@@ -1,4 +1,4 @@
-"""Running a submission's `predict` in a fresh process that knows nothing but its arguments."""
+"""Run a submission's `predict` in a fresh process that has only its arguments."""
 
 import json
 import threading
@@ -36,7 +36,7 @@ _REASONS = {
 
 
 class _FailedError(Exception):
-    """The conversation ended without predictions."""
+    """The process gave no predictions."""
 
     def __init__(self, verdict: Verdict, reason: PredictReason) -> None:
         super().__init__(reason)
@@ -54,23 +54,23 @@ def run_predict(
 ) -> PredictOutcome:
     """Call `predict(response, state)` once per batch, one batch at a time, in one fresh process.
 
-    Nothing that the process prints is kept, and a failure gives a reason code alone: both could
-    carry test data out. Blocks the calling thread, which must not be a short-lived one.
+    The process's output is discarded, and a failure gives only a reason code: both could leak test
+    data. Blocks the calling thread, which must outlive the process (`--die-with-parent`).
 
     Args:
         submission: files, entry class and parameters.
-        batches: test outputs; the first axis is the solution's members (E), the second the rows.
+        batches: test outputs; axis 0 is the solution's members (E), axis 1 the rows (B).
         state: the solution's.
-        policy: the limits; `predict_s` is for the whole process.
+        policy: the limits; `predict_s` applies to the whole process.
         mode: from `require_mode()`.
-        stop: set by another thread when nobody wants the result any more.
+        stop: an event that another thread sets to cancel the run.
 
     Returns:
-        Predictions per batch, or the reason why not.
+        Predictions per batch, or a reason code.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate the process, or a check failed.
-        InfrastructureError: another failure of ours, or `stop` was set; the process has been killed.
+        InfrastructureError: another platform error, or `stop` was set; the process was killed.
     """
     try:
         files = read_files(submission.path)
@@ -100,7 +100,7 @@ def run_predict(
 
 
 class _Run:
-    """The conversation of one `predict` process after HELLO."""
+    """The exchange with one `predict` process after READY."""
 
     def __init__(self, process: SolverProcess) -> None:
         self._process = process
@@ -149,5 +149,5 @@ class _Run:
 
 
 def _n_rows(outputs: Mapping[str, Array]) -> int:
-    """Rows of a batch: the second axis of every output but `layer_std`, which has no rows."""
+    """Return the rows of a batch: axis 1 of every output except `layer_std`, which has no rows."""
     return next(int(array.shape[1]) for name, array in outputs.items() if name != "layer_std")

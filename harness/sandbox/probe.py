@@ -1,4 +1,4 @@
-"""Finding out whether and how this machine can isolate a solver, and saying what to do if not."""
+"""Probe whether and how this machine can isolate a solver, with a fix for each missing layer."""
 
 import os
 import platform
@@ -39,13 +39,13 @@ _CONTAINER = (
 
 @dataclass(frozen=True, slots=True)
 class HostCheck:
-    """One thing that isolation needs.
+    """One requirement of isolation.
 
     Attributes:
-        name: what was looked at.
-        ok: whether it is as needed.
+        name: what was checked.
+        ok: whether it is met.
         detail: what was found.
-        fix: what to do; "" when it is as needed.
+        fix: what to do; "" if it is met.
     """
 
     name: str
@@ -56,11 +56,11 @@ class HostCheck:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """What `gradfree doctor` prints about isolation.
+    """The isolation part of `gradfree doctor`.
 
     Attributes:
-        checks: in the order in which they were made; those after a failure may be missing.
-        mode: how this process can isolate a solver, None if it cannot.
+        checks: in order; those after a failure may be missing.
+        mode: the mode in which this process can isolate a solver, None if there is none.
     """
 
     checks: tuple[HostCheck, ...]
@@ -68,7 +68,7 @@ class HostReport:
 
 
 def probe_host() -> HostReport:
-    """Look at the machine, then start and inspect a real sandbox. Never raises for a missing layer."""
+    """Check the machine, then start and inspect a real sandbox. A missing layer does not raise."""
     mode = SandboxMode.ROOT if os.geteuid() == 0 else SandboxMode.USER
     checks = [_platform(), _kernel(), _bubblewrap()]
     checks += [_capability(), _uid_map()] if mode is SandboxMode.ROOT else [_user_namespaces()]
@@ -78,25 +78,25 @@ def probe_host() -> HostReport:
 
 
 def probe_control_groups() -> HostCheck:
-    """Say whether solvers run in control groups: a second layer, where the organizer delegates it."""
+    """Check whether solvers run in control groups: a second layer, if the organizer delegates it."""
     name = "control groups"
     folders = delegated_folders()
     if not folders:
         return HostCheck(
             name,
             ok=False,
-            detail="none delegated: resource limits and the watchdog alone bound memory and threads",
-            fix=f"make a group for the worker, and name its folder in {CGROUPS_VARIABLE}: see SECURITY.md",
+            detail="none delegated: only resource limits and the watchdog bound memory and threads",
+            fix=f"create a group for the worker and set {CGROUPS_VARIABLE} to its folder: see SECURITY.md",
         )
     try:
         group = ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1)
         group.remove()
     except SandboxUnavailable as error:
-        return HostCheck(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
+        return HostCheck(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to run without it")
     where = ", ".join(map(str, folders))
     missing = " and ".join(sorted({"memory", "pids"} - group.controllers))
     if missing:
-        fix = f"name a folder with that controller too in {CGROUPS_VARIABLE}: see SECURITY.md"
+        fix = f"add a folder with that controller to {CGROUPS_VARIABLE}: see SECURITY.md"
         return HostCheck(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
     return HostCheck(name, ok=True, detail=f"memory and pids limited in {where}")
 
@@ -105,11 +105,11 @@ def require_mode(*, unsafe: bool = False) -> SandboxMode:
     """Return the mode in which this process may run submissions.
 
     Args:
-        unsafe: the explicit choice to run without isolation; results are then unofficial.
+        unsafe: run without isolation, by explicit choice; results are then unofficial.
 
     Raises:
-        SandboxUnavailable: the machine cannot isolate; the message names each missing layer and
-            its fix.
+        SandboxUnavailable: the machine cannot isolate a solver; the message lists each missing
+            layer with its fix.
     """
     if unsafe:
         return SandboxMode.UNSAFE
@@ -175,7 +175,7 @@ def _user_namespaces() -> HostCheck:
     name = "user namespaces"
     if _setting("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         return HostCheck(
-            name, ok=False, detail="switched off", fix="`sysctl -w kernel.unprivileged_userns_clone=1`"
+            name, ok=False, detail="disabled", fix="`sysctl -w kernel.unprivileged_userns_clone=1`"
         )
     if _setting("/proc/sys/user/max_user_namespaces") in (None, "0"):
         return HostCheck(
@@ -203,7 +203,7 @@ def _uid_map() -> HostCheck:
 
 
 def _trial(mode: SandboxMode) -> HostCheck:
-    """A real sandbox: its self-test inside and the checks from outside raise if a layer is open."""
+    """Start a real sandbox: the self-test inside and the checks from outside raise if a layer is open."""
     try:
         with SolverProcess({}, SandboxPolicy(), mode, wall_s=1.0) as process:
             landlock = process.versions["landlock_abi"]

@@ -1,4 +1,4 @@
-"""Answering a solver's requests: reading them from the wire, asking the service, relaying its no."""
+"""Serve a solver's requests: decode them, ask the service, return its answer or refusal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class AnswerFrame:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The conversation is over; its message may quote the participant's process, see `bounded_printable`."""
+    """The end of an attempt. The message may quote the participant's process: see `bounded_printable`."""
 
     verdict: Verdict
     message: str = ""
@@ -57,7 +57,7 @@ class Ended:
 
 
 def response_arrays(response: Response) -> dict[str, Array]:
-    """Return the fields of a response that are filled."""
+    """Return the fields of a response that are not None."""
     fields = {
         "logits": response.logits,
         "features": response.features,
@@ -90,14 +90,14 @@ class RequestServer:
             service: the meter and the engine.
             policy: the limits.
             rows: rows of each split.
-            has_predict: whether the entry class predicts by itself.
+            has_predict: whether the entry class defines `predict`.
         """
         self._service = service
         self._policy = policy
         self._rows = rows
         self._has_predict = has_predict
         self._n_probe_words: dict[int, int] = {}
-        # The last query's meta and what it says: the channel gives the same object for the same bytes.
+        # The last query's meta, decoded: the channel returns the same object for the same bytes.
         self._last_query: tuple[dict[str, Any], QueryMessage | None] = ({}, None)
         self._n_refused = 0
         self._n_free = 0
@@ -107,8 +107,8 @@ class RequestServer:
         """Serve one request.
 
         Raises:
-            FrameError: the request is malformed in a way that the client cannot cause.
-            ProtocolViolation: one request too many that is not charged.
+            FrameError: the request is malformed in a way that the bundled client cannot cause.
+            ProtocolViolation: too many requests that are not charged.
         """
         if frame.type is FrameType.SOLUTION:
             return self._finish(frame)
@@ -123,8 +123,8 @@ class RequestServer:
         self._n_free += frame.type is not FrameType.QUERY
         if self._n_free > self._policy.max_free_requests:
             msg = (
-                f"more than {self._policy.max_free_requests} requests that are not charged (refused for the "
-                "budget, prompts placed, wordings, checkpoints)"
+                f"too many requests that are not charged (refused for the budget, prompts placed, wordings, "
+                f"checkpoints): got more than {self._policy.max_free_requests}"
             )
             raise ProtocolViolation(msg)
         try:
@@ -138,7 +138,7 @@ class RequestServer:
             if self.invalid_queries >= self._policy.max_invalid_queries:
                 return Ended(
                     Verdict.PROTOCOL_VIOLATION,
-                    f"{self.invalid_queries} invalid queries; the last: {error}",
+                    f"too many invalid queries: got {self.invalid_queries}; the last: {error}",
                 )
             return self._refuse(ErrorKind.INVALID, error)
         specs, payload = encode_arrays(arrays)
@@ -162,8 +162,8 @@ class RequestServer:
         arrays = arrays_of(message, frame, {"values": "<f4"}, {"rows": "<i8"})
         rows = arrays.get("rows")
         if rows is not None and (rows.ndim != 1 or rows.size > self._rows.get(message.split, 0)):
-            # Before anything is made of them: millions of numbers would cost the harness seconds.
-            msg = f"rows has shape {rows.shape}, expected (n,), n <= the rows of split {message.split!r}, each once"
+            # Before they are converted: millions of numbers would cost the harness seconds.
+            msg = f"rows has shape {rows.shape}, expected (n,), n <= the rows of split {message.split!r}, no duplicates"
             raise InvalidQuery(msg)
         request = QueryRequest(
             values=arrays["values"],
@@ -178,7 +178,7 @@ class RequestServer:
         return {}, response_arrays(self._service.query(request))
 
     def _check_answer_fits(self, request: QueryRequest) -> None:
-        """Refuse before it is charged what could not be sent back."""
+        """Refuse a query before it is charged if its answer would not fit into a frame."""
         if request.outputs == ("logits",):
             return
         info = self._service.info
@@ -192,8 +192,8 @@ class RequestServer:
         size = n_candidates * n_rows * width * np.dtype(np.float32).itemsize
         if size > PAYLOAD_MAX_BYTES // 2:
             msg = (
-                f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, at most "
-                f"{PAYLOAD_MAX_BYTES // 2}: split the query"
+                f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, expected at "
+                f"most {PAYLOAD_MAX_BYTES // 2}; split the query"
             )
             raise InvalidQuery(msg)
 
@@ -251,7 +251,7 @@ class RequestServer:
 
 
 def ended_by_error(message: ErrorMessage) -> Ended:
-    """Read what the process says it raised; only how it raised, never whose fault it is."""
+    """Map the exception that the process reports to its end: always a participant's verdict."""
     prefix, verdict = {
         ErrorKind.MEMORY: ("memory limit: ", Verdict.MEMORY_LIMIT),
         ErrorKind.SOLUTION: ("solve() returned no usable solution: ", Verdict.RUNTIME_ERROR),
@@ -261,10 +261,10 @@ def ended_by_error(message: ErrorMessage) -> Ended:
 
 
 def bounded_printable(message: str) -> str:
-    """Return a message that may quote a participant's process, bounded and printable."""
+    """Return a message that may quote a participant's process, cut and made printable."""
     return printable(message[:_MESSAGE_CHARS])
 
 
 def printable(text: str) -> str:
-    """Return a participant's text with what could act on a terminal or a database made visible."""
+    """Return a participant's text with its control characters escaped."""
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)

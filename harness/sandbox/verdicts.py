@@ -1,4 +1,4 @@
-"""How a solver process's end becomes a verdict."""
+"""Derive a verdict from the end of a solver process."""
 
 import signal
 
@@ -11,27 +11,27 @@ from harness.sandbox.process import SolverProcess
 __all__ = ["verdict_of_death"]
 
 _NEARLY = 0.9
-"""Killed by a signal with this share of the memory cap in use: the memory was the reason."""
+"""Share of the memory limit in use above which a death by signal counts as MLE."""
 
 
 def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Verdict, str]:
-    """Reap a process that has closed its channel and handed nothing in, and say why it ended.
+    """Reap a process that closed its channel without a solution; return its verdict and a message.
 
-    The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
+    Of several causes the first counts, in this order: PV, SV, MLE, TLE, RTE.
 
     Raises:
-        InfrastructureError: the watchdog failed, so no limit held; the harness stopped the process;
-            or somebody on the host killed bubblewrap.
+        InfrastructureError: the watchdog failed, the harness stopped the process, or bubblewrap was
+            killed from the host.
     """
     is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
     used = max(watchdog.peak.data_bytes, watchdog.peak.unreclaimable_bytes)
     cap = policy.memory_bytes
     if watchdog.fault is not None:
-        msg = f"the watchdog could not read the solver's figures: {watchdog.fault}"
+        msg = f"the watchdog could not sample the solver process: {watchdog.fault}"
         raise InfrastructureError(msg)
     if watchdog.breach is Breach.STOPPED:
-        raise InfrastructureError("the solver was stopped: its result is not wanted any more")
+        raise InfrastructureError("the solver was stopped: the run was cancelled")
     if process.was_killed_from_outside:
         msg = f"bubblewrap was killed by signal {by_signal} from outside the sandbox"
         raise InfrastructureError(msg)

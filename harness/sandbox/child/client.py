@@ -1,7 +1,7 @@
-"""The black box as the solver holds it: each method is one request over the channel.
+"""The solver's side of the black box: each method is one request over the channel.
 
-Only cheap conversions happen here. Nothing in this process is trusted: budgets, counts, limits
-and validation live in the harness.
+It only converts types. Nothing in this process is trusted: the harness enforces the budget, the
+limits and the validation.
 """
 
 import threading
@@ -30,14 +30,14 @@ def _as_floats(values: object, what: str) -> FloatArray:
     try:
         return np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        msg = f"{what} cannot become a float32 array: {error}"
+        msg = f"{what} cannot be converted to a float32 array: {error}"
         raise InvalidQuery(msg) from None
 
 
 def _as_rows(rows: Sequence[int] | IntArray) -> IntArray:
     array = np.asarray(rows)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        msg = f"rows has type {array.dtype} and shape {array.shape}, expected whole numbers in one dimension"
+        msg = f"rows has type {array.dtype} and shape {array.shape}, expected integers (n,)"
         raise InvalidQuery(msg)
     return array.astype(np.int64)
 
@@ -51,7 +51,7 @@ def _strings(values: Sequence[str], what: str) -> list[str]:
 
 
 def _index(value: object, what: str) -> int:
-    """Python and numpy integers alike."""
+    """Return a Python or numpy integer as an int."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         msg = f"{what} is {value!r}, expected an integer"
         raise InvalidQuery(msg)
@@ -60,7 +60,7 @@ def _index(value: object, what: str) -> int:
 
 def _handle(value: object, kind: type[Base] | type[Wording], what: str) -> int:
     if not isinstance(value, kind):
-        msg = f"{what} is a {type(value).__name__}, expected a {kind.__name__} made by the model"
+        msg = f"{what} is a {type(value).__name__}, expected a {kind.__name__} returned by the model"
         raise InvalidQuery(msg)
     return _index(value.id, what)
 
@@ -69,7 +69,7 @@ def solution_message(solution: object) -> tuple[dict[str, Any], dict[str, Array]
     """Return the meta and arrays of a solution.
 
     Raises:
-        InvalidQuery: it is not a `Solution`, or a field cannot be converted.
+        InvalidQuery: the object is no `Solution`, or a field cannot be converted.
     """
     if not isinstance(solution, Solution):
         msg = f"expected a harness.api.Solution, got {type(solution).__name__}"
@@ -94,7 +94,7 @@ class WireBlackBox:
     """Implements `harness.api.BlackBox`. Safe to use from several threads: one request at a time."""
 
     def __init__(self, channel: Channel, info: ModelInfo, calls_left: int) -> None:
-        """Speak over an open channel."""
+        """Use an open channel."""
         self._channel = channel
         self._info = info
         self._calls_left = calls_left
@@ -103,12 +103,12 @@ class WireBlackBox:
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of the model and the budget."""
+        """The model's sizes and the limits."""
         return self._info
 
     @property
     def calls_left(self) -> int:
-        """Calls that may still be charged, as of the last answer."""
+        """Calls left in the budget, as of the last answer."""
         return self._calls_left
 
     def place(self, prompt: FloatArray) -> Base:
@@ -175,7 +175,7 @@ class WireBlackBox:
         """Send the last frame, which has no answer.
 
         Raises:
-            InvalidQuery: it does not fit the wire.
+            InvalidQuery: it does not fit into a frame.
         """
         with self._lock:
             self._send(kind, meta, arrays)
@@ -185,7 +185,7 @@ class WireBlackBox:
             specs, payload = encode_arrays(arrays)
             self._channel.send(kind, self._seq, {**meta, "arrays": specs}, payload)
         except FrameError as error:
-            # Raised before a byte was written: the channel is still good.
+            # Raised before a byte was written: the channel is intact.
             raise InvalidQuery(str(error)) from None
 
     def _ask(self, kind: FrameType, meta: dict[str, Any], arrays: dict[str, Array]) -> Frame:

@@ -1,4 +1,4 @@
-"""Raw system calls through libc: what the standard library has no name for."""
+"""Raw system calls through libc that the standard library does not offer."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ NUMBERS = {
     "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }
-"""x86-64 numbers; a unit test compares them with the full table, which is not bound inside."""
+"""x86-64 numbers; a unit test compares them with the full table, which does not exist inside."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -37,7 +37,7 @@ def syscall(name: str, *args: object) -> int:
     """Make a system call that must succeed.
 
     Raises:
-        OSError: it failed; the message names it.
+        OSError: the call failed; the message names it.
     """
     result, number = try_syscall(name, *args)
     if result < 0:

@@ -1,4 +1,4 @@
-"""Giving up every privilege, in an order in which each step still may do its work."""
+"""Drop every privilege, in an order in which each step still has the ones that it needs."""
 
 import ctypes
 import os
@@ -33,7 +33,7 @@ _ABI_NET, _ABI_SCOPE = 4, 6
 
 
 def drop_user(uid: int | None, gid: int | None) -> None:
-    """Become the slot's own user for good (root mode), and hold no capability in any set.
+    """Switch permanently to the sandbox's user (root mode), and drop all capabilities from every set.
 
     Raises:
         OSError: the kernel refused a step.
@@ -42,7 +42,7 @@ def drop_user(uid: int | None, gid: int | None) -> None:
         present, _ = try_syscall("prctl", _PR_CAPBSET_READ, capability, 0, 0, 0)
         if present < 0:
             break
-        # Without CAP_SETPCAP (user mode) bubblewrap has emptied the set already.
+        # Without CAP_SETPCAP (user mode) bubblewrap has already emptied the set.
         if present == 1:
             syscall("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
     if uid is not None and gid is not None:
@@ -55,7 +55,7 @@ def drop_user(uid: int | None, gid: int | None) -> None:
 
 
 def forbid_dumps() -> None:
-    """No core dump, no ptrace attachment, no new privileges.
+    """Disable core dumps, ptrace attachment and new privileges.
 
     Raises:
         OSError: the kernel refused.
@@ -72,7 +72,7 @@ def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
     """
     for name, (soft, hard) in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
-        # A limit in force that is tighter stays: only root could raise it.
+        # A tighter limit stays: only root could raise it.
         _, ceiling = resource.getrlimit(number)
         if ceiling != resource.RLIM_INFINITY:
             soft, hard = min(soft, ceiling), min(hard, ceiling)  # noqa: PLW2901
@@ -80,10 +80,10 @@ def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
 
 
 def landlock(scratch: str) -> int:
-    """A second fence around files and sockets, independent of the mount namespace.
+    """Restrict files and sockets by Landlock, independently of the mount namespace.
 
     Returns:
-        The kernel's ABI number; 0 where it has no Landlock, which the other layers cover.
+        The kernel's ABI number; 0 without Landlock, where the other layers suffice.
 
     Raises:
         OSError: the kernel has Landlock and refused a step.
@@ -139,5 +139,5 @@ def load_filter(program: bytes) -> None:
     fprog = Program(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
     result = syscall("seccomp", _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.byref(fprog))
     if result:
-        msg = f"thread {result} could not be brought under the filter"
+        msg = f"the filter could not be applied to thread {result}"
         raise OSError(msg)
