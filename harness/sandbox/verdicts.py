@@ -73,5 +73,5 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
             f"ended {how} with {used} of {cap} bytes of memory in use",
         ),
     )
-    otherwise = (Verdict.RUNTIME_ERROR, f"the process ended {how} before a solution was handed in")
+    otherwise = (Verdict.RUNTIME_ERROR, f"the process ended {how} before it returned a solution")
     return next(((verdict, message) for holds, verdict, message in causes if holds), otherwise)
