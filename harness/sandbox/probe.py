@@ -82,22 +82,21 @@ def probe_control_groups() -> HostCheck:
     name = "control groups"
     folders = delegated_folders()
     if not folders:
-        return HostCheck(
+        return _missing(
             name,
-            ok=False,
-            detail="none delegated: only resource limits and the watchdog bound memory and threads",
-            fix=f"create a group for the worker and set {CGROUPS_VARIABLE} to its folder: see SECURITY.md",
+            "none delegated: only resource limits and the watchdog bound memory and threads",
+            f"create a group for the worker and set {CGROUPS_VARIABLE} to its folder: see SECURITY.md",
         )
     try:
         group = ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1)
         group.remove()
     except SandboxUnavailable as error:
-        return HostCheck(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to run without it")
+        return _missing(name, str(error), f"unset {CGROUPS_VARIABLE} to run without it")
     where = ", ".join(map(str, folders))
     missing = " and ".join(sorted({"memory", "pids"} - group.controllers))
     if missing:
         fix = f"add a folder with that controller to {CGROUPS_VARIABLE}: see SECURITY.md"
-        return HostCheck(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
+        return _missing(name, f"{missing} not limited in {where}", fix)
     return HostCheck(name, ok=True, detail=f"memory and pids limited in {where}")
 
 
@@ -121,6 +120,10 @@ def require_mode(*, unsafe: bool = False) -> SandboxMode:
         msg = f"this machine cannot isolate a solver:\n{lines}"
         raise SandboxUnavailable(msg)
     return report.mode
+
+
+def _missing(name: str, detail: str, fix: str) -> HostCheck:
+    return HostCheck(name, ok=False, detail=detail, fix=fix)
 
 
 def _platform() -> HostCheck:
@@ -147,22 +150,17 @@ def _bubblewrap() -> HostCheck:
         ).stdout.strip()
         text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True)
     except SandboxUnavailable as error:
-        return HostCheck("bubblewrap", ok=False, detail=str(error), fix=_INSTALL)
+        return _missing("bubblewrap", str(error), _INSTALL)
     except (OSError, subprocess.CalledProcessError) as error:
-        return HostCheck("bubblewrap", ok=False, detail=f"cannot be run: {error}", fix=_INSTALL)
+        return _missing("bubblewrap", f"cannot be run: {error}", _INSTALL)
     if _numbers(version) < _MIN_BWRAP:
-        return HostCheck("bubblewrap", ok=False, detail=f"{version}, expected 0.8 or newer", fix=_INSTALL)
+        return _missing("bubblewrap", f"{version}, expected 0.8 or newer", _INSTALL)
     known = set(re.findall(r"--[a-z-]+", text.stdout + text.stderr))
     unknown = [flag for flag in _FLAGS if flag not in known]
     if unknown:
-        return HostCheck("bubblewrap", ok=False, detail=f"{version} lacks {', '.join(unknown)}", fix=_INSTALL)
+        return _missing("bubblewrap", f"{version} lacks {', '.join(unknown)}", _INSTALL)
     if Path(path).stat().st_mode & 0o4000:
-        return HostCheck(
-            "bubblewrap",
-            ok=False,
-            detail=f"{path} is setuid root",
-            fix=f"`chmod u-s {path}`: it needs no privilege",
-        )
+        return _missing("bubblewrap", f"{path} is setuid root", f"`chmod u-s {path}`: it needs no privilege")
     return HostCheck("bubblewrap", ok=True, detail=f"{version} ({path})")
 
 
@@ -174,13 +172,9 @@ def _setting(path: str) -> str | None:
 def _user_namespaces() -> HostCheck:
     name = "user namespaces"
     if _setting("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-        return HostCheck(
-            name, ok=False, detail="disabled", fix="`sysctl -w kernel.unprivileged_userns_clone=1`"
-        )
+        return _missing(name, "disabled", "`sysctl -w kernel.unprivileged_userns_clone=1`")
     if _setting("/proc/sys/user/max_user_namespaces") in (None, "0"):
-        return HostCheck(
-            name, ok=False, detail="none allowed", fix="`sysctl -w user.max_user_namespaces=10000`"
-        )
+        return _missing(name, "none allowed", "`sysctl -w user.max_user_namespaces=10000`")
     return HostCheck(name, ok=True, detail="allowed by the kernel's settings")
 
 
@@ -209,9 +203,7 @@ def _trial(mode: SandboxMode) -> HostCheck:
             landlock = process.versions["landlock_abi"]
     except (GradfreeError, OSError) as error:
         restricted = _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
-        return HostCheck(
-            "trial run", ok=False, detail=str(error), fix=_APPARMOR if restricted else _CONTAINER
-        )
+        return _missing("trial run", str(error), _APPARMOR if restricted else _CONTAINER)
     layers = "namespaces, both seccomp stages" + (
         f", Landlock ABI {landlock}" if landlock != "0" else ", no Landlock"
     )
