@@ -1,1 +1,1 @@
-"""Reference solvers. Each folder has exactly the shape of a submission."""
+"""Baselines and gradient references. A baseline's folder has exactly the shape of a submission."""

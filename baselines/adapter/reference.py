@@ -12,10 +12,10 @@ from harness.references import MaskedLM
 
 
 class Bottleneck(nn.Module):
-    """A linear map with a correction behind it, which begins at zero."""
+    """A linear map followed by a bottleneck adapter that is initialized to zero."""
 
     def __init__(self, linear: nn.Linear, size: int) -> None:
-        """Stand in for a frozen map."""
+        """Wrap a frozen map."""
         super().__init__()
         self.linear = linear
         self.down = nn.Linear(linear.out_features, size)
@@ -33,11 +33,11 @@ class Adapter:
     """Tunes 2 * (2 D m + D + m) values per layer."""
 
     def __init__(self, bottleneck: int = 24) -> None:
-        """Take m, the width of the bottleneck."""
+        """Store m, the width of the bottleneck."""
         self.bottleneck = bottleneck
 
     def adapt(self, model: Any, n_prompt_tokens: int) -> MaskedLM:  # noqa: ARG002 (the contract)
-        """Freeze the model and put a bottleneck behind both output maps of every layer."""
+        """Freeze the model and add a bottleneck after both output maps of every layer."""
         model.requires_grad_(requires_grad=False)
         for layer in model.base_model.encoder.layer:
             layer.attention.output.dense = Bottleneck(layer.attention.output.dense, self.bottleneck)

@@ -1,4 +1,4 @@
-"""The local half of the joint model: a softmax classifier on features, and the mix of both halves."""
+"""The local part of the joint model: a softmax classifier on features, and the mix with the label words."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from harness.api.losses import log_softmax
 
 
 class Classifier:
-    """A linear layer on centred features of unit spread, trained step by step with Adam."""
+    """A linear layer on centred features with unit standard deviation, trained with Adam."""
 
     def __init__(self, features: Array, n_classes: int) -> None:
-        """Take centre and spread from features (B, D); weights begin at zero."""
+        """Compute mean and standard deviation of features (B, D); the weights start at zero."""
         self.centre = features.mean(axis=0, dtype=np.float64)
         self.spread = float((features - self.centre).std()) + 1e-12
         size = (features.shape[1] + 1, n_classes)  # the last row is the bias

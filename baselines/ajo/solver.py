@@ -1,18 +1,19 @@
 """AJO, alternating joint optimisation: the winner of the competition.
 
-Two predictors share one prompted forward pass: the calibrated label words, p1, and a local classifier on
-the hidden state at the mask, p2 = softmax(f(h_mask)). Their joint loss L = mix * L(p1) + (1 - mix) * L(p2)
-is lowered in turns: (a) f by gradient descent, which costs no call; (b) the prompt by one round of
-CMA-ES, layer by layer as in BBTv2. The prediction is the same mix of p1 and p2.
+Two predictors use the same prompted forward pass: the calibrated label words, p1, and a local classifier
+on the hidden state at the mask, p2 = softmax(f(h_mask)). Their joint loss L = mix * L(p1) + (1 - mix) * L(p2)
+is minimized alternately: (a) over f by gradient descent, without calls; (b) over the prompt by one round
+of CMA-ES, layer by layer as in BBTv2. The prediction is the same mix of p1 and p2.
 
-Calibration works on probabilities: with p the softmax of the label-word logits and p_bar its mean over the
+Calibration uses probabilities: with p the softmax of the label-word logits and p_bar its mean over the
 prompted training samples, p1 is proportional to p / p_bar. The published form divides logits by their
-means, which is undefined or flips a class where a mean is not positive; this one never is.
+means, which is undefined or flips a class if a mean is not positive; p_bar is always positive.
 
 Source: Cao et al. 2023, National Science Review, nwad124. Differences: README.md beside this file.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,51 +26,38 @@ from harness.api.projections import normal_projection
 OUTPUTS = ("logits", "features")
 
 
+@dataclass
 class AJO:
-    """Needs logits, features and, once, `layer_std`."""
+    """Uses logits, features and, in one query, `layer_std`.
 
-    def __init__(
-        self,
-        intrinsic_dim: int = 500,
-        population_size: int = 20,
-        sigma_first: float = 1.0,
-        sigma_rest: float = 0.2,
-        alpha: float = 0.5,
-        mix: float = 0.5,
-        epochs: int = 3,
-        learning_rate: float = 3e-4,
-        batch_size: int = 4,
-        final_epochs: int = 300,
-        weight_decay: float = 10.0,
-    ) -> None:
-        """Take the settings.
+    Attributes:
+        intrinsic_dim: d, the dimension searched per layer.
+        population_size: candidates per generation.
+        sigma_first: CMA-ES's first step size at layer 0.
+        sigma_rest: CMA-ES's first step size at the other layers.
+        alpha: scale of the projections.
+        mix: weight of the calibrated label words in loss and prediction, 0 to 1.
+        epochs: passes of the classifier over train per round.
+        learning_rate: of the classifier.
+        batch_size: of the classifier.
+        final_epochs: passes over train and dev together at the selected prompt.
+        weight_decay: of the classifier in those passes.
+    """
 
-        Args:
-            intrinsic_dim: d, the dimension searched per layer.
-            population_size: candidates per generation.
-            sigma_first: CMA-ES's first step size at layer 0.
-            sigma_rest: the same at the other layers.
-            alpha: scale of the projections.
-            mix: weight of the calibrated label words in loss and prediction, 0 to 1.
-            epochs: passes of the classifier over train per round.
-            learning_rate: of the classifier.
-            batch_size: of the classifier.
-            final_epochs: passes over train and dev together at the selected prompt.
-            weight_decay: of the classifier then.
-        """
-        self.intrinsic_dim = intrinsic_dim
-        self.population_size = population_size
-        self.sigmas = (sigma_first, sigma_rest)
-        self.alpha = alpha
-        self.mix = mix
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.final_epochs = final_epochs
-        self.weight_decay = weight_decay
+    intrinsic_dim: int = 500
+    population_size: int = 20
+    sigma_first: float = 1.0
+    sigma_rest: float = 0.2
+    alpha: float = 0.5
+    mix: float = 0.5
+    epochs: int = 3
+    learning_rate: float = 3e-4
+    batch_size: int = 4
+    final_epochs: int = 300
+    weight_decay: float = 10.0
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
-        """Alternate, and hand in the prompt that did best on dev with the classifier trained there."""
+        """Alternate; return the best prompt on dev, with a classifier trained at it."""
         info = model.info
         rounds = self.plan_rounds(info.max_calls, info.n_layers)
         generator = np.random.default_rng(task.solver_seed)
@@ -92,27 +80,29 @@ class AJO:
         return selection.solution
 
     def plan_rounds(self, max_calls: int, n_layers: int) -> int:
-        """Return how many rounds fit: a generation per layer and two calls at the new prompt each.
+        """Return the number of rounds: one generation per layer and two calls at the new prompt each.
 
         Raises:
-            ValueError: not even one round fits.
+            ValueError: the budget is too small for one round.
         """
         per_round = self.population_size * n_layers + 2
         rounds = (max_calls - 2) // per_round
         if rounds < 1:
-            raise ValueError(f"a round costs {per_round} calls; the budget of {max_calls} is too small")
+            raise ValueError(
+                f"the budget is too small: got {max_calls} calls, expected at least {per_round + 2}"
+            )
         return rounds
 
     def searches(
         self, stds: Array, model: BlackBox, generator: np.random.Generator, seed: int
     ) -> list[tuple[Any, FloatArray]]:
-        """Return CMA-ES and projection (M * D, d) for every layer, as in BBTv2."""
-        import cma  # noqa: PLC0415 (`predict` starts without it)
+        """Return a CMA-ES search and a projection (M * D, d) per layer, as in BBTv2."""
+        import cma  # noqa: PLC0415 (not needed by `predict`)
 
         n_values = model.info.n_prompt_tokens * model.info.hidden_size
         found = []
         for layer, std in enumerate(stds):
-            sigma = self.sigmas[min(layer, 1)]
+            sigma = self.sigma_first if layer == 0 else self.sigma_rest
             options = {"popsize": self.population_size, "seed": seed + layer, "verbose": -9}
             search = cma.CMAEvolutionStrategy(self.intrinsic_dim * [0.0], sigma, options)
             projection = normal_projection(
@@ -140,17 +130,17 @@ class AJO:
 
     @staticmethod
     def predict(response: Response, state: Mapping[str, Array]) -> IntArray:
-        """Return the class with the largest mixed probability, row by row."""
+        """Return the class with the largest mixed probability per row, int64 (B,)."""
         scores = response.features[0].astype(np.float64) @ state["weight"] + state["bias"]
         calibrated = response.logits[0] - state["log_prior"]
         return joint_log_probabilities(calibrated, scores, float(state["mix"])).argmax(axis=-1)
 
 
 class Selection:
-    """Keeps the prompt that did best on dev, with all that `predict` needs."""
+    """The best prompt on dev so far, as a solution with the state for `predict`."""
 
     def __init__(self, method: AJO, task: Task, model: BlackBox) -> None:
-        """Begin with nothing selected."""
+        """Start without a selected prompt."""
         self.method = method
         self.task = task
         self.model = model
@@ -158,7 +148,7 @@ class Selection:
         self.solution = Solution(np.zeros(0, np.float32))
 
     def offer(self, prompt: FloatArray, train: Response, classifier: Classifier) -> None:
-        """Score a prompt (L, M, D) on dev, by accuracy and then by likelihood; costs what dev takes."""
+        """Score a prompt (L, M, D) on dev, by accuracy and then by likelihood; takes a query on dev."""
         labels = self.task.dev.labels
         dev = self.model.query(prompt[None], split="dev", outputs=OUTPUTS)
         prior = log_prior(train.logits)[0]

@@ -28,20 +28,20 @@ class BBT:
         loss: str = "advised",
         eval_every: int = 100,
     ) -> None:
-        """Take the settings.
+        """Store the settings.
 
         Args:
             intrinsic_dim: d.
             population_size: candidates per generation.
             sigma: CMA-ES's first step size.
             alpha: scale of the normal projection.
-            mode: "add" to the placeholder's embeddings or "cat" in their place.
+            mode: "add" to the placeholder's embeddings, or "cat" to replace them.
             projection: "uniform" or "normal".
             loss: "ce", "hinge", "perf", or "advised": hinge for pairs of texts, ce otherwise.
             eval_every: calls on train between two dev evaluations.
 
         Raises:
-            ValueError: an unknown mode, projection or loss.
+            ValueError: the mode, projection or loss is unknown.
         """
         for name, value, known in (
             ("mode", mode, ("add", "cat")),
@@ -60,13 +60,13 @@ class BBT:
         self.eval_every = eval_every
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
-        """Search, and hand in the prompt that did best on dev."""
+        """Search; return the best prompt on dev."""
         info = model.info
         generations = self.plan_generations(info.max_calls)
         is_pair = len(task.train.texts[0]) == 2
         loss = LOSSES[("hinge" if is_pair else "ce") if self.loss == "advised" else self.loss]
         matrix = self.draw_projection(model, task.solver_seed)
-        # In mode "add" the official wording needs no copy of its own.
+        # Mode "add" uses the official wording.
         wording = model.wording(task.template, task.words, mode="cat") if self.mode == "cat" else None
         search = cma.CMAEvolutionStrategy(
             self.intrinsic_dim * [0.0],
@@ -93,7 +93,7 @@ class BBT:
         return solution_of(selected, model, wording)
 
     def plan_generations(self, max_calls: int) -> int:
-        """Return how many generations fit after reserving all dev evaluations.
+        """Return the number of generations, without the calls of all dev evaluations.
 
         Raises:
             ValueError: not even one fits.
@@ -103,12 +103,12 @@ class BBT:
             generations -= 1
         if generations < 1:
             raise ValueError(
-                f"a generation costs {self.population_size} calls; the budget of {max_calls} is too small"
+                f"the budget is too small: got {max_calls} calls, a generation takes {self.population_size}"
             )
         return generations
 
     def train_and_dev_calls(self, generations: int) -> int:
-        """Return the calls of some generations, the last dev evaluation not counted."""
+        """Return the calls of some generations, without the last dev evaluation."""
         calls = generations * self.population_size
         return calls + calls // self.eval_every
 
@@ -130,7 +130,7 @@ class BBT:
 
 
 def dev_score(prompt: FloatArray, task: Task, model: BlackBox, wording: Wording | None) -> float:
-    """Return the accuracy of an input prompt (M, D) on dev; costs the calls that dev takes."""
+    """Return the accuracy of an input prompt (M, D) on dev; takes a query on dev."""
     logits = model.query(prompt[None], layer=0, split="dev", wording=wording).logits
     return float((logits[0].argmax(axis=-1) == task.dev.labels).mean())
 

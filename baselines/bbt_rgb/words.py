@@ -1,4 +1,4 @@
-"""Label words and initial tokens, found with a few calls before the search."""
+"""Choose label words and initial tokens with a few calls before the search."""
 
 import re
 from collections import Counter
@@ -14,8 +14,8 @@ __all__ = ["calls_for_wording", "choose_wording", "zeros"]
 def choose_wording(task: Task, model: BlackBox, words_per_class: int, max_probe_words: int) -> Wording | None:
     """Return the wording with the smallest loss on train, or None for the official one.
 
-    Tried: official or searched label words, official placeholder or an instruction with one
-    demonstration of each class in turn. A call for the search, and one per wording tried.
+    Candidates: official or searched label words; official placeholder, or an instruction with one
+    demonstration, of each class in turn. Takes one call for the search and one per wording.
     """
     searched = search_words(task, model, words_per_class, max_probe_words)
     official = [[word] for word in task.words]
@@ -26,15 +26,15 @@ def choose_wording(task: Task, model: BlackBox, words_per_class: int, max_probe_
         try:
             wording = model.wording(task.template, words, placeholder=placeholder)
         except InvalidQuery as error:
-            # Two words may be one token: their scores differ in the last bit at times, and are not seen as one.
-            print(f"a wording is left out: {error}")
+            # Two words may be one token, undetected because their scores can differ in the last bit.
+            print(f"wording skipped: {error}")
             continue
         tried.append((wording, train_loss(wording, task, model)))
     return min(tried, key=lambda pair: pair[1])[0]
 
 
 def calls_for_wording(task: Task) -> int:
-    """Return the most that `choose_wording` spends."""
+    """Return the largest number of calls of `choose_wording`."""
     return 3 + min(len(task.words), MAX_DEMONSTRATIONS)
 
 
@@ -42,7 +42,7 @@ MAX_DEMONSTRATIONS = 4
 
 
 def demonstrations(task: Task) -> list[str]:
-    """Return texts for the prompt positions: the choice of label words, then an example and its word."""
+    """Return texts for the prompt positions: the label words as a question, an example and its word."""
     instruction = f"{' or '.join(task.words[:MAX_DEMONSTRATIONS])} ?"
     texts = []
     for number, word in enumerate(task.words[:MAX_DEMONSTRATIONS]):
@@ -52,17 +52,17 @@ def demonstrations(task: Task) -> list[str]:
 
 
 def search_words(task: Task, model: BlackBox, words_per_class: int, max_probe_words: int) -> list[list[str]]:
-    """Return the official word of each class and those that speak for it most clearly on train.
+    """Return the official word of each class and the words that indicate it most strongly on train.
 
     A candidate's score for a class is its mean log probability (over the candidates) on rows of that
-    class less that on the others.
+    class minus its mean on the others.
     """
     candidates = frequent_words(task, max_probe_words)
     chosen = [[word] for word in task.words]
     try:
         probe = model.wording(task.template, task.words, probe_words=(*task.words, *candidates))
     except InvalidQuery as error:
-        # A tokenizer may not know a word of the texts; the official words are always good.
+        # The tokenizer may not have a word of the texts; the official words are always valid.
         print(f"no search for label words: {error}")
         return chosen
     response = model.query(zeros(model), wording=probe, outputs=("word_logits",))
@@ -71,7 +71,7 @@ def search_words(task: Task, model: BlackBox, words_per_class: int, max_probe_wo
     gains = np.stack(
         [scores[labels == k].mean(axis=0) - scores[labels != k].mean(axis=0) for k in range(len(chosen))]
     )
-    # Words of one token have the same logits everywhere: only the first of them may be taken.
+    # Words with the same token have the same logits: use only the first.
     _, first = np.unique(scores, axis=1, return_index=True)
     n_official = len(chosen)
     tokens = {scores[:, column].tobytes() for column in range(n_official)}
@@ -96,7 +96,7 @@ def frequent_words(task: Task, most: int) -> list[str]:
 
 
 def train_loss(wording: Wording | None, task: Task, model: BlackBox) -> float:
-    """Return the cross-entropy on train of a prompt of zeros; costs a call."""
+    """Return the cross-entropy on train of a prompt of zeros; takes a call."""
     return float(cross_entropy(model.query(zeros(model), wording=wording).logits, task.train.labels)[0])
 
 

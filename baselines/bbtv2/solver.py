@@ -17,7 +17,7 @@ from harness.api.projections import normal_projection, uniform_projection
 
 
 class BBTv2:
-    """Divide and conquer over the layers, bottom to top, round after round."""
+    """Divide and conquer over the layers, from bottom to top, in repeated rounds."""
 
     def __init__(
         self,
@@ -30,20 +30,20 @@ class BBTv2:
         loss: str = "advised",
         eval_every: int = 100,
     ) -> None:
-        """Take the settings.
+        """Store the settings.
 
         Args:
             intrinsic_dim: d, the dimension searched per layer.
             population_size: candidates per generation.
             sigma_first: CMA-ES's first step size at layer 0.
-            sigma_rest: the same at the other layers.
+            sigma_rest: CMA-ES's first step size at the other layers.
             alpha: scale of the projections.
-            projection: "normal", or "uniform" as in the first BBT.
+            projection: "normal", or "uniform" as in BBT.
             loss: "ce", "hinge", "perf", or "advised": hinge for pairs of texts, ce otherwise.
             eval_every: calls on train between two dev evaluations.
 
         Raises:
-            ValueError: an unknown loss or projection.
+            ValueError: the loss or projection is unknown.
         """
         for name, value, known in (
             ("loss", loss, (*LOSSES, "advised")),
@@ -61,7 +61,7 @@ class BBTv2:
         self.eval_every = eval_every
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
-        """Search, and hand in the prompt that did best on dev."""
+        """Search; return the best prompt on dev."""
         info = model.info
         shape = (info.n_prompt_tokens, info.hidden_size)
         best = np.zeros((info.n_layers, *shape), np.float32)
@@ -104,10 +104,10 @@ class BBTv2:
         return self.sigma_first if layer == 0 else self.sigma_rest
 
     def plan_rounds(self, max_calls: int, n_layers: int) -> int:
-        """Return how many rounds fit, after reserving one call for std and all dev evaluations.
+        """Return the number of rounds, without one call for std_l and the calls of all dev evaluations.
 
         Raises:
-            ValueError: not even one round fits.
+            ValueError: the budget is too small for one round.
         """
         per_round = self.population_size * n_layers
         rounds = (max_calls - 2) // per_round
@@ -115,13 +115,13 @@ class BBTv2:
             rounds -= 1
         if rounds < 1:
             raise ValueError(
-                f"a round costs {per_round} calls (population {self.population_size} x {n_layers} layers); "
-                f"the budget of {max_calls} is too small"
+                f"the budget is too small: got {max_calls} calls, a round takes {per_round} (population "
+                f"{self.population_size} x {n_layers} layers)"
             )
         return rounds
 
     def draw_projections(self, model: BlackBox, seed: int) -> list[FloatArray]:
-        """Draw A_l for every layer: L arrays float32 (M * D, d). Costs a call for std_l."""
+        """Draw A_l for every layer: L arrays float32 (M * D, d). Takes a call for std_l."""
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
         stds = model.query(zeros, outputs=("logits", "layer_std")).layer_std[0]
@@ -138,6 +138,6 @@ class BBTv2:
 
 
 def dev_score(prompt: FloatArray, task: Task, model: BlackBox) -> float:
-    """Return the accuracy of a deep prompt (L, M, D) on dev; costs the calls that dev takes."""
+    """Return the accuracy of a deep prompt (L, M, D) on dev; takes a query on dev."""
     logits = model.query(prompt[None], split="dev").logits
     return float((logits[0].argmax(axis=-1) == task.dev.labels).mean())

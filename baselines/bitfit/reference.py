@@ -1,6 +1,6 @@
 """BitFit: every bias vector is tuned, every matrix frozen.
 
-Source: Ben Zaken et al. 2022, arXiv 2106.10199. peft has no such module; there is nothing to add.
+Source: Ben Zaken et al. 2022, arXiv 2106.10199. peft has no such module, and none is needed.
 """
 
 from typing import Any

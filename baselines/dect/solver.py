@@ -18,16 +18,16 @@ from harness.api.losses import log_softmax
 
 
 class DecT:
-    """Needs logits and features; one query per labelled sample: two calls."""
+    """Uses logits and features in two calls, one query per labelled sample."""
 
     def __init__(self, projection_dim: int = 128, learning_rate: float = 0.01, epochs: int = 30) -> None:
-        """Take the width of the projection, Adam's step size, and passes over the samples."""
+        """Store the width of the projection, Adam's step size, and the passes over the samples."""
         self.projection_dim = projection_dim
         self.learning_rate = learning_rate
         self.epochs = epochs
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
-        """Ask for train and dev once each, and train the prototypes on both."""
+        """Query train and dev once each, and train the prototypes on both."""
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
         responses = [
@@ -72,7 +72,7 @@ class DecT:
 
     @staticmethod
     def predict(response: Response, state: Mapping[str, Array]) -> IntArray:
-        """Return the class with the largest joint score, row by row."""
+        """Return the class with the largest joint score per row, int64 (B,)."""
         projected = unit(response.features[0]) @ state["projection"]
         distances = np.linalg.norm(projected[:, None] - state["prototypes"], axis=-1)
         calibrated = log_softmax(response.logits[0]) - state["log_prior"]
@@ -80,10 +80,10 @@ class DecT:
 
 
 class Adam:
-    """Changes an array in place, step by step."""
+    """Adam on an array, in place."""
 
     def __init__(self, values: Array, learning_rate: float) -> None:
-        """Begin at the array's values."""
+        """Start at the array's values."""
         self.values = values
         self.learning_rate = learning_rate
         self.mean, self.square = np.zeros_like(values), np.zeros_like(values)
@@ -99,6 +99,6 @@ class Adam:
 
 
 def unit(features: Array) -> Array:
-    """Return rows of length one, float64."""
+    """Return the rows scaled to length one, float64 (B, D)."""
     wide = features.astype(np.float64)
     return wide / (np.linalg.norm(wide, axis=-1, keepdims=True) + 1e-12)

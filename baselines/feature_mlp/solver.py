@@ -1,7 +1,7 @@
 """Feature-MLP: a local network on h_mask, the final hidden state at the mask.
 
 p = softmax(V relu(W (h_mask - mean) / std + b) + c) under the official wording, with a prompt of zeros.
-Two calls: train and dev. Dev chooses the L2 penalty.
+Two calls: train and dev. The L2 penalty is the best on dev.
 
 Source: Sun et al. 2022, arXiv 2201.03514, row "Feature-MLP".
 """
@@ -14,17 +14,17 @@ from harness.api import Array, BlackBox, IntArray, Response, Solution, Task
 
 
 class FeatureMLP:
-    """Needs features; spends two calls."""
+    """Uses only features, in two calls."""
 
     def __init__(self, penalties: list[float], hidden_size: int = 100, learning_rate: float = 1e-3) -> None:
-        """Take the L2 penalties that dev chooses from, the hidden layer's width and Adam's step size."""
+        """Store the L2 penalties to compare on dev, the hidden layer's width and Adam's step size."""
         self.penalties = penalties
         self.hidden_size = hidden_size
         self.learning_rate = learning_rate
 
     def solve(self, task: Task, model: BlackBox) -> Solution:
-        """Ask for the features of both splits and train."""
-        from sklearn.neural_network import MLPClassifier  # noqa: PLC0415 (`predict` starts without it)
+        """Query the features of both splits and train."""
+        from sklearn.neural_network import MLPClassifier  # noqa: PLC0415 (not needed by `predict`)
 
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
@@ -43,7 +43,7 @@ class FeatureMLP:
             ).fit((train - mean) / std, task.train.labels)
             for penalty in sorted(self.penalties, reverse=True)
         ]
-        # On a tie the strongest penalty wins: max keeps the first.
+        # On a tie the strongest penalty wins: max returns the first.
         best = max(networks, key=lambda network: network.score((dev - mean) / std, task.dev.labels))
         (first, second), (bias, second_bias) = best.coefs_, best.intercepts_
         if second.shape[1] == 1:
@@ -61,7 +61,7 @@ class FeatureMLP:
 
     @staticmethod
     def predict(response: Response, state: Mapping[str, Array]) -> IntArray:
-        """Return the class with the largest score, row by row."""
+        """Return the class with the largest score per row, int64 (B,)."""
         features = (response.features[0].astype(np.float64) - state["mean"]) / state["std"]
         hidden = np.maximum(0.0, features @ state["first"] + state["bias"])
         return (hidden @ state["second"] + state["second_bias"]).argmax(axis=-1)

@@ -9,5 +9,5 @@ class Full:
     """Tunes everything."""
 
     def adapt(self, model: Any, n_prompt_tokens: int) -> MaskedLM:  # noqa: ARG002 (the contract)
-        """Leave the model as it is."""
+        """Return the model unchanged: all weights train."""
         return MaskedLM(model)

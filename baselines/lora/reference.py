@@ -14,11 +14,11 @@ class Lora:
     """Tunes 2 * 2 * r * D values per layer."""
 
     def __init__(self, rank: int = 8) -> None:
-        """Take r; the scale is the usual 2 r / r."""
+        """Store r; the scale is 2 r / r, as usual."""
         self.rank = rank
 
     def adapt(self, model: Any, n_prompt_tokens: int) -> MaskedLM:  # noqa: ARG002 (the contract)
-        """Freeze the model and let peft put the updates in."""
+        """Freeze the model and add peft's low-rank updates."""
         model.requires_grad_(requires_grad=False)
         config = LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules=["query", "value"])
         return MaskedLM(inject_adapter_in_model(config, model))

@@ -1,6 +1,6 @@
-"""Late prompt tuning: l prompt vectors enter in front of the sequence before a layer in the middle.
+"""Late prompt tuning: l prompt vectors are inserted in front of the sequence before a middle layer.
 
-The layers below run without gradients, so that neither the gradient nor its activations reach them.
+The layers below run without gradients, so they store no activations.
 Generators of the prompts from the states h (B, T, D) before that layer:
 
 none  l free vectors
@@ -20,13 +20,13 @@ from harness.references import Adapted, Batch, additive_mask
 
 
 class LatePromptTuning:
-    """Tunes the prompts or their generator alone."""
+    """Tunes only the prompts or their generator."""
 
     def __init__(self, generator: str = "appg", n_prompts: int = 5, bottleneck: int = 128) -> None:
-        """Take the generator's name, l and m.
+        """Store the generator's name, l and m.
 
         Raises:
-            ValueError: an unknown generator.
+            ValueError: the generator is unknown.
         """
         if generator not in GENERATORS:
             raise ValueError(f"generator is {generator!r}, expected one of {', '.join(GENERATORS)}")
@@ -35,14 +35,14 @@ class LatePromptTuning:
         self.bottleneck = bottleneck
 
     def adapt(self, model: Any, n_prompt_tokens: int) -> "LateModel":  # noqa: ARG002 (the contract)
-        """Freeze the model and put a generator in its middle."""
+        """Freeze the model and insert a generator after half of its layers."""
         model.requires_grad_(requires_grad=False)
         size = model.config.hidden_size
         return LateModel(model, GENERATORS[self.generator](size, self.bottleneck, self.n_prompts))
 
 
 class LateModel(Adapted):
-    """A masked LM whose upper half sees generated prompts."""
+    """A masked LM whose upper half has generated prompts in its input."""
 
     def __init__(self, model: Any, generator: nn.Module) -> None:
         """Insert after half of the layers."""
@@ -72,10 +72,10 @@ class LateModel(Adapted):
 
 
 class Free(nn.Module):
-    """Prompts that do not look at the example."""
+    """Prompts independent of the example."""
 
     def __init__(self, size: int, _bottleneck: int, n_prompts: int) -> None:
-        """Draw l vectors of the spread that models start from."""
+        """Draw l vectors with the standard deviation of a model's initial weights."""
         super().__init__()
         self.prompts = nn.Parameter(0.02 * torch.randn(n_prompts, size))
 
@@ -100,7 +100,7 @@ class Naive(nn.Module):
 
 
 class Pooled(nn.Module):
-    """Prompts from all real tokens, pooled to l stretches of the sequence."""
+    """Prompts from all real tokens, pooled over l segments of the sequence."""
 
     def __init__(self, size: int, bottleneck: int, n_prompts: int, *, by_max: bool) -> None:
         """Make both maps."""
@@ -112,7 +112,7 @@ class Pooled(nn.Module):
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return prompts (B, l, D)."""
         narrow = self.down(states).transpose(1, 2)  # (B, m, T)
-        # Padding stands at the end: each example is pooled over its own length.
+        # Padding is at the end: each example is pooled over its own length.
         lengths = mask.sum(dim=1).tolist()
         pooled = torch.stack(
             [self.pool(row[:, :length]) for row, length in zip(narrow, lengths, strict=True)]

@@ -1,4 +1,4 @@
-"""Manual prompt: what the model knows under the official wording, without any tuning.
+"""Manual prompt: the model under the official wording, without tuning.
 
 Source: Sun et al. 2022, "Black-Box Tuning for Language-Model-as-a-Service", row "Manual Prompt".
 """
@@ -9,9 +9,9 @@ from harness.api import BlackBox, Solution, Task
 
 
 class Manual:
-    """Hands in zeros: a deep prompt of zeros leaves the placeholders' own states alone."""
+    """Returns a deep prompt of zeros, which does not change the placeholders' states."""
 
     def solve(self, task: Task, model: BlackBox) -> Solution:  # noqa: ARG002 (the contract)
-        """Spend no call."""
+        """Return zeros without a query."""
         info = model.info
         return Solution(np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32))

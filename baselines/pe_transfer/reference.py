@@ -1,14 +1,14 @@
 """Tuning without the large model's gradients: adapters from a small model, refined through a bridge.
 
 1. A student, some layers of the large model, is tuned with an adapter after each layer.
-2. The adapters go to the large model, repeated where it has more layers (W_plug is the identity: the
-   student is as wide).
-3. A bridge stands beside the large model: of every layer a copy pruned to 1 / r of its hidden values,
-   heads and inner values, those with the largest weights. The score is weight magnitude: forward only.
-4. The adapters are tuned through the bridge. The large model, adapters plugged in, runs forward without
-   gradients; each bridge state *has* the kept values of the large model's state and *differentiates* as
-   the pruned layer does. The adapters' outputs enter it projected down (W_down: the kept values).
-5. The bridge is dropped.
+2. The adapters are copied to the large model, each to several of its layers (W_plug is the identity,
+   because the student has the same width).
+3. The bridge is a copy of every layer pruned to 1 / r of its hidden values, heads and inner values: those
+   with the largest weights, which needs no gradients.
+4. The adapters are tuned through the bridge. The large model runs forward with the adapters, without
+   gradients; each bridge state has the kept values of the large model's state and the derivative of the
+   pruned layer. The adapters' outputs are projected down to it (W_down: the kept values).
+5. The bridge is removed.
 
 Source: Jin, Zhang, Zong 2023, EMNLP main 22. Differences: README.md beside this file.
 """
@@ -27,7 +27,7 @@ class PETransfer:
     """Tunes one adapter per layer."""
 
     def __init__(self, bottleneck: int = 48, student_layers: int = 2, ratio: int = 16) -> None:
-        """Take the adapters' width m, the student's layers and the bridge's ratio r."""
+        """Store the adapters' width m, the student's number of layers and the bridge's ratio r."""
         self.bottleneck = bottleneck
         self.student_layers = student_layers
         self.ratio = ratio
@@ -37,14 +37,14 @@ class PETransfer:
         model.requires_grad_(requires_grad=False)
         layers = list(model.base_model.encoder.layer)
         n = min(self.student_layers, len(layers))
-        # The first of each stretch of layers, so that stretch s of the large model has the student's adapter s.
+        # The first layer of each segment, so that segment s of the large model has the student's adapter s.
         chosen = [layers[position * len(layers) // n] for position in range(n)]
         student = Plugged(model, chosen, self.bottleneck)
         return Bridged(model, layers, self.bottleneck, student, Bridge(model, self.ratio))
 
 
 class AdapterModule(nn.Module):
-    """W_up gelu(W_down h), which begins at zero."""
+    """W_up gelu(W_down h), initialized to zero."""
 
     def __init__(self, size: int, bottleneck: int) -> None:
         """Make both maps."""
@@ -63,7 +63,7 @@ class Plugged(Adapted):
     """Layers of a frozen model with an adapter after each."""
 
     def __init__(self, model: Any, layers: list[Any], bottleneck: int) -> None:
-        """Make the adapters; the layers stay the model's own."""
+        """Create the adapters; the layers are shared with the model."""
         super().__init__(model)
         self.layers = layers
         size = model.config.hidden_size
@@ -82,12 +82,12 @@ class Plugged(Adapted):
 
 
 class Bridged(Plugged):
-    """The large model with adapters; while it trains, gradients go through the bridge alone."""
+    """The large model with adapters; in training, gradients flow only through the bridge."""
 
     def __init__(
         self, model: Any, layers: list[Any], bottleneck: int, student: Plugged, bridge: "Bridge"
     ) -> None:
-        """Keep the student for the first stage."""
+        """Store the student for the first stage."""
         super().__init__(model, layers, bottleneck)
         self.bridge = bridge
         # In a list, so that its adapters are not parameters of this stage.
@@ -98,7 +98,7 @@ class Bridged(Plugged):
         return (*self._students, self)
 
     def begin(self) -> None:
-        """Take over the student's adapters, repeated over the layers."""
+        """Copy the student's adapters to the layers."""
         student = self._students.pop()
         for position, adapter in enumerate(self.adapters):
             own = student.adapters[position * len(student.adapters) // len(self.adapters)]
@@ -130,7 +130,7 @@ class Bridge(nn.Module):
     """Pruned copies of a model's layers and head, frozen."""
 
     def __init__(self, model: Any, ratio: int) -> None:
-        """Keep 1 / ratio of the hidden values: those that the layers' maps weigh most."""
+        """Keep 1 / ratio of the hidden values: those with the largest weights in the layers' maps."""
         super().__init__()
         layers = list(model.base_model.encoder.layer)
         weights = torch.zeros(model.config.hidden_size)
@@ -167,10 +167,10 @@ class Bridge(nn.Module):
 
 
 class NarrowLayer(nn.Module):
-    """One post-norm layer on the kept hidden values, with its heaviest heads and inner values."""
+    """One post-norm layer on the kept hidden values, with its largest heads and inner values."""
 
     def __init__(self, layer: Any, kept: torch.Tensor, ratio: int, config: Any) -> None:
-        """Copy what is kept."""
+        """Copy the kept weights."""
         super().__init__()
         attention, size = layer.attention, config.hidden_size // config.num_attention_heads
         out = attention.output.dense.weight
@@ -209,7 +209,7 @@ def with_value(differentiable: torch.Tensor, value: torch.Tensor) -> torch.Tenso
 
 
 def largest(weights: torch.Tensor, n: int) -> torch.Tensor:
-    """Return the places of the n largest weights, in order."""
+    """Return the indices of the n largest weights, in increasing order."""
     return weights.topk(n).indices.sort().values
 
 

@@ -1,7 +1,8 @@
-"""Random search: what the budget buys without any method.
+"""Random search: a lower bound for every search.
 
-Every candidate is drawn afresh, p_l ~ N(0, (alpha * std_l)^2) at every layer l; the one with the
-smallest cross-entropy on train is handed in. std_l is the spread of what the prompt is added to.
+Every candidate is drawn independently, p_l ~ N(0, (alpha * std_l)^2) at every layer l; the one with the
+smallest cross-entropy on train is returned. std_l is the standard deviation of the states to which the
+prompt is added.
 """
 
 import numpy as np
@@ -11,10 +12,10 @@ from harness.api.losses import cross_entropy
 
 
 class RandomSearch:
-    """Needs `layer_std` once and logits; uses the whole budget."""
+    """Uses logits and, in one query, `layer_std`; spends the whole budget."""
 
     def __init__(self, alpha: float = 0.3, population_size: int = 20) -> None:
-        """Take the spread of prompts in units of std_l, and the candidates per query."""
+        """Store the standard deviation of prompts in units of std_l, and the candidates per query."""
         self.alpha = alpha
         self.population_size = population_size
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from harness.cli.options import Json, Shared
 from harness.cli.output import console, print_json
 from harness.config import load_round, packaged_rounds, shared_folder
-from harness.sandbox import Check, probe_control_groups, probe_host
+from harness.sandbox import HostCheck, probe_control_groups, probe_host
 from harness.toy import WEIGHTS_DIR
 
 __all__ = ["BROWSERS", "doctor"]
@@ -45,7 +45,7 @@ def doctor(shared: Shared = None, as_json: Json = False) -> None:
         raise typer.Exit(3)
 
 
-def _show(check: Check, otherwise: str) -> None:
+def _show(check: HostCheck, otherwise: str) -> None:
     console.print(
         f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}"
     )
@@ -53,7 +53,7 @@ def _show(check: Check, otherwise: str) -> None:
         console.print(f"          fix: {escape(check.fix)}", soft_wrap=True)
 
 
-def _packages() -> Check:
+def _packages() -> HostCheck:
     names = ("torch", "transformers", "datasets", "cma", "streamlit", "sqlalchemy")
     found, missing = [], []
     for name in names:
@@ -62,25 +62,25 @@ def _packages() -> Check:
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     detail = ", ".join(found) if not missing else f"not installed: {', '.join(missing)}"
-    return Check("python packages", not missing, detail, "make install")
+    return HostCheck("python packages", not missing, detail, "make install")
 
 
-def _toy_model() -> Check:
+def _toy_model() -> HostCheck:
     weights = WEIGHTS_DIR / "model.safetensors"
-    return Check("toy model", weights.is_file(), str(weights), "make toy-model")
+    return HostCheck("toy model", weights.is_file(), str(weights), "make toy-model")
 
 
-def _kernels() -> Check:
+def _kernels() -> HostCheck:
     from harness.engine.native import why_not  # it loads torch
 
     reason = why_not()
     detail = (
         f"{reason}; the engine computes with torch alone" if reason else "linear maps and attention on AMX"
     )
-    return Check("matrix kernels", not reason, detail, "")
+    return HostCheck("matrix kernels", not reason, detail, "")
 
 
-def _shared_data() -> Check:
+def _shared_data() -> HostCheck:
     folder = shared_folder()
     wanted = {
         name: load_round(name).model.source.removeprefix("path:@shared/")
@@ -88,7 +88,7 @@ def _shared_data() -> Check:
         if load_round(name).model.source.startswith("path:@shared/")
     }
     lacking = [name for name, model in wanted.items() if not (folder / model).is_dir()]
-    return Check(
+    return HostCheck(
         "shared data",
         not lacking,
         f"{folder}, for the rounds {', '.join(wanted)}" + ("; its model is not there" if lacking else ""),
@@ -96,8 +96,8 @@ def _shared_data() -> Check:
     )
 
 
-def _browser() -> Check:
+def _browser() -> HostCheck:
     found = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    return Check(
+    return HostCheck(
         "browser for the tests", found is not None, found or "no Chromium", "sudo apt-get install chromium"
     )

@@ -1,4 +1,4 @@
-"""What goes into a sandbox run and what comes out of it."""
+"""The input and the outcome of a sandbox run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from typing import Any
 from harness.api.types import Solution
 from harness.records import IntArray, Verdict
 
-__all__ = ["PredictFailure", "PredictOutcome", "SolveOutcome", "SubmissionSource"]
+__all__ = ["PredictOutcome", "PredictReason", "SolveOutcome", "SubmissionSource"]
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionSource:
-    """A submission's files and how to start it.
+    """A submission's files and entry class.
 
     Attributes:
         path: the unpacked folder. Its regular files are copied into the sandbox.
         entry: "module:Class".
-        params: what `__init__` gets, JSON values.
+        params: keyword arguments of `__init__`, JSON values.
     """
 
     path: Path
@@ -34,16 +34,16 @@ class SolveOutcome:
     Attributes:
         verdict: OK with a solution, or why there is none.
         solution: checked against the model's info and the policy; None unless the verdict is OK.
-        message: one short text for the participant; "" when all is well.
-        log: stdout and stderr together, from the start, at most `log_bytes`.
-        log_truncated: more was written than is kept.
+        message: one short text for the participant; "" if there is nothing to report.
+        log: the first `log_bytes` of stdout and stderr together.
+        log_truncated: the output was longer than the log.
         out_of_budget: the solver ended by an uncaught BudgetExhausted, and the harness had
-            really refused a query.
-        has_predict: the entry class defines `predict`; False too if loading it failed.
+            refused a query.
+        has_predict: the entry class defines `predict`; False also if loading it failed.
         wall_s: seconds from start to end.
-        solver_s: seconds that the solver's clock ran.
+        solver_s: seconds on the solver's clock.
         cpu_s: CPU seconds of the process.
-        peak_rss_bytes: largest resident set that was seen.
+        peak_rss_bytes: largest resident set sampled.
         invalid_queries: requests refused as malformed.
         versions: interpreter and packages, as reported from inside.
     """
@@ -63,8 +63,8 @@ class SolveOutcome:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-class PredictFailure(StrEnum):
-    """Why predictions are missing. A code alone: a text could carry test data out."""
+class PredictReason(StrEnum):
+    """Why there are no predictions. Only a code: a free text could leak test data."""
 
     NONE = ""
     NO_PREDICT = "no_predict"
@@ -79,24 +79,24 @@ class PredictFailure(StrEnum):
 
     @property
     def explanation(self) -> str:
-        """What the participant should know: a sentence of ours, the same whatever happened there."""
+        """A fixed sentence for the participant, independent of the process's output."""
         return _EXPLANATIONS[self]
 
 
 _EXPLANATIONS = {
-    PredictFailure.NONE: "it ended well",
-    PredictFailure.NO_PREDICT: "the entry class has no predict in a new process; define it in the class itself",
-    PredictFailure.RAISED: (
-        "it raised; it must be a static method predict(response, state), and sees the outputs that "
-        "Solution.outputs names. To see more, call it in solve on a response of dev"
+    PredictReason.NONE: "it succeeded",
+    PredictReason.NO_PREDICT: "the entry class has no predict in a new process; define it in the class itself",
+    PredictReason.RAISED: (
+        "it raised an exception; it must be a static method predict(response, state), and gets the outputs "
+        "named in Solution.outputs. To debug it, call it in solve on a response of dev"
     ),
-    PredictFailure.BAD_RETURN: "it returned something else than one whole number per row, shape (B,)",
-    PredictFailure.TIME: "it took longer than the round's predict_s",
-    PredictFailure.MEMORY: "it took more than the round's memory_bytes",
-    PredictFailure.PROTOCOL: "it wrote to the harness's channel",
-    PredictFailure.DIED: "its process died",
-    PredictFailure.VIOLATION: "it made a forbidden system call",
-    PredictFailure.FILES: "the files cannot be accepted",
+    PredictReason.BAD_RETURN: "its return value is not one integer per row, shape (B,)",
+    PredictReason.TIME: "it exceeded the round's predict_s",
+    PredictReason.MEMORY: "it exceeded the round's memory_bytes",
+    PredictReason.PROTOCOL: "it wrote to the harness's channel",
+    PredictReason.DIED: "its process ended early",
+    PredictReason.VIOLATION: "it made a forbidden system call",
+    PredictReason.FILES: "the files cannot be accepted",
 }
 
 
@@ -107,11 +107,11 @@ class PredictOutcome:
     Attributes:
         verdict: OK with predictions, or why there are none.
         predictions: per batch int64 (B,), range not checked; None unless the verdict is OK.
-        reason: the reason code.
+        reason: the reason code; NONE if the verdict is OK.
         has_predict: the entry class defines `predict`.
     """
 
     verdict: Verdict
     predictions: list[IntArray] | None
-    reason: PredictFailure = PredictFailure.NONE
+    reason: PredictReason = PredictReason.NONE
     has_predict: bool = False

@@ -1,4 +1,4 @@
-"""The limits of one solver process, and the ways to isolate it."""
+"""The limits of one solver process, and the modes of isolation."""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -11,8 +11,8 @@ __all__ = ["SandboxMode", "SandboxPolicy"]
 class SandboxMode(StrEnum):
     """How a solver process is isolated.
 
-    USER and ROOT are official. UNSAFE runs a plain subprocess: no isolation whatever, only the
-    resource limits; for one's own code, by explicit choice, and the result is unofficial.
+    USER and ROOT are official. UNSAFE runs a plain subprocess with resource limits and no isolation:
+    only for your own code, by explicit choice, and the result is unofficial.
     """
 
     USER = "user"
@@ -25,22 +25,22 @@ class SandboxPolicy:
     """The limits of one attempt. All numbers are positive.
 
     Attributes:
-        solver_s: wall seconds in total between a response sent and the next request received,
-            loading the submission included.
+        solver_s: total wall seconds between a response sent and the next request received,
+            including loading the submission.
         cpu_s: CPU seconds of the process, all threads together.
         predict_s: wall seconds of one `predict` process, after start-up.
         memory_bytes: private writable memory of the process.
         scratch_bytes: size of the in-memory scratch folder, and of the largest file in it.
         log_bytes: how much of stdout and stderr is kept; the rest is dropped.
-        state_bytes: all arrays of `Solution.state` together.
+        state_bytes: total size of the arrays of `Solution.state`.
         startup_s: wall seconds until the isolated process reports, before participant code.
-        inbound_bytes: everything that the process may send in one attempt.
-        max_invalid_queries: the query that makes this many invalid ones ends the attempt.
-        max_free_requests: the request that makes this many that were not charged (refused for the
-            budget, prompts placed, wordings, checkpoints) ends the attempt: each costs the harness
-            time that no clock of the solver counts.
+        inbound_bytes: total size of what the process sends in one attempt.
+        max_invalid_queries: the attempt ends at this many invalid queries.
+        max_free_requests: the attempt ends after this many requests that are not charged (refused
+            for the budget, prompts placed, wordings, checkpoints): they cost the harness time that
+            is not on the solver's clock.
         blas_threads: OMP/MKL/OpenBLAS threads.
-        max_ensemble: largest E of a solution; the smaller of this and `ModelInfo.max_ensemble`.
+        max_ensemble: largest E of a solution, unless `ModelInfo.max_ensemble` is smaller.
     """
 
     solver_s: float = 600.0
@@ -58,13 +58,13 @@ class SandboxPolicy:
     max_ensemble: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse limits that are not positive: a zero would mean "none" to the kernel.
+        """Reject limits that are not positive: to the kernel, zero may mean "no limit".
 
         Raises:
-            UsageError: naming the field and its value.
+            UsageError: a limit is not positive; the message names it.
         """
         for field in fields(self):
             value = getattr(self, field.name)
             if not value > 0:
-                msg = f"sandbox policy: {field.name} is {value!r}, expected a positive number"
+                msg = f"sandbox policy: {field.name}: got {value!r}, expected a positive number"
                 raise UsageError(msg)

@@ -1,4 +1,4 @@
-"""Running a submission's `predict` in a fresh process that knows nothing but its arguments."""
+"""Run a submission's `predict` in a fresh process that has only its arguments."""
 
 import json
 import threading
@@ -9,29 +9,35 @@ import numpy as np
 from harness.api.outputs import OUTPUTS, Response, filled
 from harness.errors import InvalidSubmission
 from harness.records import Array, IntArray, Verdict
-from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import FRAME_S, ErrorKind, Frame, FrameError, FrameType, PeerClosedError
-from harness.sandbox.messages import ErrorMessage, LoadedMessage, PredictionMessage, arrays_of, read_message
-from harness.sandbox.outcome import PredictFailure, PredictOutcome, SubmissionSource
+from harness.sandbox.host.snapshot import read_files
+from harness.sandbox.outcome import PredictOutcome, PredictReason, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
+from harness.sandbox.wire.arrays import encode_arrays
+from harness.sandbox.wire.frames import FRAME_S, ErrorKind, Frame, FrameError, FrameType, PeerClosedError
+from harness.sandbox.wire.messages import (
+    ErrorMessage,
+    LoadedMessage,
+    PredictionMessage,
+    arrays_of,
+    read_message,
+)
 
 __all__ = ["run_predict"]
 
 _REASONS = {
-    Verdict.MEMORY_LIMIT: PredictFailure.MEMORY,
-    Verdict.TIME_LIMIT: PredictFailure.TIME,
-    Verdict.SANDBOX_VIOLATION: PredictFailure.VIOLATION,
-    Verdict.PROTOCOL_VIOLATION: PredictFailure.PROTOCOL,
+    Verdict.MEMORY_LIMIT: PredictReason.MEMORY,
+    Verdict.TIME_LIMIT: PredictReason.TIME,
+    Verdict.SANDBOX_VIOLATION: PredictReason.VIOLATION,
+    Verdict.PROTOCOL_VIOLATION: PredictReason.PROTOCOL,
 }
 
 
 class _FailedError(Exception):
-    """The conversation ended without predictions."""
+    """The process gave no predictions."""
 
-    def __init__(self, verdict: Verdict, reason: PredictFailure) -> None:
+    def __init__(self, verdict: Verdict, reason: PredictReason) -> None:
         super().__init__(reason)
         self.verdict = verdict
         self.reason = reason
@@ -47,28 +53,28 @@ def run_predict(
 ) -> PredictOutcome:
     """Call `predict(response, state)` once per batch, one batch at a time, in one fresh process.
 
-    Nothing that the process prints is kept, and a failure gives a reason code alone: both could
-    carry test data out. Blocks the calling thread, which must not be a short-lived one.
+    The process's output is discarded, and a failure gives only a reason code: both could leak test
+    data. Blocks the calling thread, which must outlive the process (`--die-with-parent`).
 
     Args:
         submission: files, entry class and parameters.
-        batches: test outputs; the first axis is the solution's members (E), the second the rows.
+        batches: test outputs; axis 0 is the solution's members (E), axis 1 the rows (B).
         state: the solution's.
-        policy: the limits; `predict_s` is for the whole process.
+        policy: the limits; `predict_s` applies to the whole process.
         mode: from `require_mode()`.
-        stop: set by another thread when nobody wants the result any more.
+        stop: an event that another thread sets to cancel the run.
 
     Returns:
-        Predictions per batch, or the reason why not.
+        Predictions per batch, or a reason code.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate the process, or a check failed.
-        InfrastructureError: another failure of ours, or `stop` was set; the process has been killed.
+        InfrastructureError: another platform error, or `stop` was set; the process was killed.
     """
     try:
         files = read_files(submission.path)
     except InvalidSubmission:
-        return PredictOutcome(Verdict.INVALID_SUBMISSION, None, PredictFailure.FILES)
+        return PredictOutcome(Verdict.INVALID_SUBMISSION, None, PredictReason.FILES)
     with SolverProcess(files, policy, mode, wall_s=policy.predict_s, stop=stop) as process:
         process.log.discard()
         run = _Run(process)
@@ -77,9 +83,9 @@ def run_predict(
             failure = None
         except PeerClosedError:
             verdict, _ = verdict_of_death(process, policy)
-            failure = _FailedError(verdict, _REASONS.get(verdict, PredictFailure.DIED))
+            failure = _FailedError(verdict, _REASONS.get(verdict, PredictReason.DIED))
         except FrameError:
-            failure = _FailedError(Verdict.PROTOCOL_VIOLATION, PredictFailure.PROTOCOL)
+            failure = _FailedError(Verdict.PROTOCOL_VIOLATION, PredictReason.PROTOCOL)
         except _FailedError as error:
             failure = error
         process.clock.stop()
@@ -89,11 +95,11 @@ def run_predict(
             failure = _FailedError(verdict, _REASONS[verdict])
         if failure is not None:
             return PredictOutcome(failure.verdict, None, failure.reason, run.has_predict)
-        return PredictOutcome(Verdict.OK, predictions, PredictFailure.NONE, run.has_predict)
+        return PredictOutcome(Verdict.OK, predictions, PredictReason.NONE, run.has_predict)
 
 
 class _Run:
-    """The conversation of one `predict` process after HELLO."""
+    """The exchange with one `predict` process after READY."""
 
     def __init__(self, process: SolverProcess) -> None:
         self._process = process
@@ -111,7 +117,7 @@ class _Run:
         channel.send(FrameType.PREDICT, 0, {"arrays": specs}, payload, frame_s=FRAME_S)
         self.has_predict = read_message(LoadedMessage, self._receive(FrameType.LOADED, 0)).has_predict
         if not self.has_predict:
-            raise _FailedError(Verdict.RUNTIME_ERROR, PredictFailure.NO_PREDICT)
+            raise _FailedError(Verdict.RUNTIME_ERROR, PredictReason.NO_PREDICT)
         predictions = []
         for seq, batch in enumerate(batches, start=1):
             outputs = filled(batch)
@@ -125,7 +131,7 @@ class _Run:
         message = read_message(PredictionMessage, frame)
         answer: IntArray = arrays_of(message, frame, {"predictions": "<i8"}, {})["predictions"]
         if answer.shape != (n_rows,):
-            raise _FailedError(Verdict.RUNTIME_ERROR, PredictFailure.BAD_RETURN)
+            raise _FailedError(Verdict.RUNTIME_ERROR, PredictReason.BAD_RETURN)
         return answer
 
     def _receive(self, expected: FrameType, seq: int) -> Frame:
@@ -135,10 +141,10 @@ class _Run:
             return frame
         kind = read_message(ErrorMessage, frame).kind
         if kind == ErrorKind.MEMORY:
-            raise _FailedError(Verdict.MEMORY_LIMIT, PredictFailure.MEMORY)
+            raise _FailedError(Verdict.MEMORY_LIMIT, PredictReason.MEMORY)
         if kind == ErrorKind.SOLUTION:
-            raise _FailedError(Verdict.RUNTIME_ERROR, PredictFailure.BAD_RETURN)
-        raise _FailedError(Verdict.RUNTIME_ERROR, PredictFailure.RAISED)
+            raise _FailedError(Verdict.RUNTIME_ERROR, PredictReason.BAD_RETURN)
+        raise _FailedError(Verdict.RUNTIME_ERROR, PredictReason.RAISED)
 
 
 def _n_rows(outputs: Mapping[str, Array]) -> int:

@@ -1,4 +1,4 @@
-"""Finding out whether and how this machine can isolate a solver, and saying what to do if not."""
+"""Probe whether and how this machine can isolate a solver, with a fix for each missing layer."""
 
 import os
 import platform
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import GradfreeError, SandboxUnavailable
-from harness.sandbox.bwrap import bwrap_path
-from harness.sandbox.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
+from harness.sandbox.host.bwrap import bwrap_path
+from harness.sandbox.host.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
 
-__all__ = ["Check", "HostReport", "probe_control_groups", "probe_host", "require_mode"]
+__all__ = ["HostCheck", "HostReport", "probe_control_groups", "probe_host", "require_mode"]
 
 _MIN_BWRAP = (0, 8)
 _MIN_KERNEL = (5, 14)
@@ -38,14 +38,14 @@ _CONTAINER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that isolation needs.
+class HostCheck:
+    """One requirement of isolation.
 
     Attributes:
-        name: what was looked at.
-        ok: whether it is as needed.
+        name: what was checked.
+        ok: whether it is met.
         detail: what was found.
-        fix: what to do; "" when it is as needed.
+        fix: what to do; "" if it is met.
     """
 
     name: str
@@ -56,19 +56,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """What `gradfree doctor` prints about isolation.
+    """The isolation part of `gradfree doctor`.
 
     Attributes:
-        checks: in the order in which they were made; those after a failure may be missing.
-        mode: how this process can isolate a solver, None if it cannot.
+        checks: in order; those after a failure may be missing.
+        mode: the mode in which this process can isolate a solver, None if there is none.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[HostCheck, ...]
     mode: SandboxMode | None
 
 
 def probe_host() -> HostReport:
-    """Look at the machine, then start and inspect a real sandbox. Never raises for a missing layer."""
+    """Check the machine, then start and inspect a real sandbox. A missing layer does not raise."""
     mode = SandboxMode.ROOT if os.geteuid() == 0 else SandboxMode.USER
     checks = [_platform(), _kernel(), _bubblewrap()]
     checks += [_capability(), _uid_map()] if mode is SandboxMode.ROOT else [_user_namespaces()]
@@ -77,39 +77,38 @@ def probe_host() -> HostReport:
     return HostReport(tuple(checks), mode if all(check.ok for check in checks) else None)
 
 
-def probe_control_groups() -> Check:
-    """Say whether solvers run in control groups: a second layer, where the organizer delegates it."""
+def probe_control_groups() -> HostCheck:
+    """Check whether solvers run in control groups: a second layer, if the organizer delegates it."""
     name = "control groups"
     folders = delegated_folders()
     if not folders:
-        return Check(
+        return _missing(
             name,
-            ok=False,
-            detail="none delegated: resource limits and the watchdog alone bound memory and threads",
-            fix=f"make a group for the worker, and name its folder in {CGROUPS_VARIABLE}: see SECURITY.md",
+            "none delegated: only resource limits and the watchdog bound memory and threads",
+            f"create a group for the worker and set {CGROUPS_VARIABLE} to its folder: see SECURITY.md",
         )
     try:
         group = ControlGroup(folders, memory_bytes=1 << 30, n_tasks=1)
         group.remove()
     except SandboxUnavailable as error:
-        return Check(name, ok=False, detail=str(error), fix=f"unset {CGROUPS_VARIABLE} to do without")
+        return _missing(name, str(error), f"unset {CGROUPS_VARIABLE} to run without it")
     where = ", ".join(map(str, folders))
     missing = " and ".join(sorted({"memory", "pids"} - group.controllers))
     if missing:
-        fix = f"name a folder with that controller too in {CGROUPS_VARIABLE}: see SECURITY.md"
-        return Check(name, ok=False, detail=f"{missing} not limited in {where}", fix=fix)
-    return Check(name, ok=True, detail=f"memory and pids limited in {where}")
+        fix = f"add a folder with that controller to {CGROUPS_VARIABLE}: see SECURITY.md"
+        return _missing(name, f"{missing} not limited in {where}", fix)
+    return HostCheck(name, ok=True, detail=f"memory and pids limited in {where}")
 
 
 def require_mode(*, unsafe: bool = False) -> SandboxMode:
     """Return the mode in which this process may run submissions.
 
     Args:
-        unsafe: the explicit choice to run without isolation; results are then unofficial.
+        unsafe: run without isolation, by explicit choice; results are then unofficial.
 
     Raises:
-        SandboxUnavailable: the machine cannot isolate; the message names each missing layer and
-            its fix.
+        SandboxUnavailable: the machine cannot isolate a solver; the message lists each missing
+            layer with its fix.
     """
     if unsafe:
         return SandboxMode.UNSAFE
@@ -123,23 +122,27 @@ def require_mode(*, unsafe: bool = False) -> SandboxMode:
     return report.mode
 
 
-def _platform() -> Check:
+def _missing(name: str, detail: str, fix: str) -> HostCheck:
+    return HostCheck(name, ok=False, detail=detail, fix=fix)
+
+
+def _platform() -> HostCheck:
     found = f"{platform.system()} on {platform.machine()}"
     ok = found == "Linux on x86_64"
-    return Check("platform", ok, found, "" if ok else "run the worker on x86-64 Linux")
+    return HostCheck("platform", ok, found, "" if ok else "run the worker on x86-64 Linux")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
 
 
-def _kernel() -> Check:
+def _kernel() -> HostCheck:
     release = platform.release()
     ok = _numbers(release) >= _MIN_KERNEL
-    return Check("kernel", ok, release, "" if ok else "Linux 5.14 or newer")
+    return HostCheck("kernel", ok, release, "" if ok else "Linux 5.14 or newer")
 
 
-def _bubblewrap() -> Check:
+def _bubblewrap() -> HostCheck:
     try:
         path = bwrap_path()
         version = subprocess.run(
@@ -147,23 +150,18 @@ def _bubblewrap() -> Check:
         ).stdout.strip()
         text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True)
     except SandboxUnavailable as error:
-        return Check("bubblewrap", ok=False, detail=str(error), fix=_INSTALL)
+        return _missing("bubblewrap", str(error), _INSTALL)
     except (OSError, subprocess.CalledProcessError) as error:
-        return Check("bubblewrap", ok=False, detail=f"cannot be run: {error}", fix=_INSTALL)
+        return _missing("bubblewrap", f"cannot be run: {error}", _INSTALL)
     if _numbers(version) < _MIN_BWRAP:
-        return Check("bubblewrap", ok=False, detail=f"{version}, expected 0.8 or newer", fix=_INSTALL)
+        return _missing("bubblewrap", f"{version}, expected 0.8 or newer", _INSTALL)
     known = set(re.findall(r"--[a-z-]+", text.stdout + text.stderr))
     unknown = [flag for flag in _FLAGS if flag not in known]
     if unknown:
-        return Check("bubblewrap", ok=False, detail=f"{version} lacks {', '.join(unknown)}", fix=_INSTALL)
+        return _missing("bubblewrap", f"{version} lacks {', '.join(unknown)}", _INSTALL)
     if Path(path).stat().st_mode & 0o4000:
-        return Check(
-            "bubblewrap",
-            ok=False,
-            detail=f"{path} is setuid root",
-            fix=f"`chmod u-s {path}`: it needs no privilege",
-        )
-    return Check("bubblewrap", ok=True, detail=f"{version} ({path})")
+        return _missing("bubblewrap", f"{path} is setuid root", f"`chmod u-s {path}`: it needs no privilege")
+    return HostCheck("bubblewrap", ok=True, detail=f"{version} ({path})")
 
 
 def _setting(path: str) -> str | None:
@@ -171,21 +169,19 @@ def _setting(path: str) -> str | None:
     return file.read_text().strip() if file.exists() else None
 
 
-def _user_namespaces() -> Check:
+def _user_namespaces() -> HostCheck:
     name = "user namespaces"
     if _setting("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-        return Check(
-            name, ok=False, detail="switched off", fix="`sysctl -w kernel.unprivileged_userns_clone=1`"
-        )
+        return _missing(name, "disabled", "`sysctl -w kernel.unprivileged_userns_clone=1`")
     if _setting("/proc/sys/user/max_user_namespaces") in (None, "0"):
-        return Check(name, ok=False, detail="none allowed", fix="`sysctl -w user.max_user_namespaces=10000`")
-    return Check(name, ok=True, detail="allowed by the kernel's settings")
+        return _missing(name, "none allowed", "`sysctl -w user.max_user_namespaces=10000`")
+    return HostCheck(name, ok=True, detail="allowed by the kernel's settings")
 
 
-def _capability() -> Check:
+def _capability() -> HostCheck:
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     ok = effective is not None and bool(int(effective[1], 16) >> _CAP_SYS_ADMIN & 1)
-    return Check(
+    return HostCheck(
         "CAP_SYS_ADMIN",
         ok,
         "held" if ok else "missing",
@@ -193,22 +189,22 @@ def _capability() -> Check:
     )
 
 
-def _uid_map() -> Check:
+def _uid_map() -> HostCheck:
     found = Path("/proc/self/uid_map").read_text().split()
     ok = found == _WHOLE_UID_MAP
     fix = "" if ok else "run the worker as an ordinary user: root inside a user namespace is not real root"
-    return Check("user numbers", ok, "all of them" if ok else " ".join(found), fix)
+    return HostCheck("user numbers", ok, "all of them" if ok else " ".join(found), fix)
 
 
-def _trial(mode: SandboxMode) -> Check:
-    """A real sandbox: its self-test inside and the checks from outside raise if a layer is open."""
+def _trial(mode: SandboxMode) -> HostCheck:
+    """Start a real sandbox: the self-test inside and the checks from outside raise if a layer is open."""
     try:
         with SolverProcess({}, SandboxPolicy(), mode, wall_s=1.0) as process:
             landlock = process.versions["landlock_abi"]
     except (GradfreeError, OSError) as error:
         restricted = _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
-        return Check("trial run", ok=False, detail=str(error), fix=_APPARMOR if restricted else _CONTAINER)
+        return _missing("trial run", str(error), _APPARMOR if restricted else _CONTAINER)
     layers = "namespaces, both seccomp stages" + (
         f", Landlock ABI {landlock}" if landlock != "0" else ", no Landlock"
     )
-    return Check("trial run", ok=True, detail=f"mode {mode}: {layers}")
+    return HostCheck("trial run", ok=True, detail=f"mode {mode}: {layers}")

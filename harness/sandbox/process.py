@@ -16,33 +16,33 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError, SandboxUnavailable
-from harness.sandbox import seccomp
-from harness.sandbox.bwrap import SCRATCH
-from harness.sandbox.control_group import ControlGroup, delegated_folders
-from harness.sandbox.environment import SolverEnvironment, solver_environment
-from harness.sandbox.frames import Channel, Frame, FrameError, FrameType
-from harness.sandbox.hostcheck import check_isolation, only_child
-from harness.sandbox.log import LogDrain
-from harness.sandbox.messages import FaultMessage, HelloMessage, read_message
+from harness.sandbox.host import seccomp
+from harness.sandbox.host.bwrap import SCRATCH
+from harness.sandbox.host.control_group import ControlGroup, delegated_folders
+from harness.sandbox.host.environment import SolverEnvironment, solver_environment
+from harness.sandbox.host.isolation import check_isolation, only_child
+from harness.sandbox.host.log import LogDrain
+from harness.sandbox.host.spawn import N_TASKS, Descriptors, Spawned, spawn_isolated, spawn_plain
+from harness.sandbox.host.watchdog import SolverClock, Watchdog, WatchLimits
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
-from harness.sandbox.spawn import N_TASKS, Descriptors, Spawned, spawn_isolated, spawn_plain
-from harness.sandbox.watchdog import SolverClock, Watchdog, WatchLimits
+from harness.sandbox.wire.frames import Channel, Frame, FrameError, FrameType
+from harness.sandbox.wire.messages import FaultMessage, HelloMessage, read_message
 
 __all__ = ["SolverProcess"]
 
 _UID_BASE = 1_600_000_000
-"""Root mode's users are this plus the process number: unique among live sandboxes, owner of nothing."""
+"""Root mode uses this plus the pid as user number: unique among running sandboxes, owns no files."""
 _SCRATCH_INODES = 4096
 _SOCKET_BYTES = 1 << 20
 _KERNEL_BYTES = 32 << 20
-"""For a control group alone: page tables, stacks, socket and pipe buffers on top of the memory cap."""
+"""Added to a control group's memory limit: page tables, stacks, socket and pipe buffers."""
 _REAP_S = 10.0
 _EXIT_S = 1.0
-"""How long a process may take to exit after its channel was closed."""
+"""Time for a process to exit after it closed its channel."""
 
 
 class SolverProcess:
-    """Context manager: locked down and idle after `start`, gone after the block."""
+    """Context manager of a locked-down, idle solver process; the process has ended after the block."""
 
     def __init__(
         self,
@@ -54,15 +54,15 @@ class SolverProcess:
         stop: threading.Event | None = None,
         log_path: Path | None = None,
     ) -> None:
-        """Prepare; nothing is started yet.
+        """Store the settings; `__enter__` starts the process.
 
         Args:
             submission: relative path -> contents.
             policy: the limits.
-            mode: how to isolate.
+            mode: the kind of isolation.
             wall_s: limit on `clock`.
-            stop: ends the process when set, as a passed limit does.
-            log_path: a file to be made, where the log stands as it is printed; None makes none.
+            stop: an event that ends the process, as an exceeded limit does.
+            log_path: a file to create, to which the log is written as it is printed; None: no file.
         """
         self.clock = SolverClock()
         self.versions: dict[str, str] = {}
@@ -89,7 +89,7 @@ class SolverProcess:
 
         Raises:
             SandboxUnavailable: this machine cannot isolate it, or a check failed.
-            InfrastructureError: it did not come up for another reason of ours.
+            InfrastructureError: it did not start for another reason.
         """
         try:
             self._start()
@@ -101,11 +101,11 @@ class SolverProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill and reap whatever is left, close everything."""
+        """Kill and reap the process, close all descriptors."""
         self._close()
 
     def end(self) -> None:
-        """Kill the process if it still runs, reap it, and collect its figures."""
+        """Kill the process if it is running, reap it, and record its resource usage."""
         if self.exit_status is not None or self._popen is None:
             return
         try:
@@ -117,10 +117,10 @@ class SolverProcess:
             self._reap()
 
     def wait(self) -> bool:
-        """Give a process that has closed its channel a moment to exit by itself, then end it.
+        """Wait shortly for a process that closed its channel to exit, then end it.
 
         Returns:
-            Whether it did exit by itself.
+            Whether it exited without being killed.
         """
         is_gone = False
         if self._pidfd is not None:
@@ -132,7 +132,7 @@ class SolverProcess:
 
     @property
     def signal_number(self) -> int | None:
-        """The signal that ended the process; None when it exited or has not ended."""
+        """The signal that ended the process; None if it exited or is running."""
         status = self.exit_status
         if status is None:
             return None
@@ -143,10 +143,10 @@ class SolverProcess:
 
     @property
     def was_killed_from_outside(self) -> bool:
-        """Whether bubblewrap itself was killed, which neither the solver nor this class can do.
+        """Whether something else on the host killed bubblewrap's monitor.
 
-        Outside of the sandbox's pid namespace nothing inside can reach it, and `end` kills what
-        it waits for, not it.
+        The solver cannot reach a process outside its pid namespace, and `end` kills the monitor's
+        child, not the monitor.
         """
         return self._mode is not SandboxMode.UNSAFE and (self.exit_status or 0) < 0
 
@@ -154,7 +154,7 @@ class SolverProcess:
 
     def _start(self) -> None:
         _check_mode(self._mode)
-        # Before anything is opened: it may find that this machine cannot run solvers.
+        # Before anything is opened, because it raises if this machine cannot run solvers.
         environment = solver_environment()
         deadline = time.monotonic() + self._policy.startup_s
         self._host_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -178,7 +178,7 @@ class SolverProcess:
             else:
                 spawned = spawn_isolated(self._mode, self._policy, environment, self._submission, fds)
             self._popen = spawned.popen
-        # With our copies of its ends closed: the log of a process that failed has an end then.
+        # After our copies of the child's ends are closed, so that the log of a failed process reaches EOF.
         pid = self._identify(spawned, deadline)
         uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else None
         config = spawned.config | {"uid": uid, "gid": uid, "nonce": nonce, "scratch": SCRATCH}
@@ -187,7 +187,7 @@ class SolverProcess:
         self._receive_report(FrameType.READY, deadline)
 
     def _identify(self, spawned: Spawned, deadline: float) -> int:
-        """Get hold of the process that is killed to end it all; return its number."""
+        """Open a pidfd of the process whose death ends the sandbox; return its number."""
         try:
             pid = spawned.first_process(deadline)
             self._pidfd = os.pidfd_open(pid)
@@ -197,7 +197,7 @@ class SolverProcess:
         return pid
 
     def _lock_down(self, config: dict[str, object], nonce: str, deadline: float) -> None:
-        """Send the orders, require the answer that only a finished lockdown can give."""
+        """Send CONFIG; require the HELLO that the runner sends after its lockdown."""
         stage_2 = memoryview(seccomp.stage_2())
         try:
             self.channel.send(FrameType.CONFIG, 0, config, [stage_2], frame_s=_left(deadline))
@@ -205,13 +205,13 @@ class SolverProcess:
             raise SandboxUnavailable(self._start_failure(f"the sandbox did not come up ({error})")) from error
         message = read_message(HelloMessage, self._receive_report(FrameType.HELLO, deadline))
         if message.nonce != nonce:
-            raise SandboxUnavailable("the sandbox answered with another run's nonce")
+            raise SandboxUnavailable("the sandbox's HELLO has the wrong nonce; run `gradfree doctor`")
         known = solver_environment().versions
         self.versions = {name: version for name, version in message.versions.items() if name in known}
         self.versions["landlock_abi"] = str(message.landlock)
 
     def _receive_report(self, expected: FrameType, deadline: float) -> Frame:
-        """Wait for a step of the start-up. No participant code has run yet: a failure is ours."""
+        """Wait for a step of the start-up. No participant code has run: a failure is a platform error."""
         left = _left(deadline)
         try:
             frame = self.channel.receive(
@@ -233,7 +233,7 @@ class SolverProcess:
             for name, version in environment.versions.items():
                 if self.versions.get(name) != version:
                     inside = self.versions.get(name)
-                    msg = f"{name} is {inside!r} inside the sandbox and {version!r} outside: not the same environment"
+                    msg = f"not the same environment: {name} is {inside!r} inside the sandbox, expected {version!r}"
                     raise SandboxUnavailable(msg)
             runner = only_child(pid)
             uid = _UID_BASE + pid if self._mode is SandboxMode.ROOT else os.geteuid()
@@ -249,7 +249,7 @@ class SolverProcess:
         self.watchdog.start()
 
     def _confine(self, runner: int) -> None:
-        """Put it into a control group, where one is delegated."""
+        """Move the runner into a control group, if one is delegated."""
         self._group = ControlGroup(
             delegated_folders(),
             memory_bytes=self._policy.memory_bytes + self._policy.scratch_bytes + _KERNEL_BYTES,
@@ -259,7 +259,7 @@ class SolverProcess:
         self._group.add(runner)
 
     def _start_failure(self, what: str) -> str:
-        """Say what bubblewrap or the interpreter printed: it is gone or about to be killed."""
+        """End the process; return `what` with the text that bubblewrap or the interpreter printed."""
         self._kill()
         self._reap()
         text = self.log.kept[-2000:].decode("utf-8", "replace").strip()
@@ -268,13 +268,13 @@ class SolverProcess:
     # The end
 
     def _kill_and_wake(self) -> None:
-        """Kill, and end any wait on the channel even if a descendant still holds it (UNSAFE)."""
+        """Kill, and end any wait on the channel even if a descendant has it open (UNSAFE)."""
         self._kill()
         with contextlib.suppress(OSError):
             self._host_end.shutdown(socket.SHUT_RDWR)
 
     def _kill(self) -> None:
-        """By descriptor, so that a recycled process number can never be hit."""
+        """Kill by pidfd, so that a reused pid is never hit."""
         if self._mode is SandboxMode.UNSAFE and self._popen is not None and self._popen.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
@@ -282,12 +282,12 @@ class SolverProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         elif self._popen is not None and self.exit_status is None:
-            # Not Popen.kill: that would reap it, and its figures with it. Unreaped, its number is its own.
+            # Not Popen.kill: it would reap the process and lose its usage. Until reaped, the pid is not reused.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._popen.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        """Wait for the end, with the CPU time of all descendants."""
+        """Reap the process and record the CPU time of all descendants."""
         if self._popen is None or self.exit_status is not None:
             return
         deadline = time.monotonic() + _REAP_S
@@ -301,8 +301,8 @@ class SolverProcess:
             time.sleep(0.002)
         self.exit_status = self._popen.returncode = os.waitstatus_to_exitcode(status)
         self.was_out_of_memory = self._group is not None and self._group.was_out_of_memory()
-        # When process 1 of the sandbox is killed, the kernel reaps the solver without adding its
-        # time to anybody's: the last sample is then the better figure.
+        # When process 1 of the sandbox is killed, the kernel reaps the solver without adding its CPU
+        # time to any parent's: the last sample is then the larger value.
         sampled_s = self.watchdog.peak.cpu_s if hasattr(self, "watchdog") else 0.0
         self.cpu_s = max(sampled_s, usage.ru_utime + usage.ru_stime)
         self.log.join(_REAP_S)
@@ -311,18 +311,21 @@ class SolverProcess:
         try:
             self.end()
         finally:
+            # Also if the process was reaped elsewhere: the watchdog must not outlive its descriptors.
+            if hasattr(self, "watchdog"):
+                self.watchdog.stop()
             self._resources.close()
 
 
 def _check_mode(mode: SandboxMode) -> None:
     is_root = os.geteuid() == 0
     if mode is SandboxMode.ROOT and not is_root:
-        msg = f"sandbox mode 'root' needs root, this process has uid {os.geteuid()}: use mode 'user'"
+        msg = f"sandbox mode 'root' needs root: got uid {os.geteuid()}; use mode 'user'"
         raise SandboxUnavailable(msg)
     if mode is SandboxMode.USER and is_root:
-        # With --unshare-user the kernel's uid stays 0: core_pattern could be opened for writing,
+        # With --unshare-user the uid on the host stays 0: core_pattern could be opened for writing,
         # and RLIMIT_NPROC is not enforced.
-        msg = "sandbox mode 'user' is not safe for root: use mode 'root'"
+        msg = "sandbox mode 'user' is not safe for root; use mode 'root'"
         raise SandboxUnavailable(msg)
 
 

@@ -1,4 +1,4 @@
-"""Answering a solver's requests: reading them from the wire, asking the service, relaying its no."""
+"""Serve a solver's requests: decode them, ask the service, return its answer or refusal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,12 @@ from harness.api.outputs import OUTPUTS, filled
 from harness.api.types import Solution
 from harness.errors import BudgetExhausted, InvalidQuery, ProtocolViolation
 from harness.records import Array, FloatArray, QueryRequest, Verdict, WordingRequest
-from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
-from harness.sandbox.messages import (
+from harness.sandbox.policy import SandboxPolicy
+from harness.sandbox.service import BlackBoxService
+from harness.sandbox.solution_check import BadSolutionError, build_solution
+from harness.sandbox.wire.arrays import encode_arrays
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES, ErrorKind, Frame, FrameType
+from harness.sandbox.wire.messages import (
     ErrorMessage,
     PlaceMessage,
     QueryMessage,
@@ -19,16 +22,13 @@ from harness.sandbox.messages import (
     arrays_of,
     read_message,
 )
-from harness.sandbox.policy import SandboxPolicy
-from harness.sandbox.service import BlackBoxService
-from harness.sandbox.solution_check import BadSolutionError, build_solution
 
 __all__ = [
-    "Answer",
+    "AnswerFrame",
     "Ended",
     "RequestServer",
+    "bounded_printable",
     "ended_by_error",
-    "for_people",
     "printable",
 ]
 
@@ -36,7 +36,7 @@ _MESSAGE_CHARS = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerFrame:
     """A frame to send back."""
 
     type: FrameType
@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The conversation is over; its message may quote the participant's process, see `for_people`."""
+    """The end of an attempt. The message may quote the participant's process: see `bounded_printable`."""
 
     verdict: Verdict
     message: str = ""
@@ -77,25 +77,25 @@ class RequestServer:
             service: the meter and the engine.
             policy: the limits.
             rows: rows of each split.
-            has_predict: whether the entry class predicts by itself.
+            has_predict: whether the entry class defines `predict`.
         """
         self._service = service
         self._policy = policy
         self._rows = rows
         self._has_predict = has_predict
         self._n_probe_words: dict[int, int] = {}
-        # The last query's meta and what it says: the channel gives the same object for the same bytes.
+        # The last query's meta, decoded: the channel returns the same object for the same bytes.
         self._last_query: tuple[dict[str, Any], QueryMessage | None] = ({}, None)
         self._n_refused = 0
         self._n_free = 0
         self.invalid_queries = 0
 
-    def answer(self, frame: Frame) -> Answer | Ended:
+    def answer(self, frame: Frame) -> AnswerFrame | Ended:
         """Serve one request.
 
         Raises:
-            FrameError: the request is malformed in a way that the client cannot cause.
-            ProtocolViolation: one request too many that is not charged.
+            FrameError: the request is malformed in a way that the bundled client cannot cause.
+            ProtocolViolation: too many requests that are not charged.
         """
         if frame.type is FrameType.SOLUTION:
             return self._finish(frame)
@@ -110,8 +110,8 @@ class RequestServer:
         self._n_free += frame.type is not FrameType.QUERY
         if self._n_free > self._policy.max_free_requests:
             msg = (
-                f"more than {self._policy.max_free_requests} requests that are not charged (refused for the "
-                "budget, prompts placed, wordings, checkpoints)"
+                f"too many requests that are not charged (refused for the budget, prompts placed, wordings, "
+                f"checkpoints): got more than {self._policy.max_free_requests}"
             )
             raise ProtocolViolation(msg)
         try:
@@ -125,21 +125,21 @@ class RequestServer:
             if self.invalid_queries >= self._policy.max_invalid_queries:
                 return Ended(
                     Verdict.PROTOCOL_VIOLATION,
-                    f"{self.invalid_queries} invalid queries; the last: {error}",
+                    f"too many invalid queries: got {self.invalid_queries}; the last: {error}",
                 )
             return self._refuse(ErrorKind.INVALID, error)
         specs, payload = encode_arrays(arrays)
-        return Answer(
+        return AnswerFrame(
             FrameType.REPLY, {**meta, "calls_left": self._service.calls_left, "arrays": specs}, payload
         )
 
-    def _refuse(self, kind: str, error: Exception) -> Answer:
+    def _refuse(self, kind: str, error: Exception) -> AnswerFrame:
         meta = {
             "kind": kind,
             "message": str(error)[:_MESSAGE_CHARS],
             "calls_left": self._service.calls_left,
         }
-        return Answer(FrameType.REFUSED, meta, [])
+        return AnswerFrame(FrameType.REFUSED, meta, [])
 
     def _query(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:
         meta, message = self._last_query
@@ -149,8 +149,8 @@ class RequestServer:
         arrays = arrays_of(message, frame, {"values": "<f4"}, {"rows": "<i8"})
         rows = arrays.get("rows")
         if rows is not None and (rows.ndim != 1 or rows.size > self._rows.get(message.split, 0)):
-            # Before anything is made of them: millions of numbers would cost the harness seconds.
-            msg = f"rows has shape {rows.shape}, expected (n,), n <= the rows of split {message.split!r}, each once"
+            # Before they are converted: millions of numbers would cost the harness seconds.
+            msg = f"rows has shape {rows.shape}, expected (n,), n <= the rows of split {message.split!r}, no duplicates"
             raise InvalidQuery(msg)
         request = QueryRequest(
             values=arrays["values"],
@@ -165,7 +165,7 @@ class RequestServer:
         return {}, filled(self._service.query(request))
 
     def _check_answer_fits(self, request: QueryRequest) -> None:
-        """Refuse before it is charged what could not be sent back."""
+        """Refuse a query before it is charged if its answer would not fit into a frame."""
         if request.outputs == ("logits",):
             return
         info = self._service.info
@@ -177,8 +177,8 @@ class RequestServer:
         size = sum(OUTPUTS[name].n_bytes(sizes) for name in set(request.outputs) & OUTPUTS.keys())
         if size > PAYLOAD_MAX_BYTES // 2:
             msg = (
-                f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, at most "
-                f"{PAYLOAD_MAX_BYTES // 2}: split the query"
+                f"the answer to {n_candidates} candidates on {n_rows} rows would have {size} bytes, expected at "
+                f"most {PAYLOAD_MAX_BYTES // 2}; split the query"
             )
             raise InvalidQuery(msg)
 
@@ -236,7 +236,7 @@ class RequestServer:
 
 
 def ended_by_error(message: ErrorMessage) -> Ended:
-    """Read what the process says it raised; only how it raised, never whose fault it is."""
+    """Map the exception that the process reports to its end: always a participant's verdict."""
     prefix, verdict = {
         ErrorKind.MEMORY: ("memory limit: ", Verdict.MEMORY_LIMIT),
         ErrorKind.SOLUTION: ("solve() returned no usable solution: ", Verdict.RUNTIME_ERROR),
@@ -245,11 +245,11 @@ def ended_by_error(message: ErrorMessage) -> Ended:
     return Ended(verdict, prefix + message.message)
 
 
-def for_people(message: str) -> str:
-    """Return a message that may quote a participant's process, bounded and printable."""
+def bounded_printable(message: str) -> str:
+    """Return a message that may quote a participant's process, cut and made printable."""
     return printable(message[:_MESSAGE_CHARS])
 
 
 def printable(text: str) -> str:
-    """Return a participant's text with what could act on a terminal or a database made visible."""
+    """Return a participant's text with its control characters escaped."""
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)

@@ -1,4 +1,4 @@
-"""What the harness answers a solver process with: the meter and the engine behind one protocol."""
+"""The protocol of the object that answers a solver process: the meter and the engine."""
 
 from typing import Protocol
 
@@ -12,29 +12,29 @@ __all__ = ["BlackBoxService"]
 class BlackBoxService(Protocol):
     """The host's side of the black box. Called from one thread, one request at a time.
 
-    The sandbox has checked types, ranks and exact byte counts. Everything that depends on the
-    model, the task or the meter is the service's: shapes, rows, handles, finite and bounded
-    values, the budget. It says no by raising `BudgetExhausted` or `InvalidQuery`, both relayed
-    to the solver; only prompts that overflow the model, found by computing, stay charged.
-    `ProtocolViolation` ends the attempt with that verdict. Any other exception is the harness's
-    fault and voids the attempt.
+    The sandbox has checked types, ranks and exact byte counts. The service checks what depends on
+    the model, the task or the meter: shapes, rows, handles, finite and bounded values, the budget.
+    It refuses a request by raising `BudgetExhausted` or `InvalidQuery`, which are relayed to the
+    solver; a refused request is not charged, except for prompts that overflow the model.
+    `ProtocolViolation` ends the attempt with that verdict. Any other exception is a platform error
+    and voids the attempt.
     """
 
     @property
     def info(self) -> ModelInfo:
-        """What the solver may know of the model."""
+        """The model's sizes and limits, as the solver sees them."""
         ...
 
     @property
     def calls_left(self) -> int:
-        """Calls that may still be charged, >= 0."""
+        """Calls left in the budget, >= 0."""
         ...
 
     def place(self, prompt: FloatArray) -> int:
-        """Keep a deep prompt, float32 of any three dimensions; return its handle.
+        """Store a deep prompt, float32 (L, M, D); return its handle. The shape is not yet checked.
 
         Raises:
-            InvalidQuery: wrong shape or values.
+            InvalidQuery: the shape or a value is wrong.
         """
         ...
 
@@ -42,28 +42,28 @@ class BlackBoxService(Protocol):
         """Charge and evaluate.
 
         Raises:
-            BudgetExhausted: the query would pass the budget.
+            BudgetExhausted: the query would exceed the budget.
             InvalidQuery: the query is malformed, or its outputs are not finite.
         """
         ...
 
     def answered(self) -> None:
-        """Do what the solver need not wait for: its last query's answer, or the refusal of it, has been sent.
+        """Do the work that can follow the answer to the last request, or its refusal.
 
-        While this lasts no limit on the solver's time ends it, so it must be short and bounded by the query.
+        It must be short and bounded by the query: no limit on the solver's time ends it.
         """
         ...
 
     def wording(self, request: WordingRequest) -> int:
-        """Keep a wording; return its handle, > 0 (0 is the official one).
+        """Store a wording; return its handle, > 0 (0 is the official one).
 
         Raises:
-            InvalidQuery: the wording cannot be used, or too many are held.
+            InvalidQuery: the wording cannot be used, or there are too many.
         """
         ...
 
     def checkpoint(self, solution: Solution) -> None:
-        """Keep the incumbent. The sandbox has checked it as it checks a final solution.
+        """Store the incumbent. The sandbox has checked it as a final solution.
 
         Raises:
             InvalidQuery: the solution cannot be used.

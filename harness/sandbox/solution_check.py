@@ -1,4 +1,4 @@
-"""Whether a solution that came out of a sandbox can be scored; one text that says why not."""
+"""Check that a solution from a sandbox can be scored."""
 
 from collections.abc import Collection, Mapping
 
@@ -27,10 +27,10 @@ def build_solution(
     known_wordings: Collection[int],
     has_predict: bool,
 ) -> Solution:
-    """Check what came over the wire and return it as a solution.
+    """Check the fields received from the solver process and return them as a solution.
 
     Raises:
-        BadSolutionError: naming the field, what it holds and what was expected.
+        BadSolutionError: a field is wrong; the message has its value and what was expected.
     """
     shape = (info.n_layers, info.n_prompt_tokens, info.hidden_size)
     largest = min(policy.max_ensemble, info.max_ensemble)
@@ -40,22 +40,24 @@ def build_solution(
         msg = f"Solution.prompts has shape {prompts.shape}, expected {expected}"
         raise BadSolutionError(msg)
     if not np.isfinite(prompts).all():
-        msg = "Solution.prompts holds NaN or infinity, expected finite values"
+        msg = "Solution.prompts contains NaN or infinity, expected finite values"
         raise BadSolutionError(msg)
     if np.abs(prompts).max() > MAX_ABS_VALUE:
-        msg = f"Solution.prompts holds {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_VALUE:g}"
+        msg = f"Solution.prompts contains {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_VALUE:g}"
         raise BadSolutionError(msg)
     if len(wordings) not in (0, n_members) or not set(wordings) <= {0, *known_wordings}:
-        msg = f"Solution.wordings is {wordings}, expected none or one made by the model per member ({n_members})"
+        msg = (
+            f"Solution.wordings is {wordings}, expected none, or one of the model's per member ({n_members})"
+        )
         raise BadSolutionError(msg)
     if not outputs or len(set(outputs)) != len(outputs) or not set(outputs) <= set(info.outputs):
-        msg = f"Solution.outputs is {outputs}, expected some of {info.outputs}, each once"
+        msg = f"Solution.outputs is {outputs}, expected a subset of {info.outputs} without duplicates"
         raise BadSolutionError(msg)
     if not any(OUTPUTS[name].has_rows for name in outputs):
         msg = f"Solution.outputs is {outputs}, which has no rows to predict: add another output"
         raise BadSolutionError(msg)
     if not has_predict and "logits" not in outputs:
-        msg = f"Solution.outputs is {outputs}: without a `predict` of its own a solver needs 'logits'"
+        msg = f"Solution.outputs is {outputs}, expected 'logits' among them; or define `predict`"
         raise BadSolutionError(msg)
     _check_state(state, policy.state_bytes)
     return Solution(
@@ -69,9 +71,9 @@ def build_solution(
 def _check_state(state: Mapping[str, Array], state_bytes: int) -> None:
     size = sum(array.nbytes for array in state.values())
     if size > state_bytes:
-        msg = f"Solution.state has {size} bytes, at most {state_bytes}"
+        msg = f"Solution.state has {size} bytes, expected at most {state_bytes}"
         raise BadSolutionError(msg)
     for name, array in state.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            msg = f"Solution.state[{name!r}] holds NaN or infinity, expected finite values"
+            msg = f"Solution.state[{name!r}] contains NaN or infinity, expected finite values"
             raise BadSolutionError(msg)

@@ -1,4 +1,4 @@
-"""Running `solve` of a submission in a sandbox.
+"""Run `solve` of a submission in a sandbox.
 
 Theory of operation
 ===================
@@ -8,41 +8,41 @@ Four processes take part::
     worker                      this process: owns the model, the meter, the labels, the database.
      │                          Never imports a submission. Threads: the caller's (serves the
      │                          requests), `solver-watchdog`, `log-drain`.
-     └─ bwrap (monitor)         waits for the next one, passes its exit status on.
-         └─ bwrap (process 1)   of the new pid namespace: reaps. Stage-1 filter loaded.
-             └─ runner          python: locks itself down, proves it, then *becomes* the solver:
-                                participant code runs here, in threads at most.
+     └─ bwrap (monitor)         waits for process 1 and returns its exit status.
+         └─ bwrap (process 1)   of the new pid namespace: reaps. Has the stage-1 filter.
+             └─ runner          python: locks itself down, tests that, then runs the participant's
+                                code in this same process, which may start threads only.
 
-Privileges of the runner. USER mode: an ordinary user in a user namespace of its own, no
-capability. ROOT mode: real root without a user namespace; bubblewrap leaves it SETUID, SETGID and
-SETPCAP, with which it becomes a user number that nobody else has, and drops them. Then in both:
-not dumpable, no new privileges, resource limits, Landlock where the kernel has it, seccomp stage
-2, and a self-test that tries what must fail. UNSAFE mode has one plain child process, resource
-limits and nothing else.
+Privileges of the runner. USER mode: an ordinary user in its own user namespace, without
+capabilities. ROOT mode: real root without a user namespace; bubblewrap leaves it SETUID, SETGID and
+SETPCAP, with which it changes to an unused user number and then drops them. In both modes it is
+then not dumpable and has no new privileges, resource limits, Landlock if the kernel supports it,
+seccomp stage 2, and a self-test of calls that must fail. UNSAFE mode has one plain child process
+with resource limits and no isolation.
 
-One process, threads only: `fork` and `exec` are refused, so there are no fork bombs, daemons and
-orphans, and per-process limits are totals.
+`fork` and `exec` are refused, so there are no fork bombs, daemons or orphans, and per-process
+limits apply to the whole solver.
 
 The order of events:
 
-1. The submission's files are read, a socket pair and a log pipe made, bubblewrap started. The
-   thread that starts it is the one that serves it: `--die-with-parent` is tied to the *thread*
-   that forked, and this one outlives the child by construction.
-2. CONFIG goes in; HELLO comes back with CONFIG's nonce, after the lockdown and before any
-   participant code. Versions inside and outside are compared; from outside, namespaces, filters,
-   user and capabilities are checked (`hostcheck`). READY follows when numpy and the solver
-   contract are loaded. A failure until here is ours: `SandboxUnavailable`.
-3. SOLVE goes in (the task; test data is never in it). LOADED says whether the class predicts.
-4. Requests are served one by one. The solver's clock runs except while the harness works on a
-   request, or while the next one waits for it to write down the last. Results travel by the
-   socket alone: no file is ever collected.
-5. SOLUTION or ERROR, a limit, or a broken frame ends the run; the process is killed by pidfd and
-   reaped, whatever it was doing. The log is what it wrote until then.
+1. Read the submission's files, create a socket pair and a log pipe, start bubblewrap. The thread
+   that starts it also serves it: `--die-with-parent` is tied to the *thread* that forked, and this
+   thread always outlives the child.
+2. Send CONFIG. The runner returns HELLO with CONFIG's nonce after the lockdown, before any
+   participant code. The host compares the versions inside and outside and checks namespaces,
+   filters, user and capabilities from outside (`host.isolation`). READY follows when numpy and the
+   solver contract are imported. A failure up to here is a platform error: `SandboxUnavailable`.
+3. Send SOLVE (the task, never test data). LOADED tells whether the class defines `predict`.
+4. Serve requests one by one. The solver's clock runs except while the harness works on a request,
+   or while the next request waits for the harness to record the last one. All results come through
+   the socket; no file is collected.
+5. SOLUTION, ERROR, a limit or a malformed frame ends the run. The process is killed by pidfd and
+   reaped. The log is what it wrote until then.
 
-Whose fault: everything before SOLVE, and any unexpected exception of the service, raises
-`InfrastructureError`; everything after is a verdict. A verdict comes from what the host saw (a
-limit, a signal, a broken frame); what the process says of itself only tells apart how it raised,
-and a lie there gains nothing.
+Platform errors and verdicts: a failure before SOLVE, or an unexpected exception of the service,
+raises `InfrastructureError`; everything later is a verdict. The host derives the verdict from what
+it observed (a limit, a signal, a malformed frame). The process's own report only distinguishes how
+it raised; a false report gains nothing.
 """
 
 import json
@@ -57,16 +57,16 @@ import numpy as np
 from harness.api.types import Solution, Split, Task
 from harness.errors import InfrastructureError, InvalidSubmission, ProtocolViolation
 from harness.records import Verdict
-from harness.sandbox.arrays import encode_arrays
-from harness.sandbox.frames import FRAME_S, Frame, FrameError, FrameType, PeerClosedError
-from harness.sandbox.messages import ErrorMessage, LoadedMessage, read_message
+from harness.sandbox.host.snapshot import read_files
 from harness.sandbox.outcome import SolveOutcome, SubmissionSource
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.requests import Ended, RequestServer, ended_by_error, for_people
+from harness.sandbox.requests import Ended, RequestServer, bounded_printable, ended_by_error
 from harness.sandbox.service import BlackBoxService
-from harness.sandbox.snapshot import read_files
 from harness.sandbox.verdicts import verdict_of_death
+from harness.sandbox.wire.arrays import encode_arrays
+from harness.sandbox.wire.frames import FRAME_S, Frame, FrameError, FrameType, PeerClosedError
+from harness.sandbox.wire.messages import ErrorMessage, LoadedMessage, read_message
 
 __all__ = ["run_solve"]
 
@@ -84,23 +84,23 @@ def run_solve(
 ) -> SolveOutcome:
     """Run `solve` in a fresh sandboxed process and serve its requests until it ends.
 
-    Blocks the calling thread, which must not be a short-lived one.
+    Blocks the calling thread, which must outlive the process (`--die-with-parent`).
 
     Args:
         submission: files, entry class and parameters.
-        task: what the solver gets; it holds no test data.
+        task: the solver's task, without test data.
         service: the meter and the engine; called from this thread.
         policy: the limits.
         mode: from `require_mode()`.
-        stop: set by another thread when nobody wants the result any more.
-        log_path: a file to be made, where the log stands as it is printed, should this process die.
+        stop: an event that another thread sets to cancel the run.
+        log_path: a file to create, to which the log is written as it is printed.
 
     Returns:
-        A verdict in every case that is the participant's; never an internal error.
+        The outcome; its verdict is never an internal error.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate the process, or a check failed.
-        InfrastructureError: the service failed, or `stop` was set; the process has been killed.
+        InfrastructureError: the service failed, or `stop` was set; the process was killed.
     """
     started = time.monotonic()
     try:
@@ -130,7 +130,7 @@ def run_solve(
 
 
 class _Run:
-    """One attempt's conversation after HELLO."""
+    """The exchange with one `solve` process after READY."""
 
     def __init__(self, process: SolverProcess, service: BlackBoxService, policy: SandboxPolicy) -> None:
         self._process = process
@@ -142,7 +142,7 @@ class _Run:
         self.invalid_queries = 0
 
     def drive(self, submission: SubmissionSource, task: Task) -> tuple[Verdict, str]:
-        """Talk until the end; return the verdict and the message for the participant."""
+        """Serve until the end; return the verdict and the message for the participant."""
         process = self._process
         try:
             process.clock.start()
@@ -158,7 +158,7 @@ class _Run:
         if process.watchdog.breach is not None:
             return verdict_of_death(process, self._policy)
         self.solution = ended.solution
-        return ended.verdict, for_people(ended.message)
+        return ended.verdict, bounded_printable(ended.message)
 
     def _send_task(self, submission: SubmissionSource, task: Task) -> None:
         document = {
@@ -168,7 +168,7 @@ class _Run:
             "info": asdict(self._service.info),
             "calls_left": self._service.calls_left,
         }
-        # In the payload: the texts of a large split pass the 64 KiB of a frame's meta.
+        # In the payload: the texts of a large split exceed the 64 KiB of a frame's meta.
         blob = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
         specs, payload = encode_arrays(
             {"document": blob, "train_labels": task.train.labels, "dev_labels": task.dev.labels}
@@ -207,7 +207,7 @@ class _Run:
                 return ended
 
     def _answer(self, server: RequestServer, frame: Frame) -> Ended | None:
-        """Serve one request; return how it ended the conversation, if it did."""
+        """Serve one request; return the end of the attempt, or None."""
         process = self._process
         try:
             answer = server.answer(frame)
@@ -219,8 +219,8 @@ class _Run:
             process.clock.stop()
             sent_at = time.monotonic()
             self._service.answered()
-        # However long that took: if the next request waited for it, the time was ours. If none is here, the
-        # solver has been thinking all the while, and gains nothing.
+        # If the next request is already here, it waited for `answered`: not the solver's time. If not, the
+        # solver was computing meanwhile, and that time counts.
         process.clock.start(since=None if process.channel.has_input() else sent_at)
         return None
 

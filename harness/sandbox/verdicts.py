@@ -1,37 +1,37 @@
-"""How a solver process's end becomes a verdict."""
+"""Derive a verdict from the end of a solver process."""
 
 import signal
 
 from harness.errors import InfrastructureError
 from harness.records import Verdict
+from harness.sandbox.host.watchdog import Breach
 from harness.sandbox.policy import SandboxPolicy
 from harness.sandbox.process import SolverProcess
-from harness.sandbox.watchdog import Breach
 
 __all__ = ["verdict_of_death"]
 
 _NEARLY = 0.9
-"""Killed by a signal with this share of the memory cap in use: the memory was the reason."""
+"""Share of the memory limit in use above which a death by signal counts as MLE."""
 
 
 def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Verdict, str]:
-    """Reap a process that has closed its channel and handed nothing in, and say why it ended.
+    """Reap a process that closed its channel without a solution; return its verdict and a message.
 
-    The first cause that holds counts: PV, then SV before MLE before TLE before RTE.
+    Of several causes the first counts, in this order: PV, SV, MLE, TLE, RTE.
 
     Raises:
-        InfrastructureError: the watchdog failed, so no limit held; the harness stopped the process;
-            or somebody on the host killed bubblewrap.
+        InfrastructureError: the watchdog failed, the harness stopped the process, or bubblewrap was
+            killed from the host.
     """
     is_gone = process.wait()
     watchdog, by_signal = process.watchdog, process.signal_number
     used = max(watchdog.peak.data_bytes, watchdog.peak.unreclaimable_bytes)
     cap = policy.memory_bytes
     if watchdog.fault is not None:
-        msg = f"the watchdog could not read the solver's figures: {watchdog.fault}"
+        msg = f"the watchdog could not sample the solver process: {watchdog.fault}"
         raise InfrastructureError(msg)
     if watchdog.breach is Breach.STOPPED:
-        raise InfrastructureError("the solver was stopped: its result is not wanted any more")
+        raise InfrastructureError("the solver was stopped: the run was cancelled")
     if process.was_killed_from_outside:
         msg = f"bubblewrap was killed by signal {by_signal} from outside the sandbox"
         raise InfrastructureError(msg)
@@ -73,5 +73,5 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
             f"ended {how} with {used} of {cap} bytes of memory in use",
         ),
     )
-    otherwise = (Verdict.RUNTIME_ERROR, f"the process ended {how} before a solution was handed in")
+    otherwise = (Verdict.RUNTIME_ERROR, f"the process ended {how} before it returned a solution")
     return next(((verdict, message) for holds, verdict, message in causes if holds), otherwise)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.api.outputs import OUTPUTS
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES
 from harness.session.handles import MAX_WORDS
 from harness.session.incumbents import KEPT_STATES, MAX_INCUMBENTS
 from harness.session.loaded_round import LoadedRound, LoadedTask

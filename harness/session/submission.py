@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from harness.api import API_VERSION
 from harness.config import Params, ParamsByName
 from harness.errors import InvalidSubmission, UsageError
-from harness.sandbox.snapshot import read_regular, refuse_links
+from harness.sandbox.host.snapshot import read_regular, refuse_links
 from harness.session.archive import read_zip, without_wrapper
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The published conformance suite for solvers: any solver, one line per promise of the contract.
+"""The published conformance suite for solvers: one check per requirement of the contract.
 
 From a shell: ``python -m harness.testing PATH``. From pytest::
 
@@ -13,7 +13,7 @@ From a shell: ``python -m harness.testing PATH``. From pytest::
     def test_solver_conforms(check, solver):
         check(solver)
 
-Everything runs on the embedded toy model, through the same sandbox, meter and scoring as a round.
+The checks run on the embedded toy model, with the same sandbox, meter and scoring as a round.
 """
 
 from harness.testing.checks import CHECKS, Check, NotConforming

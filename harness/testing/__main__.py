@@ -1,4 +1,4 @@
-"""`python -m harness.testing PATH`: a line per promise; exit 1 if one is broken, 2 on wrong usage."""
+"""`python -m harness.testing PATH`: one line per requirement; exit code 1 if one fails, 2 on wrong usage."""
 
 import sys
 
@@ -12,10 +12,10 @@ _USAGE = "usage: python -m harness.testing PATH"
 
 
 def main(arguments: list[str]) -> int:
-    """Check the solver at a path and print what was found."""
+    """Check the solver at a path, print the results and return the exit code."""
     if arguments in (["--help"], ["-h"]):
         print(
-            f"{_USAGE}\n\nChecks a solver's folder or zip on the toy round: a line per promise of the contract."
+            f"{_USAGE}\n\nCheck a solver's folder or zip on the toy round: one line per requirement of the contract."
         )
         return 0
     if len(arguments) != 1:
@@ -31,11 +31,11 @@ def main(arguments: list[str]) -> int:
             broken += 1
             said, _, log = str(error).partition("\n")
             print(f"BROKEN  {check.__name__}: {said}", flush=True)
-            if log and log not in logs:  # one fault often breaks several promises
+            if log and log not in logs:  # one bug often fails several checks
                 print(log, flush=True)
             logs.add(log)
             if check is keeps_its_files_within_the_limits:
-                print("The other promises cannot be judged before that.")
+                print("The other checks need acceptable files.")
                 break
     return 1 if broken else 0
 

@@ -1,4 +1,4 @@
-"""What a solver promises: one function per promise, which raises `NotConforming` where it is broken."""
+"""The requirements on a solver: one function each, which raises `NotConforming` if it is not met."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ _EXPLAINED = frozenset({Verdict.OK, Verdict.RUNTIME_ERROR})
 
 
 class NotConforming(SubmissionError):
-    """A solver broke a promise; the message says which one and what was seen."""
+    """A solver does not meet a requirement; the message has what was observed."""
 
 
 def keeps_its_files_within_the_limits(solver: SolverUnderTest) -> None:
@@ -38,27 +38,27 @@ def ends_well_on_one_text_tasks(solver: SolverUnderTest) -> None:
 
 
 def ends_well_on_two_text_tasks(solver: SolverUnderTest) -> None:
-    """So does one with pairs of texts and three classes."""
+    """A task with pairs of texts and three classes ends in such a score."""
     _require_score(solver.attempt("snli"))
 
 
 def ends_well_with_many_classes(solver: SolverUnderTest) -> None:
-    """So does one with fourteen classes."""
+    """A task with fourteen classes ends in such a score."""
     _require_score(solver.attempt("dbpedia"))
 
 
 def ends_well_with_another_prompt_length(solver: SolverUnderTest) -> None:
-    """Sizes come from `model.info`: a model with fewer prompt tokens does as well."""
+    """Sizes come from `model.info`: a model with fewer prompt tokens works too."""
     _require_score(solver.attempt("sst2", n_prompt_tokens=SHORT_PROMPT))
 
 
 def stays_within_the_budget(solver: SolverUnderTest) -> None:
-    """`solve` ends by itself, before a query is refused for the budget and goes uncaught."""
+    """`solve` ends without an uncaught refusal of a query for the budget."""
     artifact = _judged(solver.attempt("sst2"))
     if artifact.is_checkpoint or artifact.usage.calls > artifact.budget_calls:
         raise NotConforming(
-            f"{artifact.usage.calls} of {artifact.budget_calls} calls, and the end came by the limit: "
-            f"{artifact.message}. Catch BudgetExhausted, or plan with model.calls_left"
+            f"ended by the budget: got {artifact.usage.calls} of {artifact.budget_calls} calls and "
+            f"{artifact.message}; catch BudgetExhausted, or plan with model.calls_left"
         )
 
 
@@ -68,12 +68,12 @@ def never_sends_a_malformed_query(solver: SolverUnderTest) -> None:
         n_invalid = _judged(solver.attempt(task)).usage.invalid_queries
         if n_invalid:
             raise NotConforming(
-                f"{n_invalid} malformed queries on {task}; expected none. Each raised InvalidQuery, which says why"
+                f"malformed queries on {task}: got {n_invalid}, expected none; each InvalidQuery has the reason"
             )
 
 
 def asks_the_same_under_the_same_seed(solver: SolverUnderTest) -> None:
-    """Two attempts under one seed send the same queries and predict the same: runs can be replayed."""
+    """Two attempts with one seed send the same queries and predict the same, so that runs can be replayed."""
     for task in ("sst2", "snli"):
         _require_repetition(*(_judged(solver.attempt(task, take=take)) for take in (1, 2)))
 
@@ -83,41 +83,41 @@ def _require_repetition(first: Artifact, second: Artifact) -> None:
     for number, (one, other) in enumerate(zip(first.trace, second.trace, strict=False), start=1):
         if one != other:
             raise NotConforming(
-                f"{first.task}: query {number} differs between two attempts under the same seed; "
+                f"{first.task}: query {number} differs between two attempts with the same seed; "
                 "seed all randomness with task.solver_seed"
             )
     if len(first.trace) != len(second.trace):
         raise NotConforming(
-            f"{first.task}: {len(first.trace)} queries at first, {len(second.trace)} the second time, "
-            "under the same seed; never let the clock decide"
+            f"{first.task}: got {len(first.trace)} and {len(second.trace)} queries with the same seed; "
+            "the number of queries must not depend on time"
         )
     if first.predictions != second.predictions:
-        raise NotConforming(f"{first.task}: the same queries ended in other predictions; seed all randomness")
+        raise NotConforming(f"{first.task}: the same queries led to other predictions; seed all randomness")
 
 
 def explains_itself_when_the_budget_is_tiny(solver: SolverUnderTest) -> None:
-    """A budget that is too small ends in a score or in an exception with a text, never in a limit."""
-    _judged(solver.attempt("sst2"))  # a solver that always fails says nothing of budgets
+    """A budget that is too small ends in a score or an exception with a text, not by a limit."""
+    _judged(solver.attempt("sst2"))  # a solver that always fails cannot be checked
     artifact = solver.attempt("sst2", budget_calls=TINY_BUDGET)
     if artifact.verdict not in _EXPLAINED or (artifact.scores is None and not artifact.message.strip()):
         raise NotConforming(
-            f"with {TINY_BUDGET} calls it ended as {artifact.verdict.value} ({artifact.message!r}); expected a "
-            "solution, or an exception that says what is needed"
+            f"with {TINY_BUDGET} calls: got {artifact.verdict.value} ({artifact.message!r}), expected a solution or "
+            "an exception with the calls needed"
         )
 
 
 def _judged(artifact: Artifact) -> Artifact:
-    """Return an attempt with a score; raise if it has none, since it shows nothing of the promise."""
+    """Return an attempt with a score; raise if it has none, because the check needs one."""
     if artifact.verdict is not Verdict.OK or artifact.scores is None:
         said = artifact.message.strip().splitlines() or ["no message"]
         raise NotConforming(
-            f"cannot be judged, because {artifact.task} ended with {artifact.verdict.value}: {said[-1]}"
+            f"cannot be checked, because {artifact.task} ended with {artifact.verdict.value}: {said[-1]}"
         )
     return artifact
 
 
 def _require_score(artifact: Artifact) -> None:
-    """Raise unless the attempt ended in a score of what `solve` returned."""
+    """Raise unless the attempt ended in a score of the solution that `solve` returned."""
     if artifact.verdict is not Verdict.OK or artifact.scores is None or artifact.is_checkpoint:
         raise NotConforming(
             f"{artifact.task}: {artifact.verdict.value}, {artifact.usage.calls} of {artifact.budget_calls} "
@@ -136,4 +136,4 @@ CHECKS: tuple[Check, ...] = (
     asks_the_same_under_the_same_seed,
     explains_itself_when_the_budget_is_tiny,
 )
-"""All of them, cheapest first."""
+"""All checks, cheapest first."""

@@ -1,4 +1,4 @@
-"""A solver under test: attempts on the toy round, each made once and remembered."""
+"""A solver under test: attempts on the toy round, each made once and cached."""
 
 import tempfile
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _TEST_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What one attempt runs under; equal settings and takes share one attempt."""
+    """The settings of one attempt; equal settings share one attempt."""
 
     task: str
     budget_calls: int
@@ -31,13 +31,13 @@ class _Setting:
 
 @dataclass
 class SolverUnderTest:
-    """A submission and the attempts that were made at it.
+    """A submission and its attempts.
 
     Attributes:
         path: a submission's folder or zip.
-        budget_calls: calls of an ordinary attempt; enough for the solver to do something.
-        is_baseline: take the toy round's parameters for reference solvers, too.
-        mode: how it is isolated; None means as on this machine's rounds.
+        budget_calls: calls of an ordinary attempt; enough for the solver to make progress.
+        is_baseline: also use the toy round's parameters for baselines.
+        mode: the sandbox mode; None: that of this machine's rounds.
     """
 
     path: str | Path
@@ -47,10 +47,10 @@ class SolverUnderTest:
     _attempts: dict[_Setting, Artifact] = field(default_factory=dict, repr=False)
 
     def submission(self) -> Submission:
-        """Read the files as a round would.
+        """Read the files as a round does.
 
         Raises:
-            UsageError: there is nothing at that path.
+            UsageError: the path does not exist.
             InvalidSubmission: the files cannot be accepted.
         """
         return read_submission(Path(self.path), _round().limits.submission_bytes)
@@ -67,12 +67,12 @@ class SolverUnderTest:
 
         Args:
             task: for instance "sst2" (one text) or "snli" (two).
-            budget_calls: None means the subject's.
-            n_prompt_tokens: M; None means the round's.
-            take: attempts of different takes are made anew, under the same seeds.
+            budget_calls: None: the `budget_calls` of this object.
+            n_prompt_tokens: M; None: the round's.
+            take: another number repeats the attempt with the same seeds.
 
         Raises:
-            InfrastructureError: our fault; the solver was not judged.
+            InfrastructureError: platform error; the solver was not checked.
         """
         setting = _Setting(
             task,
@@ -108,7 +108,7 @@ def _round() -> RoundConfig:
 
 @cache
 def _arena(budget_calls: int, n_prompt_tokens: int) -> LoadedRound:
-    """Return the toy round under another budget and prompt length; fewer test rows take seconds."""
+    """Return the toy round with another budget and prompt length, and few test rows for speed."""
     config = _round()
     tasks = tuple(
         task.model_copy(update={"budget_calls": budget_calls, "test_limit": _TEST_ROWS})

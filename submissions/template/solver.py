@@ -1,7 +1,7 @@
 """A small solver that works. Change `solve`; keep its signature.
 
-Inside the sandbox there are Python, numpy, scipy, cma, scikit-learn and torch (CPU, one thread),
-no network, no files but your own, and a scratch folder. What you print is your log.
+The sandbox has Python, numpy, scipy, cma, scikit-learn and torch (CPU, one thread), your own files and
+a scratch folder; no network and no other files. Printed output is your log.
 """
 
 import numpy as np
@@ -21,14 +21,14 @@ class MySolver:
         best_loss = np.inf
         try:
             while True:
-                # `batch` candidate prompts on all train rows: this query costs `batch` calls.
+                # `batch` candidate prompts on all train rows: this query takes `batch` calls.
                 steps = generator.standard_normal((self.batch, *best.shape), dtype=np.float32)
                 candidates = best + np.float32(self.step * info.embedding_std) * steps
                 response = model.query(candidates, outputs=("logits",))
                 losses = cross_entropy(response.logits, task.train.labels)
                 if losses.min() < best_loss:
                     best, best_loss = candidates[losses.argmin()], losses.min()
-                    # What is scored if a limit ends the attempt before `solve` returns.
+                    # The solution to score if a limit ends the attempt before `solve` returns.
                     model.checkpoint(Solution(best[None]))
                     print(f"{model.calls_left} calls left, train loss {best_loss:.3f}")
         except BudgetExhausted:

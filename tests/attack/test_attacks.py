@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from attack_table import ATTACKS, HOSTILE, case
 from delegated_groups import delegated_group
+from harness.rounds.worker import Worker
 
 from harness.errors import UsageError
 from harness.metering import Meter, meter, read_journal
@@ -24,13 +25,12 @@ from harness.rounds.export import export_round
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round, stored_config
 from harness.rounds.logs import read_logs
-from harness.rounds.worker import Worker
 from harness.sandbox import SandboxMode, requests
 from harness.session import attempt, incumbents
-from harness.session.loaded_round import LoadedRound
 from harness.session.attempt import RunSpec, run_attempt
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.incumbents import MAX_INCUMBENTS
+from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, Publisher, SealedStore
 from leaderboard.static_board import write_static_board
@@ -64,18 +64,31 @@ def run_solve(runner, attack, given, limits, **grouped):
     }
 
 
+_LOADED = {}
+
+
+def loaded_round(toy_arena, budget, predict_s, limits):
+    """The toy round's first task under a budget and limits, with its data; shared by most attempts."""
+    key = (budget, predict_s, *sorted(limits.items()))
+    if key in _LOADED:
+        return _LOADED[key]
+    config = toy_arena.config
+    task = config.task[0].model_copy(update={"budget_calls": budget, "test_limit": 150})
+    small = {"solver_s": 20.0, "predict_s": predict_s, "memory_bytes": 1 << 30, **limits}
+    loaded = LoadedRound(
+        config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small)})
+    )
+    loaded.__dict__["backbone"] = toy_arena.backbone
+    loaded.__dict__["engine"] = toy_arena.engine
+    _LOADED[key] = loaded
+    return loaded
+
+
 def run_whole(runner, attack, given, limits, toy_arena, folder):
     """A whole attempt on the toy round: real meter, real model, real scoring."""
     limits = dict(limits)
     budget = limits.pop("budget", 100)
-    config = toy_arena.config
-    task = config.task[0].model_copy(update={"budget_calls": budget, "test_limit": 150})
-    small = {"solver_s": 20.0, "predict_s": 1.0 if attack.hold_s else 10.0, "memory_bytes": 1 << 30}
-    arena = LoadedRound(
-        config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small | limits)})
-    )
-    arena.__dict__["backbone"] = toy_arena.backbone
-    arena.__dict__["engine"] = toy_arena.engine
+    arena = loaded_round(toy_arena, budget, 1.0 if attack.hold_s else 10.0, limits)
     source = folder / "hostile"
     shutil.copytree(HOSTILE, source, ignore=shutil.ignore_patterns("__pycache__"))
     entry = "Predicting" if attack.stage == "predict" else "Hostile"
@@ -83,7 +96,7 @@ def run_whole(runner, attack, given, limits, toy_arena, folder):
     spec = RunSpec(
         submission=read_submission(source, 1 << 20),
         params=given | {"module": attack.group, "name": attack.run.__name__},
-        task=task.name,
+        task=arena.config.task[0].name,
         kshot_seed=8,
         solver_seed=1,
     )
@@ -286,13 +299,40 @@ PATCHES = {
 """How each check on the host's side is taken out, for the control."""
 
 
+def needs_no_process_of_its_own(attack):
+    """Whether the control is a few system calls without isolation, under the usual limits."""
+    is_short = attack.layer in (case.SECCOMP, case.MOUNTS) and not attack.limits and not attack.relaxed
+    return attack.control == "unsafe" and attack.stage == "solve" and is_short
+
+
+@pytest.fixture(scope="session")
+def shared_controls(unsafe, arena):
+    """Logs of such controls, all made in one process without isolation: name -> log."""
+    short = {name: attack for name, attack in ATTACKS.items() if needs_no_process_of_its_own(attack)}
+    result = unsafe.solve(
+        FILES["solver.py"],
+        prelude=False,
+        extra={name: text for name, text in FILES.items() if name != "solver.py"},
+        entry="solver:Controls",
+        params=arena.given()
+        | {
+            "control": True,
+            "attacks": {name: [attack.group, attack.run.__name__] for name, attack in short.items()},
+        },
+        policy={"solver_s": 300.0, "cpu_s": 100.0},
+    )
+    return json.loads(result["log"]) if result.get("verdict") == "OK" else {}
+
+
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 def test_attack_without_its_layer_works(
-    own_mode, unsafe, toy_arena, arena, tmp_path, monkeypatch, record_property, name
+    own_mode, unsafe, shared_controls, toy_arena, arena, tmp_path, monkeypatch, record_property, name
 ):
     attack = ATTACKS[name]
     label(record_property, attack, "control")
-    if attack.control == "bare":
+    if "GOT" in shared_controls.get(name, ""):
+        proof = True
+    elif attack.control == "bare":
         proof = run_bare(attack, arena, tmp_path)
     else:
         if attack.control == "patched":

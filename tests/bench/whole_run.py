@@ -9,8 +9,8 @@ import numpy as np
 from harness.metrics.official import score
 from harness.records import Verdict
 from harness.sandbox import require_mode
-from harness.session.loaded_round import LoadedRound
 from harness.session.attempt import RunSpec, run_attempt, solver_params
+from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
 
 

@@ -10,7 +10,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
 from harness.store.organizer import OrganizerStore
 
 pytestmark = pytest.mark.browser

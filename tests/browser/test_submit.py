@@ -1,12 +1,12 @@
 """Handing in by the web page: a good zip, a bad one, and a board that takes none."""
 
 import pytest
+from harness.rounds.spool_intake import take_in_uploads
 from live_board import serve_board
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
 from harness.rounds.lifecycle import create_round
-from harness.rounds.spool_intake import take_in_uploads
 from harness.store import ArenaPaths, Publisher, SealedStore
 
 pytestmark = pytest.mark.browser

@@ -1,1 +1,1 @@
-"""What runs inside the sandbox. Standard library until the process is locked down."""
+"""The code inside the sandbox: standard library only until the process is locked down."""

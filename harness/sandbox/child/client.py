@@ -1,7 +1,7 @@
-"""The black box as the solver holds it: each method is one request over the channel.
+"""The solver's side of the black box: each method is one request over the channel.
 
-Only cheap conversions happen here. Nothing in this process is trusted: budgets, counts, limits
-and validation live in the harness.
+It only converts types. Nothing in this process is trusted: the harness enforces the budget, the
+limits and the validation.
 """
 
 import threading
@@ -14,8 +14,8 @@ from harness.api.outputs import Response
 from harness.api.types import Base, ModelInfo, Solution, Wording
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array, FloatArray, IntArray
-from harness.sandbox.arrays import decode_arrays, encode_arrays
-from harness.sandbox.frames import Channel, ErrorKind, Frame, FrameError, FrameType
+from harness.sandbox.wire.arrays import decode_arrays, encode_arrays
+from harness.sandbox.wire.frames import Channel, ErrorKind, Frame, FrameError, FrameType
 
 __all__ = ["WireBlackBox", "response_from", "solution_message"]
 
@@ -31,14 +31,14 @@ def _as_floats(values: object, what: str) -> FloatArray:
     try:
         return np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        msg = f"{what} cannot become a float32 array: {error}"
+        msg = f"{what} cannot be converted to a float32 array: {error}"
         raise InvalidQuery(msg) from None
 
 
 def _as_rows(rows: Sequence[int] | IntArray) -> IntArray:
     array = np.asarray(rows)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        msg = f"rows has type {array.dtype} and shape {array.shape}, expected whole numbers in one dimension"
+        msg = f"rows has type {array.dtype} and shape {array.shape}, expected integers (n,)"
         raise InvalidQuery(msg)
     return array.astype(np.int64)
 
@@ -52,7 +52,7 @@ def _strings(values: Sequence[str], what: str) -> list[str]:
 
 
 def _index(value: object, what: str) -> int:
-    """Python and numpy integers alike."""
+    """Return a Python or numpy integer as an int."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         msg = f"{what} is {value!r}, expected an integer"
         raise InvalidQuery(msg)
@@ -61,7 +61,7 @@ def _index(value: object, what: str) -> int:
 
 def _handle(value: object, kind: type[Base] | type[Wording], what: str) -> int:
     if not isinstance(value, kind):
-        msg = f"{what} is a {type(value).__name__}, expected a {kind.__name__} made by the model"
+        msg = f"{what} is a {type(value).__name__}, expected a {kind.__name__} returned by the model"
         raise InvalidQuery(msg)
     return _index(value.id, what)
 
@@ -70,7 +70,7 @@ def solution_message(solution: object) -> tuple[dict[str, Any], dict[str, Array]
     """Return the meta and arrays of a solution.
 
     Raises:
-        InvalidQuery: it is not a `Solution`, or a field cannot be converted.
+        InvalidQuery: the object is no `Solution`, or a field cannot be converted.
     """
     if not isinstance(solution, Solution):
         msg = f"expected a harness.api.Solution, got {type(solution).__name__}"
@@ -95,7 +95,7 @@ class WireBlackBox:
     """Implements `harness.api.BlackBox`. Safe to use from several threads: one request at a time."""
 
     def __init__(self, channel: Channel, info: ModelInfo, calls_left: int) -> None:
-        """Speak over an open channel."""
+        """Use an open channel."""
         self._channel = channel
         self._info = info
         self._calls_left = calls_left
@@ -104,12 +104,12 @@ class WireBlackBox:
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of the model and the budget."""
+        """The model's sizes and the limits."""
         return self._info
 
     @property
     def calls_left(self) -> int:
-        """Calls that may still be charged, as of the last answer."""
+        """Calls left in the budget, as of the last answer."""
         return self._calls_left
 
     def place(self, prompt: FloatArray) -> Base:
@@ -176,7 +176,7 @@ class WireBlackBox:
         """Send the last frame, which has no answer.
 
         Raises:
-            InvalidQuery: it does not fit the wire.
+            InvalidQuery: it does not fit into a frame.
         """
         with self._lock:
             self._send(kind, meta, arrays)
@@ -186,7 +186,7 @@ class WireBlackBox:
             specs, payload = encode_arrays(arrays)
             self._channel.send(kind, self._seq, {**meta, "arrays": specs}, payload)
         except FrameError as error:
-            # Raised before a byte was written: the channel is still good.
+            # Raised before a byte was written: the channel is intact.
             raise InvalidQuery(str(error)) from None
 
     def _ask(self, kind: FrameType, meta: dict[str, Any], arrays: dict[str, Array]) -> Frame:

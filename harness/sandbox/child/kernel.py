@@ -1,9 +1,9 @@
-"""Raw system calls through libc: what the standard library has no name for."""
+"""Raw system calls through libc that the standard library does not offer."""
 
 import ctypes
 import os
 
-__all__ = ["NUMBERS", "attempt", "call"]
+__all__ = ["NUMBERS", "syscall", "try_syscall"]
 
 NUMBERS = {
     "socket": 41,
@@ -19,13 +19,13 @@ NUMBERS = {
     "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }
-"""x86-64 numbers; a unit test compares them with the full table, which is not bound inside."""
+"""x86-64 numbers; a unit test compares them with the full table, which does not exist inside."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
-def attempt(name: str, *args: object) -> tuple[int, int]:
+def try_syscall(name: str, *args: object) -> tuple[int, int]:
     """Make a system call; return (result, errno). Ints are passed as C longs."""
     ctypes.set_errno(0)
     passed = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
@@ -33,13 +33,13 @@ def attempt(name: str, *args: object) -> tuple[int, int]:
     return result, ctypes.get_errno()
 
 
-def call(name: str, *args: object) -> int:
+def syscall(name: str, *args: object) -> int:
     """Make a system call that must succeed.
 
     Raises:
-        OSError: it failed; the message names it.
+        OSError: the call failed; the message names it.
     """
-    result, number = attempt(name, *args)
+    result, number = try_syscall(name, *args)
     if result < 0:
         raise OSError(number, f"{name}: {os.strerror(number)}")
     return result

@@ -1,4 +1,4 @@
-"""Giving up every privilege, in an order in which each step still may do its work."""
+"""Drop every privilege, in an order in which each step still has the ones that it needs."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import resource
 import struct
 from collections.abc import Mapping, Sequence
 
-from harness.sandbox.child.kernel import attempt, call
+from harness.sandbox.child.kernel import syscall, try_syscall
 
 __all__ = ["drop_user", "forbid_dumps", "landlock", "limit_resources", "load_filter"]
 
@@ -33,35 +33,35 @@ _ABI_NET, _ABI_SCOPE = 4, 6
 
 
 def drop_user(uid: int | None, gid: int | None) -> None:
-    """Become the slot's own user for good (root mode), and hold no capability in any set.
+    """Switch permanently to the sandbox's user (root mode), and drop all capabilities from every set.
 
     Raises:
         OSError: the kernel refused a step.
     """
     for capability in range(64):
-        present, _ = attempt("prctl", _PR_CAPBSET_READ, capability, 0, 0, 0)
+        present, _ = try_syscall("prctl", _PR_CAPBSET_READ, capability, 0, 0, 0)
         if present < 0:
             break
-        # Without CAP_SETPCAP (user mode) bubblewrap has emptied the set already.
+        # Without CAP_SETPCAP (user mode) bubblewrap has already emptied the set.
         if present == 1:
-            call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
+            syscall("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
     if uid is not None and gid is not None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    syscall("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = ctypes.create_string_buffer(struct.pack("<Ii", _CAPABILITY_VERSION_3, 0))
-    call("capset", header, ctypes.create_string_buffer(24))
+    syscall("capset", header, ctypes.create_string_buffer(24))
 
 
 def forbid_dumps() -> None:
-    """No core dump, no ptrace attachment, no new privileges.
+    """Disable core dumps, ptrace attachment and new privileges.
 
     Raises:
         OSError: the kernel refused.
     """
-    call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+    syscall("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    syscall("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
@@ -72,7 +72,7 @@ def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
     """
     for name, (soft, hard) in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
-        # A limit in force that is tighter stays: only root could raise it.
+        # A tighter limit stays: only root could raise it.
         _, ceiling = resource.getrlimit(number)
         if ceiling != resource.RLIM_INFINITY:
             soft, hard = min(soft, ceiling), min(hard, ceiling)  # noqa: PLW2901
@@ -80,15 +80,15 @@ def limit_resources(limits: Mapping[str, Sequence[int]]) -> None:
 
 
 def landlock(scratch: str) -> int:
-    """A second fence around files and sockets, independent of the mount namespace.
+    """Restrict files and sockets by Landlock, independently of the mount namespace.
 
     Returns:
-        The kernel's ABI number; 0 where it has no Landlock, which the other layers cover.
+        The kernel's ABI number; 0 without Landlock, where the other layers suffice.
 
     Raises:
         OSError: the kernel has Landlock and refused a step.
     """
-    abi, _ = attempt("landlock_create_ruleset", None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
+    abi, _ = try_syscall("landlock_create_ruleset", None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
     if abi < 1:
         return 0
     handled = _FS_RIGHTS_BY_ABI.get(abi, _FS_RIGHTS_LATEST)
@@ -98,7 +98,7 @@ def landlock(scratch: str) -> int:
     if abi >= _ABI_SCOPE:
         fields.append(_SCOPES)
     attributes = struct.pack(f"<{len(fields)}Q", *fields)
-    ruleset = call(
+    ruleset = syscall(
         "landlock_create_ruleset",
         ctypes.create_string_buffer(attributes, len(attributes)),
         len(attributes),
@@ -116,9 +116,9 @@ def landlock(scratch: str) -> int:
     for path, rights in (("/", read), (scratch, read | write), ("/dev/null", _FS_READ_FILE | _FS_WRITE_FILE)):
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
         rule = ctypes.create_string_buffer(struct.pack("<Qi", rights, parent), 12)
-        call("landlock_add_rule", ruleset, _LANDLOCK_RULE_PATH_BENEATH, rule, 0)
+        syscall("landlock_add_rule", ruleset, _LANDLOCK_RULE_PATH_BENEATH, rule, 0)
         os.close(parent)
-    call("landlock_restrict_self", ruleset, 0)
+    syscall("landlock_restrict_self", ruleset, 0)
     os.close(ruleset)
     return abi
 
@@ -137,7 +137,7 @@ def load_filter(program: bytes) -> None:
 
     code = ctypes.create_string_buffer(program, len(program))
     fprog = Program(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
-    result = call("seccomp", _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.byref(fprog))
+    result = syscall("seccomp", _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.byref(fprog))
     if result:
-        msg = f"thread {result} could not be brought under the filter"
+        msg = f"the filter could not be applied to thread {result}"
         raise OSError(msg)

@@ -1,8 +1,8 @@
-"""The first code in the sandbox: lock down, prove it, report, then run the submission.
+"""The first code in the sandbox: lock down, test that, report, then run the submission.
 
-Executed as a script: ``python -S -s -P -B runner.py FD LIB``, FD the channel to the harness, LIB
-the folder that holds the package `harness`. Nothing but the standard library and this package is
-loaded before the process has given up its privileges and said so.
+Executed as a script: ``python -S -s -P -B runner.py FD LIB``, where FD is the channel to the harness
+and LIB the folder of the package `harness`. Until the process has dropped its privileges and
+reported that, it imports only the standard library and this package.
 """
 
 import os
@@ -13,10 +13,10 @@ _EXIT_FAULT = 70
 
 
 def _versions(folders: list[str]) -> dict[str, str]:
-    """Name -> version of every package in sight, from its metadata folder's name."""
+    """Return name -> version of every package, from its metadata folder's name."""
     versions = {"python": sys.version}
     for folder in folders:
-        for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - pathlib costs 3 ms of start-up
+        for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - importing pathlib takes 3 ms
             if entry.endswith(".dist-info"):
                 name, _, version = entry.removesuffix(".dist-info").partition("-")
                 versions[name] = version
@@ -24,15 +24,15 @@ def _versions(folders: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Serve one harness over the channel, then exit."""
+    """Serve one run over the channel, then exit."""
     given, lib = int(sys.argv[1]), sys.argv[2]
     if given != _CHANNEL_FD:
         os.dup2(given, _CHANNEL_FD, inheritable=False)
     os.closerange(_CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
     sys.path.insert(0, lib)
-    # Late, all three: the path is not set before, and numpy not wanted before the lockdown.
+    # Imported here, because the path is set only now; numpy follows after the lockdown.
     from harness.sandbox.child import lockdown, selftest  # noqa: PLC0415
-    from harness.sandbox.frames import Channel, FrameType  # noqa: PLC0415
+    from harness.sandbox.wire.frames import Channel, FrameType  # noqa: PLC0415
 
     channel = Channel(_CHANNEL_FD)
     frame = channel.receive(frozenset({FrameType.CONFIG}))
@@ -62,13 +62,13 @@ def main() -> None:
     try:
         from harness.sandbox.child import work  # noqa: PLC0415
     except (ImportError, MemoryError) as error:
-        problem = f"numpy and the solver contract cannot be loaded: {type(error).__name__}: {error}"
+        problem = f"numpy and the solver contract cannot be imported: {type(error).__name__}: {error}"
         channel.send(FrameType.FAULT, 0, {"nonce": config["nonce"], "problems": [problem[:4000]]})
         sys.exit(_EXIT_FAULT)
     channel.send(FrameType.READY, 0, {})
 
     order = channel.receive(frozenset({FrameType.SOLVE, FrameType.PREDICT}))
-    # Last, so that a file of the submission cannot take the place of a library's module.
+    # Last in the path, so that a file of the submission cannot replace a library's module.
     sys.path.append(config["submission"])
     if order.type is FrameType.SOLVE:
         work.solve(channel, order, config["submission"])

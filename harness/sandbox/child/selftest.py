@@ -1,4 +1,4 @@
-"""What must not work in here, tried before any participant code."""
+"""Try what must fail inside the sandbox, before any participant code."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import resource
 import signal
 from collections.abc import Sequence
 
-from harness.sandbox.child.kernel import attempt
+from harness.sandbox.child.kernel import try_syscall
 
 __all__ = ["breaches", "writable_mounts"]
 
@@ -17,26 +17,26 @@ _REFUSED = (errno.EPERM, errno.ENOSYS)
 
 
 def writable_mounts(read_only: Sequence[str]) -> list[str]:
-    """Return what is wrong with mounts; before stage 2, which lets nobody ask about file systems.
+    """Return the folders on a writable mount, as problems. Call it before stage 2, which forbids statvfs.
 
     Args:
-        read_only: folders that must lie on a read-only mount.
+        read_only: folders that must be on a read-only mount.
     """
     return [f"{path} is not on a read-only mount" for path in read_only if _is_writable(path)]
 
 
 def breaches(root_entries: Sequence[str], canaries: Sequence[str], channel_fd: int) -> list[str]:
-    """Return what is open that must be closed; empty when the sandbox holds.
+    """Return the gaps in the isolation; empty if there is none.
 
     Args:
-        root_entries: the exact names that `/` may hold.
-        canaries: host paths that must not exist in here.
+        root_entries: the exact entries of `/`.
+        canaries: host paths that must not exist inside.
         channel_fd: the only descriptor besides stdin, stdout and stderr.
     """
     found = [f"{name} did not fail as refused ({what})" for name, what in _calls() if what]
     if 0 in (os.getuid(), os.geteuid(), os.getgid(), os.getegid()):
         found.append("still root")
-    entries = sorted(os.listdir("/"))  # noqa: PTH208 - pathlib costs 3 ms of start-up
+    entries = sorted(os.listdir("/"))  # noqa: PTH208 - importing pathlib takes 3 ms
     if entries != sorted(root_entries):
         found.append(f"/ holds {entries}, expected {sorted(root_entries)}")
     descriptors = _descriptors()
@@ -46,21 +46,21 @@ def breaches(root_entries: Sequence[str], canaries: Sequence[str], channel_fd: i
 
 
 def _calls() -> list[tuple[str, str]]:
-    """Per forbidden call, its name and what went wrong ("" when it was refused as it must be)."""
+    """Return, per forbidden call, its name and its result ("" if the filter refused it)."""
     tries = {
-        "socket": attempt("socket", _AF_INET, _SOCK_STREAM, 0),
-        "clone": attempt("clone", signal.SIGCHLD, 0, 0, 0, 0),
-        "execve": attempt("execve", b"/", None, None),
-        "unshare": attempt("unshare", _CLONE_NEWUSER),
-        # Attaching to nobody: ESRCH where the call exists, and no harm done.
-        "ptrace": attempt("ptrace", _PTRACE_ATTACH, 0, 0, 0),
-        "seccomp": attempt("seccomp", 1, 0, None),
-        "capset": attempt("capset", None, None),
+        "socket": try_syscall("socket", _AF_INET, _SOCK_STREAM, 0),
+        "clone": try_syscall("clone", signal.SIGCHLD, 0, 0, 0, 0),
+        "execve": try_syscall("execve", b"/", None, None),
+        "unshare": try_syscall("unshare", _CLONE_NEWUSER),
+        # Process 0 does not exist: ESRCH without the filter, and no effect.
+        "ptrace": try_syscall("ptrace", _PTRACE_ATTACH, 0, 0, 0),
+        "seccomp": try_syscall("seccomp", 1, 0, None),
+        "capset": try_syscall("capset", None, None),
     }
     if tries["clone"] == (0, 0):
         os._exit(1)  # the fork that should not have been possible
-    # Without its rule a call may fail for other reasons (EFAULT, ESRCH; EACCES where execve meets a
-    # folder): only the filter's own answer counts.
+    # Without its rule a call may fail for other reasons (EFAULT, ESRCH; EACCES when execve gets a
+    # folder): only the filter's own error numbers count.
     refused = dict.fromkeys(tries, _REFUSED) | {"socket": (errno.EACCES,)}
     return [
         (name, "" if result < 0 and number in refused[name] else f"result {result}, errno {number}")
@@ -90,5 +90,5 @@ def _is_visible(path: str) -> bool:
 
 
 def _is_writable(folder: str) -> bool:
-    """Whether the mount allows it at all, whoever owns the folder."""
+    """Return whether the folder's mount is writable, regardless of its owner and mode."""
     return not os.statvfs(folder).f_flag & os.ST_RDONLY

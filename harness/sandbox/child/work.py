@@ -1,4 +1,4 @@
-"""Importing the submission and running it: `solve` once, or `predict` batch by batch."""
+"""Import the submission and run it: `solve` once, or `predict` batch by batch."""
 
 import importlib
 import json
@@ -13,9 +13,9 @@ import numpy as np
 from harness.api.types import ModelInfo, Split, Task
 from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array
-from harness.sandbox.arrays import decode_arrays, encode_arrays
 from harness.sandbox.child.client import WireBlackBox, response_from, solution_message
-from harness.sandbox.frames import Channel, ErrorKind, Frame, FrameType
+from harness.sandbox.wire.arrays import decode_arrays, encode_arrays
+from harness.sandbox.wire.frames import Channel, ErrorKind, Frame, FrameType
 
 __all__ = ["predict", "solve"]
 
@@ -28,17 +28,17 @@ class _BadEntryError(Exception):
 
 
 class _BadReturnError(Exception):
-    """`predict` returned something other than whole numbers in one dimension."""
+    """`predict` returned something other than integers (B,)."""
 
 
 def solve(channel: Channel, order: Frame, submission: str) -> None:
-    """Load the entry, report whether it predicts, call `solve`, hand the solution in."""
+    """Load the entry class, report whether it has `predict`, call `solve`, send the solution."""
     sent = decode_arrays(order.meta["arrays"], order.payload)
     document = json.loads(sent["document"].tobytes())
     try:
         entry = _load(document["entry"], submission)
         channel.send(FrameType.LOADED, 0, {"has_predict": hasattr(entry, "predict")})
-    except BaseException as error:  # noqa: BLE001 - whatever a submission raises on import
+    except BaseException as error:  # noqa: BLE001 - a submission may raise anything on import
         _fail(lambda meta: channel.send(FrameType.ERROR, 0, {**meta, "arrays": []}), error, ErrorKind.LOAD)
     info = document["info"]
     model = WireBlackBox(
@@ -63,7 +63,7 @@ def solve(channel: Channel, order: Frame, submission: str) -> None:
 
 
 def predict(channel: Channel, order: Frame, submission: str) -> None:
-    """Load the entry, then answer each batch of responses with int64 (B,)."""
+    """Load the entry class, then answer each batch of responses with int64 (B,)."""
     sent = decode_arrays(order.meta["arrays"], order.payload)
     document = json.loads(sent.pop("document").tobytes())
     state = {name.removeprefix("state."): array for name, array in sent.items()}
@@ -83,12 +83,12 @@ def predict(channel: Channel, order: Frame, submission: str) -> None:
             channel.send(FrameType.PREDICTION, seq, {"arrays": specs}, payload)
     except _BadReturnError as error:
         _fail(give_up, error, ErrorKind.SOLUTION)
-    except BaseException as error:  # noqa: BLE001 - whatever the submission raises
+    except BaseException as error:  # noqa: BLE001 - a submission may raise anything
         _fail(give_up, error, ErrorKind.EXCEPTION)
 
 
 def _predictions(call: Callable[..., Any], batch: Frame, state: Mapping[str, Array]) -> Array:
-    # A fresh copy per batch: what one batch writes into the state, the next must not see.
+    # A copy per batch, so that no batch sees another's changes of the state.
     answer = np.asarray(call(response_from(batch), {name: array.copy() for name, array in state.items()}))
     if answer.dtype.kind not in "iu" or answer.ndim != 1:
         msg = f"predict returned type {answer.dtype} and shape {answer.shape}, expected int64 (B,)"
@@ -101,7 +101,7 @@ def _load(entry: str, submission: str) -> Any:
     module = importlib.import_module(name)
     origin = os.path.realpath(getattr(module, "__file__", None) or "")
     if not origin.startswith(os.path.realpath(submission) + os.sep):
-        msg = f"module {name!r} comes from a library; rename the submission's file"
+        msg = f"module {name!r} comes from a library, not from the submission; rename the submission's file"
         raise _BadEntryError(msg)
     found = getattr(module, attribute, None)
     if not isinstance(found, type):
@@ -125,13 +125,13 @@ def _flush() -> None:
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            continue  # the participant closed or replaced it; its text is lost, nothing else
+            continue  # the participant closed or replaced it; only its buffered text is lost
 
 
 def _fail(send: Callable[[dict[str, Any]], None], error: BaseException, kind: str) -> NoReturn:
-    """Write the traceback to the log, send the kind and a short message, leave at once."""
+    """Write the traceback to the log, send the kind and a short message, exit at once."""
     try:
-        # The frames hold what filled the memory; without this nothing below could be allocated.
+        # Frees the objects that filled the memory, so that the code below can allocate.
         if isinstance(error, MemoryError):
             traceback.clear_frames(error.__traceback__)
         kind, text, is_ours = _classify(error, kind)
@@ -141,21 +141,21 @@ def _fail(send: Callable[[dict[str, Any]], None], error: BaseException, kind: st
         text = f"{type(error).__name__} (its text raised {type(second).__name__})"
     _flush()
     send({"kind": kind, "message": text[:_MESSAGE_CHARS].encode("utf-8", "replace").decode()})
-    # Not sys.exit: the participant's threads and exit handlers have nothing more to say.
+    # Not sys.exit: it would wait for the participant's threads and run exit handlers.
     os._exit(1)
 
 
 def _hint(error: BaseException) -> str:
-    """Say of an error that the sandbox may have caused what there is."""
+    """Return a hint listing what the sandbox provides, for an error that it may have caused."""
     if isinstance(error, PermissionError):
-        return " (the sandbox has no network and no other processes, and lets you write to the scratch folder alone)"
+        return " (the sandbox has no network and no other processes; only the scratch folder is writable)"
     if isinstance(error, ModuleNotFoundError):
         return " (the sandbox has Python's library, numpy, scipy, cma, scikit-learn, torch and the submission's files)"
     return ""
 
 
 def _classify(error: BaseException, kind: str) -> tuple[str, str, bool]:
-    """Return the kind, the text, and whether the text alone says everything."""
+    """Return the kind, the text, and whether the log needs no traceback."""
     if isinstance(error, _BadEntryError) or (kind == ErrorKind.SOLUTION and isinstance(error, InvalidQuery)):
         return kind, str(error), True
     summary = "".join(traceback.format_exception_only(error)).strip() + _hint(error)

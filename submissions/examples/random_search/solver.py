@@ -1,9 +1,9 @@
 """Random search with restarts: a worked example of a submission.
 
-Only the prompt of one layer in the middle is searched, the others stay zero: a call that starts in
-the middle of the model takes half the time. From zero, take the best of a handful of random steps
-whenever it lowers the loss on train; halve the step after a while without progress. Every restart
-begins again from zero with its share of the budget, and dev says which restart to hand in.
+It searches only the prompt of one middle layer, and the others stay zero: a call that starts in the
+middle of the model takes half the time. Starting at zero, it takes the best of several random steps if
+that lowers the loss on train, and halves the step after some queries without progress. Every restart
+begins at zero with its share of the budget; the restart with the best score on dev is returned.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from harness.api import BlackBox, FloatArray, Solution, Task
 
 
 class RandomSearch:
-    """Needs logits alone; works with any model and budget."""
+    """Uses only logits; works with any model and budget."""
 
     def __init__(self, depth: float = 0.5, batch: int = 10, restarts: int = 3, patience: int = 5) -> None:
         self.depth = depth
@@ -24,7 +24,7 @@ class RandomSearch:
         info = model.info
         generator = np.random.default_rng(task.solver_seed)
         layer = round(self.depth * (info.n_layers - 1))
-        # The scale of the hidden states there; costs a call.
+        # The scale of the hidden states there; takes a call.
         start = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
         scale = model.query(start, outputs=("layer_std",)).layer_std[0, layer]
         # One dev query per restart, and one for the prompt of zeros.

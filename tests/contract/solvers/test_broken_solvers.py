@@ -39,7 +39,7 @@ ALSO_BROKEN = [
             "return zeros(model)"
         ),
     ),
-    # A solver that shows nothing of a promise does not keep it.
+    # Without a score a requirement cannot be checked, and is not met.
     ("stays_within_the_budget", ALWAYS_RAISES),
     ("never_sends_a_malformed_query", ALWAYS_RAISES),
     ("asks_the_same_under_the_same_seed", ALWAYS_RAISES),
@@ -124,7 +124,7 @@ def test_budget_spent_early_or_one_call_late_is_scored_on_the_last_checkpoint(n,
     artifact = attempt("spender", SPENDS.format(n=n))
     assert artifact.verdict is Verdict.OK
     assert artifact.usage.calls == 20
-    assert artifact.is_flagged == ("+ 1" in n)
+    assert artifact.is_checkpoint == ("+ 1" in n)
     zeros, first, last = (
         attempt(f"handed-in-{number}", HANDS_IN.format(scale=scale, seed=seed)).scores
         for number, (scale, seed) in enumerate([(0, 1), (1, 1), (1, 2)])
@@ -133,7 +133,7 @@ def test_budget_spent_early_or_one_call_late_is_scored_on_the_last_checkpoint(n,
     assert last not in (zeros, first)
 
 
-def test_command_prints_a_line_per_promise_and_fails_for_a_broken_solver(tmp_path, capsys):
+def test_command_prints_a_line_per_check_and_fails_for_a_broken_solver(tmp_path, capsys):
     from harness.testing.__main__ import main
 
     solver = write(tmp_path / "broken", BROKEN["ends_well_on_two_text_tasks"])
@@ -143,19 +143,19 @@ def test_command_prints_a_line_per_promise_and_fails_for_a_broken_solver(tmp_pat
     assert sum(line.startswith("ok ") for line in lines) >= 5
 
 
-def test_command_prints_a_fault_once_and_stops_where_nothing_can_be_judged(tmp_path, capsys):
+def test_command_prints_a_fault_once_and_stops_if_nothing_can_be_checked(tmp_path, capsys):
     from harness.testing.__main__ import main
 
     solver = write(tmp_path / "broken", ALWAYS_RAISES)
     assert main([str(solver.path)]) == 1
     printed = capsys.readouterr().out
     assert printed.count("BROKEN") == len(CHECKS) - 1
-    assert printed.count("cannot be judged, because") == 4
+    assert printed.count("cannot be checked, because") == 4
     assert printed.count("Traceback") == 1
     (tmp_path / "broken" / "solver.toml").unlink()
     assert main([str(solver.path)]) == 1
     printed = capsys.readouterr().out
     assert printed.count("BROKEN") == 1
-    assert printed.endswith("The other promises cannot be judged before that.\n")
+    assert printed.endswith("The other checks need acceptable files.\n")
     assert main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: python -m harness.testing PATH")

@@ -28,7 +28,7 @@ def test_every_example_is_under_test(repository):
 
 
 @pytest.mark.parametrize("name", [*packaged_baselines(), *packaged_references()])
-def test_reference_solver_has_its_page(name):
+def test_packaged_method_has_its_page(name):
     text = (baseline_folder("manual").parent / name / "README.md").read_text()
     titles = [line for line in text.splitlines() if line.startswith("#")]
     assert titles[1:4] == ["## Formula", "## Settings", "## Differences and why"]

@@ -21,7 +21,7 @@ from harness.api.outputs import Response
 from harness.api.types import ModelInfo, Split, Task
 from harness.errors import BudgetExhausted, GradfreeError, InvalidQuery
 from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, process, run_predict, run_solve
-from harness.sandbox.control_group import CGROUPS_VARIABLE
+from harness.sandbox.host.control_group import CGROUPS_VARIABLE
 
 INFO = ModelInfo("toy", 2, 4, 3, 0.1, 100, outputs=("logits", "features"), max_ensemble=2)
 SPLIT = Split((("good",), ("bad",), ("fine",), ("poor", "ürg")), np.array([1, 0, 1, 0]))

@@ -5,7 +5,7 @@ import os
 import pytest
 from delegated_groups import delegated_group
 
-from harness.sandbox.control_group import CGROUPS_VARIABLE
+from harness.sandbox.host.control_group import CGROUPS_VARIABLE
 from harness.sandbox.probe import probe_control_groups
 
 THREADS = """

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox import SandboxMode, SandboxPolicy, bwrap, process, seccomp
-from harness.sandbox.hostcheck import check_isolation
+from harness.sandbox import SandboxMode, SandboxPolicy, process
+from harness.sandbox.host import bwrap, seccomp
+from harness.sandbox.host.isolation import check_isolation
 from harness.sandbox.probe import probe_host
 from harness.sandbox.process import SolverProcess
 
@@ -46,16 +47,16 @@ def without(words, flag, n_values=0):
     ],
 )
 def test_start_without_a_layer_is_refused(mode, monkeypatch, flag, n_values, names):
-    whole = bwrap.Layout.command
+    whole = bwrap.BwrapCommand.build
 
-    def command(self, *args, **kwargs):
+    def build(self, *args, **kwargs):
         words = whole(self, *args, **kwargs)
         if flag == "--remount-ro":  # the last one is the root folder's
             at = len(words) - 1 - words[::-1].index(flag)
             return words[:at] + words[at + 2 :]
         return without(words, flag, n_values)
 
-    monkeypatch.setattr(bwrap.Layout, "command", command)
+    monkeypatch.setattr(bwrap.BwrapCommand, "build", build)
     with pytest.raises(SandboxUnavailable, match=names):
         start(mode)
 
@@ -68,14 +69,14 @@ def test_start_with_an_empty_second_filter_is_refused(mode, monkeypatch):
 
 
 def test_start_with_an_additional_file_in_sight_is_refused(mode, monkeypatch):
-    whole = bwrap.Layout.command
+    whole = bwrap.BwrapCommand.build
 
-    def command(self, *args, **kwargs):
+    def build(self, *args, **kwargs):
         words = whole(self, *args, **kwargs)
         at = words.index("--chdir")
         return [*words[:at], "--ro-bind", "/etc/passwd", "/etc/passwd", *words[at:]]
 
-    monkeypatch.setattr(bwrap.Layout, "command", command)
+    monkeypatch.setattr(bwrap.BwrapCommand, "build", build)
     with pytest.raises(SandboxUnavailable, match="/etc/passwd can be seen"):
         start(mode)
 

@@ -23,6 +23,22 @@ def _descendants(pid):
     return found
 
 
+NAMED = """
+import ctypes, time
+class S:
+    def solve(self, task, model):
+        ctypes.CDLL(None).prctl(15, b"solving", 0, 0, 0)
+        time.sleep(60)
+"""
+
+
+def _name(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
 def _n_descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -54,14 +70,10 @@ def test_bubblewrap_killed_from_outside_leaves_no_process(sandbox, victim):
         pytest.skip("another process holds what user mode starts")
     before = set(_descendants(os.getpid()))
     found = {}
-    solver = (
-        "import time\nclass S:\n    def solve(self, task, model):\n        model.query(GOOD); time.sleep(60)"
-    )
-    thread = threading.Thread(target=lambda: found.update(sandbox.solve(solver)))
+    thread = threading.Thread(target=lambda: found.update(sandbox.solve(NAMED)))
     thread.start()
-    _wait(lambda: len(set(_descendants(os.getpid())) - before) == 3, seconds=10)
+    _wait(lambda: "solving" in map(_name, _descendants(os.getpid())))
     family = [pid for pid in _descendants(os.getpid()) if pid not in before]
-    time.sleep(0.5)
     os.kill(family[["monitor", "process 1", "solver"].index(victim)], signal.SIGKILL)
     thread.join(30)
     assert not thread.is_alive()

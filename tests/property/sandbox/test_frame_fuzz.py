@@ -17,8 +17,8 @@ import pytest
 from harness.errors import ProtocolViolation
 from harness.metering import Journal, Meter
 from harness.sandbox import SandboxPolicy
-from harness.sandbox.frames import Channel, FrameError, FrameType, PeerClosedError
 from harness.sandbox.requests import Ended, RequestServer
+from harness.sandbox.wire.frames import Channel, FrameError, FrameType, PeerClosedError
 from harness.session.blackbox import MeteredBlackBox
 
 N_FRAMES = 10_000

@@ -1,8 +1,8 @@
 import dataclasses
 
 import pytest
-
 from harness.store.board import NORMAL_95, Curve, TaskScores
+
 from leaderboard.charts import (
     N_TARGETS,
     difference_chart,

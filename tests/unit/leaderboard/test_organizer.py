@@ -4,6 +4,7 @@ import sqlite3
 import sys
 
 import pytest
+from harness.store.organizer import OrganizerStore
 from sample_arena import build_sample_arena, publish_sample_arena
 from starlette.testclient import TestClient
 
@@ -11,7 +12,6 @@ from harness.config import load_round
 from harness.errors import UsageError
 from harness.rounds.lifecycle import create_round
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from harness.store.organizer import OrganizerStore
 from leaderboard.organizer.access import organizer_token
 from leaderboard.organizer.app import detail_text, organizer_app
 

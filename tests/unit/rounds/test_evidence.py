@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from harness.store.writer import utc_now
 from typer.testing import CliRunner
 
 from harness.cli.main import app
@@ -29,7 +30,6 @@ from harness.store import (
     SealedStore,
     TaskFacts,
 )
-from harness.store.writer import utc_now
 from leaderboard.static_board import write_static_board
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

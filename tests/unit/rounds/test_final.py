@@ -1,4 +1,5 @@
 import pytest
+from harness.store.writer import utc_now
 
 from harness.config import load_round
 from harness.errors import ConfigError, UsageError
@@ -12,7 +13,6 @@ from harness.rounds.verify import verify_export
 from harness.session.attempt import solver_params
 from harness.session.submission import read_submission
 from harness.store import ArenaPaths, Phase, PublicStore, Publisher, RunResult, SealedStore
-from harness.store.writer import utc_now
 
 
 @pytest.fixture

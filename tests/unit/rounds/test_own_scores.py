@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from harness.store.writer import utc_now
 from typer.testing import CliRunner
 
 from harness.cli.main import app
@@ -12,7 +13,6 @@ from harness.records import Usage, Verdict
 from harness.rounds.lifecycle import create_round
 from harness.rounds.own_scores import read_own_scores
 from harness.store import ArenaPaths, Phase, Publisher, RunResult, SealedStore
-from harness.store.writer import utc_now
 
 
 def blind_round(tmp_path, visibility):

@@ -5,9 +5,9 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from harness.rounds.watch import AttemptWatch
 
 from harness.rounds import watch
-from harness.rounds.watch import AttemptWatch
 from harness.session.blackbox import Progress
 from harness.store import ClaimedRun, LeaseLost, StoreUnavailable
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
+from harness.sandbox.host.control_group import CGROUPS_VARIABLE, ControlGroup, delegated_folders
 from harness.sandbox.probe import probe_control_groups
 
 VERSION_1 = ("memory.limit_in_bytes", "memory.oom_control", "cgroup.procs")

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from harness.sandbox.arrays import DTYPES, decode_arrays, encode_arrays
-from harness.sandbox.frames import (
+from harness.sandbox.wire.arrays import DTYPES, decode_arrays, encode_arrays
+from harness.sandbox.wire.frames import (
     META_MAX_BYTES,
     PAYLOAD_MAX_BYTES,
     Channel,

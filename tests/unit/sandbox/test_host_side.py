@@ -14,16 +14,17 @@ import pytest
 
 from harness.api.types import ModelInfo
 from harness.errors import InvalidSubmission, SandboxUnavailable, UsageError
-from harness.sandbox import SandboxMode, SandboxPolicy, process, require_mode, watchdog
-from harness.sandbox.bwrap import HARNESS_FILES, Layout
-from harness.sandbox.elf import needed_libraries
-from harness.sandbox.environment import solver_environment
-from harness.sandbox.frames import Frame, FrameError, FrameType
-from harness.sandbox.log import LogDrain
-from harness.sandbox.messages import QueryMessage, SolutionMessage, arrays_of, read_message
-from harness.sandbox.snapshot import MAX_FILES, read_files
+from harness.sandbox import SandboxMode, SandboxPolicy, process, require_mode
+from harness.sandbox.host import watchdog
+from harness.sandbox.host.bwrap import HARNESS_FILES, BwrapCommand
+from harness.sandbox.host.elf import needed_libraries
+from harness.sandbox.host.environment import solver_environment
+from harness.sandbox.host.log import LogDrain
+from harness.sandbox.host.snapshot import MAX_FILES, read_files
+from harness.sandbox.host.watchdog import SolverClock, sample_process
 from harness.sandbox.solution_check import BadSolutionError, build_solution
-from harness.sandbox.watchdog import SolverClock, sample_process
+from harness.sandbox.wire.frames import Frame, FrameError, FrameType
+from harness.sandbox.wire.messages import QueryMessage, SolutionMessage, arrays_of, read_message
 from harness.session.submission import read_submission
 
 HARNESS = Path(__file__).resolve().parents[3] / "harness"
@@ -146,10 +147,10 @@ def test_elf_needed_libraries_agree_with_the_loader():
 
 @pytest.mark.parametrize("mode", [SandboxMode.USER, SandboxMode.ROOT])
 def test_command_line_asks_for_every_layer_by_name(mode, monkeypatch):
-    monkeypatch.setattr("harness.sandbox.bwrap.bwrap_path", lambda: "/usr/bin/bwrap")
-    layout = Layout(lambda data: 99)
+    monkeypatch.setattr("harness.sandbox.host.bwrap.bwrap_path", lambda: "/usr/bin/bwrap")
+    bwrap = BwrapCommand(lambda data: 99)
     fds = {"channel": 5, "seccomp": 6, "info": 7}
-    command = layout.command(mode, SandboxPolicy(), solver_environment(), {"solver.py": b""}, fds=fds)
+    command = bwrap.build(mode, SandboxPolicy(), solver_environment(), {"solver.py": b""}, fds=fds)
     assert not {"--unshare-all", "--proc", "--dev", "--bind", "--share-net"} & set(command)
     assert {"--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"} <= set(
         command
@@ -162,9 +163,9 @@ def test_command_line_asks_for_every_layer_by_name(mode, monkeypatch):
     for at, word in enumerate(command):
         if word == "--dir":
             assert command[at - 2 : at] == ["--perms", "0755"]
-    assert {"dev", "etc", "gradfree", "proc", "scratch", "sys"} <= set(layout.root_entries)
-    assert layout.holds("/gradfree/submission/solver.py")
-    assert not layout.holds("/etc/passwd")
+    assert {"dev", "etc", "gradfree", "proc", "scratch", "sys"} <= set(bwrap.root_entries)
+    assert bwrap.holds("/gradfree/submission/solver.py")
+    assert not bwrap.holds("/etc/passwd")
 
 
 def test_child_files_import_nothing_outside_the_list():

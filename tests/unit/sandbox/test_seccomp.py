@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox import seccomp
 from harness.sandbox.child.kernel import NUMBERS
-from harness.sandbox.syscalls import SYSCALLS
+from harness.sandbox.host import seccomp
+from harness.sandbox.host.syscalls import SYSCALLS
 
 ALLOW, KILL, DONE = "allow", "kill", "said to be done"
 X86_64 = 0xC000003E

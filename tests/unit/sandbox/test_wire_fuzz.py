@@ -6,9 +6,9 @@ import socket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.sandbox.arrays import decode_arrays
-from harness.sandbox.frames import Channel, Frame, FrameError, FrameType, decode_meta, encode_meta
-from harness.sandbox.messages import QueryMessage, SolutionMessage, WordingMessage, read_message
+from harness.sandbox.wire.arrays import decode_arrays
+from harness.sandbox.wire.frames import Channel, Frame, FrameError, FrameType, decode_meta, encode_meta
+from harness.sandbox.wire.messages import QueryMessage, SolutionMessage, WordingMessage, read_message
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,4 +1,4 @@
-"""Draining a solver's stdout and stderr: all of it is read, the beginning is kept."""
+"""Drain a solver's stdout and stderr: read all of it, keep the beginning."""
 
 import contextlib
 import os
@@ -10,22 +10,22 @@ __all__ = ["LogDrain"]
 
 _READ_BYTES = 1 << 16
 _PAUSE_S = 0.001
-"""After each read that is thrown away: a flood then costs its writer time, not the harness."""
+"""Pause after each discarded read, so that a flood slows its writer rather than the harness."""
 
 
 class LogDrain(threading.Thread):
-    """Reads a pipe to its end, so that a flood can neither block the solver nor fill memory.
+    """Read a pipe to its end, so that a flood neither blocks the solver nor fills memory.
 
-    What is kept is written to a file too as it comes, so that it outlives this process.
+    The kept part is also written to a file at once, so that it outlives this process.
     """
 
     def __init__(self, fd: int, keep_bytes: int, path: Path | None = None) -> None:
-        """Take over the pipe's read end, which is closed at its end of file.
+        """Take ownership of the pipe's read end; it is closed at end of file.
 
         Args:
-            fd: of the pipe.
-            keep_bytes: how much is kept.
-            path: a file to be made, private to its owner; None keeps the log in memory alone.
+            fd: the read end.
+            keep_bytes: size of the kept part.
+            path: a file to create, private to its owner; None: keep the log in memory only.
         """
         super().__init__(name="log-drain", daemon=True)
         self._fd = fd
@@ -36,7 +36,7 @@ class LogDrain(threading.Thread):
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Read until every writer is gone."""
+        """Read until every writer has closed the pipe."""
         copy = None if self._path is None else _create(self._path)
         try:
             while chunk := os.read(self._fd, _READ_BYTES):
@@ -45,7 +45,7 @@ class LogDrain(threading.Thread):
                     self._kept += chunk[:room]
                     self._dropped = self._dropped or len(chunk) > room
                 if copy is not None and room:
-                    # A full disk costs the copy; the log itself is in memory.
+                    # On a full disk only the copy is lost; the log itself is in memory.
                     with contextlib.suppress(OSError):
                         os.write(copy, chunk[:room])
                 if len(chunk) > room:
@@ -56,26 +56,26 @@ class LogDrain(threading.Thread):
                 os.close(copy)
 
     def discard(self) -> None:
-        """Forget what was read and keep nothing of what follows."""
+        """Discard the log, and whatever is read later."""
         with self._lock:
             self._keep_bytes = 0
             self._kept.clear()
 
     @property
     def kept(self) -> bytes:
-        """The beginning of what was written."""
+        """The kept beginning of the output."""
         with self._lock:
             return bytes(self._kept)
 
     @property
     def truncated(self) -> bool:
-        """Whether more was written than is kept."""
+        """Whether the output is longer than the kept part."""
         with self._lock:
             return self._dropped
 
 
 def _create(path: Path) -> int | None:
-    """Open a new file; None if the disk refuses it."""
+    """Create a file; return None if that fails."""
     with contextlib.suppress(OSError):
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     return None

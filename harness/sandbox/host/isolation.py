@@ -1,4 +1,4 @@
-"""Checks from outside that a process is as isolated as it was asked to be."""
+"""Check from outside that a solver process is isolated."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ _N_FILTERS = 2
 
 
 def only_child(pid: int) -> int:
-    """Return the one child of the sandbox's process 1: the solver process.
+    """Return the only child of the sandbox's process 1: the solver process.
 
     Raises:
-        SandboxUnavailable: there is none, or more than one.
+        SandboxUnavailable: there is not exactly one child.
     """
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except FileNotFoundError as error:
         msg = (
-            f"process {pid} of the sandbox is gone, or the kernel lacks /proc/PID/task/TID/children "
+            f"process {pid} of the sandbox has ended, or the kernel lacks /proc/PID/task/TID/children "
             "(CONFIG_PROC_CHILDREN)"
         )
         raise SandboxUnavailable(msg) from error
@@ -32,15 +32,15 @@ def only_child(pid: int) -> int:
 
 
 def check_isolation(pid: int, uid: int, *, user_namespace: bool) -> None:
-    """Require own namespaces, both filters, no way to gain privileges, no capability, the user.
+    """Require separate namespaces, both filters, no new privileges, no capability, and the user.
 
     Args:
         pid: the solver process.
-        uid: the user it must be, as this process's user namespace numbers it.
-        user_namespace: whether it must have a user namespace of its own.
+        uid: the expected user number, in this process's user namespace.
+        user_namespace: whether it must have its own user namespace.
 
     Raises:
-        SandboxUnavailable: naming everything that is not as it must be.
+        SandboxUnavailable: a requirement is not met; the message lists all of them.
     """
     status = _status(pid)
     wrong = [
@@ -48,7 +48,7 @@ def check_isolation(pid: int, uid: int, *, user_namespace: bool) -> None:
         for name, expected in (
             ("NoNewPrivs", "1"),
             ("Seccomp", "2"),
-            # A container that this process runs in may have filters of its own.
+            # This process may already have a container's filters.
             ("Seccomp_filters", str(_N_FILTERS + int(_status("self").get("Seccomp_filters", "0")))),
             ("Uid", "\t".join([str(uid)] * 4)),
             *((name, "0" * 16) for name in _CAPABILITY_SETS),

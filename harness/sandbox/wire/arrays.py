@@ -1,7 +1,8 @@
-"""Arrays on the wire: named, of listed types, raw little-endian, each padded to eight bytes.
+"""Encode and decode named arrays: listed types, raw little-endian, each padded to eight bytes.
 
-Never pickle, never object arrays. The receiver computes every array's size from its own
-declared type and shape and requires the exact byte count. Both sides use it: numpy only.
+Pickle and object arrays are not supported. The receiver computes every array's size from its
+declared type and shape and requires the exact byte count. Both sides import this module, so it
+needs numpy only.
 """
 
 import math
@@ -12,13 +13,13 @@ from typing import Any, TypedDict
 import numpy as np
 
 from harness.records import Array
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES, FrameError
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES, FrameError
 
 __all__ = [
     "DTYPES",
     "MAX_ARRAYS",
     "ArraySpec",
-    "Layout",
+    "PayloadLayout",
     "arrays_in",
     "decode_arrays",
     "encode_arrays",
@@ -29,7 +30,7 @@ DTYPES = {
     name: np.dtype(name)
     for name in ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 }
-"""Wire name -> numpy type. No strings, no complex numbers, no objects."""
+"""Wire name -> numpy type: no strings, complex numbers or objects."""
 
 MAX_ARRAYS = 64
 _MAX_NDIM = 8
@@ -37,7 +38,7 @@ _ALIGN = 8
 
 
 class ArraySpec(TypedDict):
-    """How one array is announced in a frame's meta."""
+    """The description of one array in a frame's meta."""
 
     name: str
     dtype: str
@@ -52,10 +53,10 @@ def encode_arrays(arrays: Mapping[str, Array]) -> tuple[list[ArraySpec], list[me
     """Return the specs for the meta and the byte views for the payload.
 
     Raises:
-        FrameError: too many arrays, or a type or rank that the wire does not carry.
+        FrameError: too many arrays, or a type or rank that the wire format does not allow.
     """
     if len(arrays) > MAX_ARRAYS:
-        msg = f"{len(arrays)} arrays, at most {MAX_ARRAYS}"
+        msg = f"too many arrays: got {len(arrays)}, expected at most {MAX_ARRAYS}"
         raise FrameError(msg)
     specs: list[ArraySpec] = []
     parts: list[memoryview] = []
@@ -75,20 +76,20 @@ def encode_arrays(arrays: Mapping[str, Array]) -> tuple[list[ArraySpec], list[me
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the announced arrays lie in a payload.
+class PayloadLayout:
+    """The position of each described array in a payload.
 
     Attributes:
-        places: of each array its name, type, shape, number of elements and first byte.
-        n_bytes: what they take together.
+        places: per array its name, type, shape, number of elements and first byte.
+        n_bytes: size of all arrays with their padding.
     """
 
     places: tuple[tuple[str, np.dtype[Any], tuple[int, ...], int, int], ...]
     n_bytes: int
 
 
-def layout_of(specs: Iterable[ArraySpec]) -> Layout:
-    """Work out where each array lies; nothing is allocated.
+def layout_of(specs: Iterable[ArraySpec]) -> PayloadLayout:
+    """Compute where each array lies, without allocating anything.
 
     Raises:
         FrameError: a duplicate name, an unlisted type, or a bad dimension.
@@ -99,12 +100,14 @@ def layout_of(specs: Iterable[ArraySpec]) -> Layout:
         name, shape = spec["name"], tuple(spec["shape"])
         dtype = DTYPES.get(spec["dtype"])
         if name in places or len(places) == MAX_ARRAYS or dtype is None or len(shape) > _MAX_NDIM:
-            msg = f"array {name!r} is announced twice, is one too many, or has an unlisted type or rank"
+            msg = (
+                f"array {name!r} is a duplicate, exceeds {MAX_ARRAYS} arrays, or has an unlisted type or rank"
+            )
             raise FrameError(msg)
         if any(type(n) is not int or not 0 <= n <= PAYLOAD_MAX_BYTES for n in shape):
             msg = f"array {name!r} has a dimension outside 0..{PAYLOAD_MAX_BYTES}"
             raise FrameError(msg)
-        # Non-zero dimensions alone: numpy refuses (0, 2**28, 2**28, ...) with an error of its own.
+        # Non-zero dimensions only: numpy rejects (0, 2**28, 2**28, ...) with its own error.
         if math.prod(n for n in shape if n) > PAYLOAD_MAX_BYTES:
             msg = f"array {name!r} is too large"
             raise FrameError(msg)
@@ -112,17 +115,17 @@ def layout_of(specs: Iterable[ArraySpec]) -> Layout:
         places[name] = (name, dtype, shape, count, offset)
         size = count * dtype.itemsize
         offset += size + _padding(size)
-    return Layout(tuple(places.values()), offset)
+    return PayloadLayout(tuple(places.values()), offset)
 
 
-def arrays_in(payload: bytearray, layout: Layout) -> dict[str, Array]:
+def arrays_in(payload: bytearray, layout: PayloadLayout) -> dict[str, Array]:
     """Return views over the payload.
 
     Raises:
-        FrameError: its length is not the layout's, or a bool is not 0 or 1.
+        FrameError: its length differs from the layout's, or a bool is not 0 or 1.
     """
     if layout.n_bytes != len(payload):
-        msg = f"payload has {len(payload)} bytes, the arrays need {layout.n_bytes}"
+        msg = f"payload has {len(payload)} bytes, expected {layout.n_bytes} for its arrays"
         raise FrameError(msg)
     arrays: dict[str, Array] = {}
     for name, dtype, shape, count, offset in layout.places:
@@ -139,7 +142,7 @@ def arrays_in(payload: bytearray, layout: Layout) -> dict[str, Array]:
 
 
 def decode_arrays(specs: Iterable[ArraySpec], payload: bytearray) -> dict[str, Array]:
-    """Return views over the payload, each of exactly the announced size.
+    """Return views over the payload, each of exactly the described size.
 
     Raises:
         FrameError: as `layout_of` and `arrays_in`.

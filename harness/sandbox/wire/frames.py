@@ -1,13 +1,13 @@
-"""The wire between the harness and a solver process: framed messages over one socket pair.
+"""The wire format between the harness and a solver process: framed messages over one socket pair.
 
 A frame is a 24-byte header, JSON meta of at most 64 KiB and a payload of raw little-endian
-arrays (`harness.sandbox.arrays`). Lengths are checked before anything is allocated, every frame
-has a deadline from its first to its last byte, the receiver names the frame types that it
-accepts in its state, and sequence numbers rise by one. Bytes move by `readv`/`writev` only:
-`recvmsg` could be handed file descriptors.
+arrays (`harness.sandbox.wire.arrays`). Lengths are checked before anything is allocated, every frame
+has a deadline from its first to its last byte, the receiver lists the frame types that it accepts
+in its state, and sequence numbers increase by one. Only `readv` and `writev` transfer bytes:
+`recvmsg` could receive file descriptors.
 
-Shared by both sides, so standard library only; the sandboxed process needs it before it has
-given up its privileges.
+Both sides import this module, and the sandboxed process does so before it has dropped its
+privileges: standard library only.
 """
 
 import json
@@ -37,19 +37,19 @@ __all__ = [
 
 META_MAX_BYTES = 64 * 1024
 PAYLOAD_MAX_BYTES = 256 * 1024 * 1024
-"""A larger query must be split; the client says so before it sends."""
+"""The client rejects a larger query before sending it; split the query."""
 FRAME_S = 60.0
-"""Longest time from a frame's first byte to its last, in either direction."""
+"""Time limit from a frame's first byte to its last, in either direction."""
 
 _HEADER = struct.Struct("<4sBBHIIQ")  # magic, type, flags, reserved, seq, meta_len, payload_len
 _MAGIC = b"GFA1"
 _INT_DIGITS = 19
 _MAX_PARTS = 64
-"""Views written by one system call; the kernel takes 1024 at most."""
+"""Views written by one system call; the kernel accepts at most 1024."""
 
 
 class FrameType(IntEnum):
-    """What a frame is; a receiver accepts only the types of its state."""
+    """The type of a frame; a receiver accepts only the types of its state."""
 
     # harness -> solver process
     CONFIG = 1
@@ -73,7 +73,7 @@ class FrameType(IntEnum):
 
 
 class ErrorKind:
-    """What an ERROR or REFUSED frame says went wrong. Plain strings: the child has no pydantic."""
+    """The cause in an ERROR or REFUSED frame. Plain strings, because the child has no pydantic."""
 
     EXCEPTION = "exception"
     MEMORY = "memory"
@@ -85,18 +85,18 @@ class ErrorKind:
 
 
 class FrameError(Exception):
-    """The peer broke the wire format."""
+    """The peer violated the wire format."""
 
 
 class FrameDeadlineError(FrameError):
-    """The peer took too long over one frame, or over the first byte where a limit was set."""
+    """The peer exceeded the time limit of one frame, or of its first byte where there is one."""
 
 
 class PeerClosedError(FrameError):
-    """The peer is gone. `mid_frame` tells whether it left a frame unfinished."""
+    """The peer closed the channel; `mid_frame` is True if a frame was unfinished."""
 
     def __init__(self, message: str, *, mid_frame: bool) -> None:
-        """Keep whether a frame was cut short."""
+        """Store whether a frame was unfinished."""
         super().__init__(message)
         self.mid_frame = mid_frame
 
@@ -106,11 +106,11 @@ class Frame:
     """One decoded frame.
 
     Attributes:
-        type: what it is.
-        seq: number of the request; a reply carries its request's.
-        meta: the JSON object, keys not yet checked; not to be changed: the same object stands for the same
-            bytes in the frame before.
-        payload: raw bytes, writable, so that arrays over it are.
+        type: its type.
+        seq: number of the request; a reply has its request's.
+        meta: the JSON object, keys not yet checked. Do not change it: consecutive frames with the same
+            bytes share one object.
+        payload: raw bytes, writable, so that arrays over it are writable too.
     """
 
     type: FrameType
@@ -120,13 +120,13 @@ class Frame:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    msg = f"meta holds {name}, which is not JSON"
+    msg = f"meta contains {name}, which is not JSON"
     raise FrameError(msg)
 
 
 def _bounded_int(digits: str) -> int:
     if len(digits) > _INT_DIGITS:
-        msg = f"meta holds an integer of {len(digits)} digits, at most {_INT_DIGITS}"
+        msg = f"meta contains an integer of {len(digits)} digits, expected at most {_INT_DIGITS}"
         raise FrameError(msg)
     return int(digits)
 
@@ -134,12 +134,12 @@ def _bounded_int(digits: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        msg = "meta holds a key twice"
+        msg = "meta contains a duplicate key"
         raise FrameError(msg)
     return found
 
 
-# Made once: `json.dumps` and `json.loads` would make new ones for every frame.
+# Created once: `json.dumps` and `json.loads` would create new ones for every frame.
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_int
@@ -150,7 +150,7 @@ def encode_meta(meta: dict[str, Any]) -> bytes:
     """Return the meta's bytes.
 
     Raises:
-        FrameError: longer than `META_MAX_BYTES`, or not JSON.
+        FrameError: it is longer than `META_MAX_BYTES`, or not JSON.
     """
     try:
         data = _encode(meta).encode()
@@ -158,7 +158,7 @@ def encode_meta(meta: dict[str, Any]) -> bytes:
         msg = f"meta is not JSON: {error}"
         raise FrameError(msg) from error
     if len(data) > META_MAX_BYTES:
-        msg = f"meta has {len(data)} bytes, at most {META_MAX_BYTES}"
+        msg = f"meta has {len(data)} bytes, expected at most {META_MAX_BYTES}"
         raise FrameError(msg)
     return data
 
@@ -167,7 +167,7 @@ def decode_meta(data: bytes | bytearray) -> dict[str, Any]:
     """Parse strict JSON: one object, no duplicate key, no NaN, no huge integer, valid UTF-8.
 
     Raises:
-        FrameError: anything else.
+        FrameError: the data is anything else.
     """
     try:
         meta = _decode(data.decode("utf-8"))
@@ -184,14 +184,14 @@ def decode_meta(data: bytes | bytearray) -> dict[str, Any]:
 
 
 class Channel:
-    """One end of the socket pair. Not thread-safe: the caller holds a lock where it must."""
+    """One end of the socket pair. Not thread-safe: callers with several threads need a lock."""
 
     def __init__(self, fd: int, *, inbound_bytes: int | None = None) -> None:
-        """Take over an open descriptor.
+        """Use an open descriptor.
 
         Args:
-            fd: blocking or not, which must not change; the caller closes it.
-            inbound_bytes: budget over the channel's life for what is received; None: unlimited.
+            fd: blocking or not, which must not change later; the caller closes it.
+            inbound_bytes: limit on all bytes received over the channel's life; None: unlimited.
         """
         self.fd = fd
         self.received_bytes = 0
@@ -215,18 +215,18 @@ class Channel:
             kind: the frame's type.
             seq: the request's number.
             meta: JSON object, at most 64 KiB encoded.
-            payload: contiguous byte views, written one after the other.
-            frame_s: seconds until a peer that does not read is given up; None: wait for ever.
+            payload: contiguous byte views, written in order.
+            frame_s: time limit in seconds for a peer that does not read; None: wait forever.
 
         Raises:
-            FrameError: too large, or not JSON.
+            FrameError: the frame is too large, or its meta is not JSON.
             FrameDeadlineError: the peer did not read in time.
-            PeerClosedError: the peer is gone.
+            PeerClosedError: the peer closed the channel.
         """
         body = encode_meta(meta)
         size = sum([part.nbytes for part in payload])
         if size > PAYLOAD_MAX_BYTES:
-            msg = f"payload has {size} bytes, at most {PAYLOAD_MAX_BYTES}"
+            msg = f"payload has {size} bytes, expected at most {PAYLOAD_MAX_BYTES}"
             raise FrameError(msg)
         header = _HEADER.pack(_MAGIC, kind, 0, 0, seq, len(body), size)
         parts = [memoryview(header + body), *[part for part in payload if part.nbytes]]
@@ -253,13 +253,13 @@ class Channel:
         """Read one frame.
 
         Args:
-            allowed: the types that the caller's state accepts.
-            idle_s: seconds until the first byte; None: wait for ever.
-            frame_s: seconds from the first byte to the last; None: wait for ever.
+            allowed: the types accepted in the caller's state.
+            idle_s: seconds until the first byte; None: wait forever.
+            frame_s: seconds from the first byte to the last; None: wait forever.
             expect_seq: the only sequence number accepted; None: any.
 
         Raises:
-            FrameDeadlineError: one of the two limits passed.
+            FrameDeadlineError: a time limit was exceeded.
             PeerClosedError: end of file.
             FrameError: bad magic, type, sequence, length, budget or meta.
         """
@@ -285,39 +285,39 @@ class Channel:
         return Frame(FrameType(kind), seq, self._decode(bytes(meta)), payload)
 
     def has_input(self) -> bool:
-        """Say whether there is something to be read, the peer's end included, without waiting."""
+        """Return whether a read would not block (data, or end of file)."""
         self._poller.register(self.fd, select.POLLIN)
         return bool(self._poller.poll(0))
 
     def _decode(self, data: bytes) -> dict[str, Any]:
-        """Parse a frame's meta, or return the last one's if it has the same bytes: most queries repeat it."""
+        """Parse a frame's meta; reuse the last one if its bytes are the same, as for most queries."""
         if data != self._last_meta[0]:
             self._last_meta = (data, decode_meta(data))
         return self._last_meta[1]
 
     def _check_lengths(self, meta_len: int, payload_len: int) -> None:
-        """Before allocating anything."""
+        """Check the announced lengths before anything is allocated."""
         if meta_len > META_MAX_BYTES:
-            msg = f"frame announces {meta_len} bytes of meta, at most {META_MAX_BYTES}"
+            msg = f"frame announces {meta_len} bytes of meta, expected at most {META_MAX_BYTES}"
             raise FrameError(msg)
         if payload_len > PAYLOAD_MAX_BYTES:
-            msg = f"frame announces {payload_len} bytes of payload, at most {PAYLOAD_MAX_BYTES}"
+            msg = f"frame announces {payload_len} bytes of payload, expected at most {PAYLOAD_MAX_BYTES}"
             raise FrameError(msg)
         self.received_bytes += _HEADER.size + meta_len + payload_len
         if self._inbound_bytes is not None and self.received_bytes > self._inbound_bytes:
-            msg = f"more than the {self._inbound_bytes} bytes that one attempt may send"
+            msg = f"too much data: got more than {self._inbound_bytes} bytes, the limit of one attempt"
             raise FrameError(msg)
 
     def _read_all(self, parts: list[memoryview], deadline: float | None) -> None:
         while parts:
             parts = _after(parts, self._read_some(parts, deadline, mid_frame=True))
-            # Looked at even while there is always another byte: a slow peer must not renew its time.
+            # Checked after every read: a peer that sends slowly must not extend its deadline.
             if parts and deadline is not None and time.monotonic() > deadline:
                 msg = "the peer did not finish a frame in time"
                 raise FrameDeadlineError(msg)
 
     def _read_some(self, parts: list[memoryview], deadline: float | None, *, mid_frame: bool) -> int:
-        """Read at least one byte into the parts; waits only where nothing is there yet."""
+        """Read at least one byte into the parts; wait only if there is none yet."""
         waiting_for = "did not finish a frame" if mid_frame else "sent nothing"
         while True:
             if self._is_blocking and deadline is not None:
@@ -343,7 +343,7 @@ class Channel:
 
 
 def _after(parts: list[memoryview], count: int) -> list[memoryview]:
-    """Return the views that are left when their first `count` bytes have moved."""
+    """Return the views that remain after their first `count` bytes were transferred."""
     left = list(parts)
     while count and left:
         taken = min(count, left[0].nbytes)

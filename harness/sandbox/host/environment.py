@@ -1,9 +1,9 @@
-"""What a solver process may read of this machine: its interpreter, and packages by list.
+"""The files of this machine that a solver process may read: interpreter, libraries, listed packages.
 
-Whatever lies in a bound tree can be read, so nothing is bound by habit: the interpreter and its
-standard library, the system libraries that these and the packages name in their ELF headers, and
-the packages of the solver's environment with all that they require. The harness's own modules and
-the submission are copied in file by file (`harness.sandbox.bwrap`).
+Everything in a bound tree is readable, so only these are bound: the interpreter and its standard
+library, the packages of the solver's environment with their requirements, and the system libraries
+named in the ELF headers of both. The harness's modules and the submission are copied file by file
+(`harness.sandbox.host.bwrap`).
 """
 
 import functools
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.elf import needed_libraries
+from harness.sandbox.host.elf import needed_libraries
 
 __all__ = ["HARNESS_FILES", "SOLVER_PACKAGES", "SolverEnvironment", "solver_environment"]
 
 SOLVER_PACKAGES = ("numpy", "scipy", "cma", "scikit-learn", "torch")
-"""The distributions that a submission may import; those not installed are simply absent."""
+"""The distributions that a submission may import, as far as they are installed."""
 
 HARNESS_FILES = (
     "__init__.py",
@@ -38,8 +38,6 @@ HARNESS_FILES = (
     "api/solver.py",
     "api/types.py",
     "sandbox/__init__.py",
-    "sandbox/arrays.py",
-    "sandbox/frames.py",
     "sandbox/child/__init__.py",
     "sandbox/child/client.py",
     "sandbox/child/kernel.py",
@@ -47,32 +45,35 @@ HARNESS_FILES = (
     "sandbox/child/runner.py",
     "sandbox/child/selftest.py",
     "sandbox/child/work.py",
+    "sandbox/wire/__init__.py",
+    "sandbox/wire/arrays.py",
+    "sandbox/wire/frames.py",
 )
-"""Relative to the package `harness`: all of it that exists inside."""
+"""All modules of the package `harness` that exist inside, relative to it."""
 
 _NOT_AT_RUN_TIME = ("setuptools",)
-"""Required by torch for building extensions, which needs a compiler."""
+"""Required by torch only for building extensions, which needs a compiler."""
 
 _DLOPENED = ("libgcc_s.so.1", "libstdc++.so.6")
-"""Loaded by name at run time (pthread_exit, C++ extensions), so no header tells."""
+"""Loaded by name at run time (pthread_exit, C++ extensions), so not in any header."""
 
 _SHADOWED = frozenset({"site-packages", "dist-packages"})
 
 _NO_OBJECTS = _SHADOWED | {"__pycache__", "include", "tests"}
 
 _USELESS_INSIDE = ("_tkinter", "nis", "readline", "_curses", "_crypt", "_dbm", "_gdbm")
-"""Standard modules that need a display, a terminal or a service, and would bring 25 libraries."""
+"""Standard modules that need a display, a terminal or a service, and 25 libraries."""
 
 
 @dataclass(frozen=True, slots=True)
 class SolverEnvironment:
-    """Host paths that are bound read-only.
+    """Host paths to bind read-only.
 
     Attributes:
         python: the base interpreter's real path (not a virtual environment's link).
-        trees: folders and files bound at their own path.
-        hidden: folders inside `trees` that are covered by an empty one.
-        libraries: system libraries: where the loader looks -> the file.
+        trees: folders and files, bound at the same path.
+        hidden: folders inside `trees`, covered by an empty one.
+        libraries: system libraries: path used by the loader -> file.
         packages: name below the packages folder -> host path; folders are bound, files copied.
         versions: distribution -> version, and "python" -> sys.version.
     """
@@ -87,10 +88,10 @@ class SolverEnvironment:
 
 @functools.cache
 def solver_environment() -> SolverEnvironment:
-    """Describe this interpreter's environment; computed once per process.
+    """Return this interpreter's environment; computed once per process.
 
     Raises:
-        SandboxUnavailable: the system's libraries cannot be listed.
+        SandboxUnavailable: numpy's files or the system's libraries cannot be listed.
     """
     python = Path(os.path.realpath(sys.executable))
     stdlib = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
@@ -98,11 +99,11 @@ def solver_environment() -> SolverEnvironment:
     trees = list(dict.fromkeys([python, *(path for path in base if path.is_dir())]))
     packages, versions = _packages()
     if "numpy" not in packages:
-        msg = "numpy's files are not listed in its metadata: install the project with pip, in a virtual environment"
+        msg = "numpy's files are not listed in its metadata; install the project with pip, in a virtual environment"
         raise SandboxUnavailable(msg)
     roots = [*trees, *packages.values()]
     libraries = _libraries(roots)
-    # The interpreter's own libpython, never another one of the same name from the loader's cache.
+    # The interpreter's own libpython, not another one of that name from the loader's cache.
     libraries = {place: path for place, path in libraries.items() if "/libpython" not in place}
     own = Path(sysconfig.get_config_var("LIBDIR") or "") / str(sysconfig.get_config_var("INSTSONAME") or "")
     if own.is_file() and own.suffix != ".a":
@@ -119,9 +120,9 @@ def solver_environment() -> SolverEnvironment:
 
 
 def _packages() -> tuple[dict[str, Path], dict[str, str]]:
-    """Follow the requirements of `SOLVER_PACKAGES` through what is installed.
+    """Return the files and versions of the installed `SOLVER_PACKAGES` and their requirements.
 
-    Of a distribution's metadata folder only METADATA is wanted (versions, requirements).
+    Of a distribution's metadata folder only METADATA is included (versions, requirements).
     """
     found: dict[str, Path] = {}
     versions: dict[str, str] = {}
@@ -150,7 +151,7 @@ def _packages() -> tuple[dict[str, Path], dict[str, str]]:
 
 
 def _libraries(roots: list[Path]) -> dict[str, Path]:
-    """The closure of needed system libraries over every ELF file under `roots`."""
+    """Return the system libraries that the ELF files under `roots` need, directly or not."""
     known = _loader_cache()
     pending = set(_DLOPENED)
     for path in _shared_objects(roots):
@@ -162,7 +163,7 @@ def _libraries(roots: list[Path]) -> dict[str, Path]:
         if name in seen:
             continue
         seen.add(name)
-        # Not in the loader's cache: bundled beside the file that needs it, thus in a bound tree.
+        # A name not in the loader's cache is bundled with the file that needs it, in a bound tree.
         place = name if name.startswith("/") else known.get(name)
         if place is not None:
             found[place] = Path(os.path.realpath(place))
@@ -171,7 +172,7 @@ def _libraries(roots: list[Path]) -> dict[str, Path]:
 
 
 def _shared_objects(roots: list[Path]) -> Iterator[Path]:
-    """The files among and below `roots` that may be ELF objects."""
+    """Yield the files in and below `roots` that may be ELF objects."""
     for root in roots:
         if root.is_file():
             yield root
@@ -183,10 +184,10 @@ def _shared_objects(roots: list[Path]) -> Iterator[Path]:
 
 
 def _loader_cache() -> dict[str, str]:
-    """Soname -> path, as the dynamic loader would find it."""
+    """Return soname -> path from the dynamic loader's cache."""
     ldconfig = next((path for path in ("/sbin/ldconfig", "/usr/sbin/ldconfig") if Path(path).exists()), None)
     if ldconfig is None:
-        msg = f"no ldconfig on this system ({platform.platform()}): a glibc-based Linux is needed"
+        msg = f"ldconfig not found: got {platform.platform()}, expected a glibc-based Linux"
         raise SandboxUnavailable(msg)
     listing = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=False)
     if listing.returncode:

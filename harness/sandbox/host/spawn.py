@@ -1,4 +1,4 @@
-"""Starting the process: bubblewrap with the runner, or, unsafe, the runner alone."""
+"""Start the process: bubblewrap with the runner, or the runner without isolation."""
 
 import contextlib
 import json
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.sandbox import seccomp
-from harness.sandbox.bwrap import PACKAGES, SUBMISSION, Layout, child_environment
-from harness.sandbox.environment import SolverEnvironment
+from harness.sandbox.host import seccomp
+from harness.sandbox.host.bwrap import PACKAGES, SUBMISSION, BwrapCommand, child_environment
+from harness.sandbox.host.environment import SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
 __all__ = ["N_TASKS", "Descriptors", "Spawned", "spawn_isolated", "spawn_plain"]
@@ -25,14 +25,15 @@ N_TASKS = 64
 _NOFILE, _SIGPENDING = 256, 256
 _STACK_BYTES = 8 << 20
 _ADDRESS_SLACK_BYTES = 16 << 30
-"""Address space beyond the memory cap: libraries, and reservations that are never touched.
+"""Address space beyond the memory limit, for libraries and unused reservations.
 
-A solver that reserves all of it can pass the limit on its data segment by as much, until the watchdog looks.
+A solver that reserves all of it can exceed the limit on its data segment by as much, until the
+watchdog's next sample.
 """
 _CANARIES = ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/self", "/home", "/var", "/run")
-_HARNESS = Path(__file__).resolve().parent.parent
+_HARNESS = Path(__file__).resolve().parents[2]
 _NO_SITE = ("-S", "-s", "-P", "-B")
-"""Python's options: no site packages, no user site, nothing from the script's folder, no .pyc written."""
+"""Python's options: no site packages, no user site, no script folder on the path, no .pyc files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Spawned:
 
     Attributes:
         popen: bubblewrap's monitor, or the runner itself.
-        info_fd: what bubblewrap reports itself on; None for the runner alone.
-        config: the runner's orders, less what only the process number tells.
+        info_fd: the pipe with bubblewrap's report; None without bubblewrap.
+        config: the runner's configuration, without the entries that depend on the pid.
     """
 
     popen: subprocess.Popen[bytes]
@@ -58,14 +59,14 @@ class Spawned:
     config: dict[str, Any]
 
     def first_process(self, deadline: float) -> int:
-        """Return the number of the process whose death ends all of it.
+        """Return the number of the process whose death ends all others.
 
         Args:
-            deadline: on the monotonic clock.
+            deadline: in seconds of `time.monotonic`.
 
         Raises:
             ValueError: bubblewrap ended without a report.
-            KeyError: its report names no process.
+            KeyError: its report has no process number.
         """
         if self.info_fd is None:
             return self.popen.pid
@@ -102,14 +103,14 @@ def spawn_isolated(
             passed.append(fd)
             return fd
 
-        layout = Layout(open_data)
+        bwrap = BwrapCommand(open_data)
         info_read, info_write = os.pipe()
         ours.callback(os.close, info_write)
         passed.append(info_write)
         numbers = {"channel": fds.channel, "info": info_write, "seccomp": open_data(seccomp.stage_1())}
         try:
             popen = subprocess.Popen(
-                layout.command(mode, policy, environment, submission, fds=numbers),
+                bwrap.build(mode, policy, environment, submission, fds=numbers),
                 env={},
                 stdin=subprocess.DEVNULL,
                 stdout=fds.log,
@@ -122,8 +123,8 @@ def spawn_isolated(
     config = {
         "isolated": True,
         "rlimits": _rlimits(policy, isolated=True),
-        "root_entries": layout.root_entries,
-        "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not layout.holds(path)],
+        "root_entries": bwrap.root_entries,
+        "canaries": [path for path in (*_CANARIES, str(_HARNESS)) if not bwrap.holds(path)],
         "read_only": ["/", "/dev", PACKAGES, *map(str, (*environment.trees, *environment.hidden))],
         "packages": [PACKAGES],
         "submission": SUBMISSION,
@@ -134,7 +135,7 @@ def spawn_isolated(
 def spawn_plain(
     folder: Path, policy: SandboxPolicy, submission: Mapping[str, bytes], fds: Descriptors
 ) -> Spawned:
-    """Run the same runner in the same interpreter without isolation, in an empty folder."""
+    """Start the runner in the same interpreter without isolation, in an empty folder."""
     files, scratch = folder / "submission", folder / "scratch"
     for made in (files, scratch):
         made.mkdir()
@@ -167,7 +168,7 @@ def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, i
         "DATA": policy.memory_bytes,
         "AS": policy.memory_bytes + _ADDRESS_SLACK_BYTES,
         "FSIZE": policy.scratch_bytes,
-        "CPU": int(policy.cpu_s) + 2,  # a backstop: the watchdog's message is the better one
+        "CPU": int(policy.cpu_s) + 2,  # the watchdog comes first: its message is better
         "CORE": 0,
     }
     if isolated:
@@ -183,7 +184,7 @@ def _rlimits(policy: SandboxPolicy, *, isolated: bool) -> dict[str, tuple[int, i
 
 
 def _site_packages() -> list[str]:
-    """Where this interpreter finds its packages, for a run without isolation."""
+    """Return this interpreter's package folders, for a run without isolation."""
     own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     listed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     return [path for path in dict.fromkeys([*listed, *own]) if Path(path).is_dir()]

@@ -1,9 +1,9 @@
-"""A control group per solver process, where the organizer has delegated one: memory and pids.
+"""A control group per solver process, if the organizer has delegated one: memory and pids.
 
-A second layer behind the resource limits and the watchdog. It also counts what they cannot see:
-page tables, pipe buffers, the kernel's own memory for files. Folders are used only where
-`GRADFREE_CGROUPS` names them: writing into a hierarchy that nobody has handed over would interfere
-with whoever manages it. Version 1 has one folder per controller, version 2 one for both.
+A second layer behind the resource limits and the watchdog. It also counts what these cannot see:
+page tables, pipe buffers, the kernel's memory for files. Only the folders named in
+`GRADFREE_CGROUPS` are used: changing a hierarchy that was not delegated would interfere with its
+manager. Version 1 has one folder per controller, version 2 one for both.
 """
 
 import contextlib
@@ -25,32 +25,31 @@ _SWAP = ("memory.swap.max",)
 _PIDS = ("pids.max",)
 _EVENTS = ("memory.events", "memory.oom_control")
 _REMOVE_S = 2.0
-"""A process that was reaped may still hold its group for a moment."""
+"""A reaped process may still be in its group for a moment."""
 
 
 def delegated_folders() -> list[Path]:
-    """Return the folders that the organizer named; empty if none."""
+    """Return the folders named in `GRADFREE_CGROUPS`; empty if none."""
     return [Path(part) for part in os.environ.get(CGROUPS_VARIABLE, "").split(":") if part]
 
 
 class ControlGroup:
-    """One group in every delegated folder. Without any, all of it does nothing."""
+    """One group in every delegated folder; without folders every method does nothing."""
 
     def __init__(self, folders: list[Path], *, memory_bytes: int, n_tasks: int) -> None:
-        """Make the groups, empty.
+        """Create the groups, without processes.
 
         Args:
             folders: from `delegated_folders()`.
-            memory_bytes: everything that the kernel counts for the group.
-            n_tasks: processes and threads.
+            memory_bytes: limit on all memory that the kernel counts for the group.
+            n_tasks: limit on processes and threads.
 
         Raises:
-            SandboxUnavailable: a folder was named but cannot be used. A layer that was asked for
-                is never left out in silence.
+            SandboxUnavailable: a named folder cannot be used; a configured layer is never skipped.
         """
         self._groups: list[Path] = []
         self.controllers: set[str] = set()
-        """What is limited: "memory", "pids"."""
+        """The limited resources: "memory", "pids"."""
         name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         with contextlib.ExitStack() as undo:
             undo.callback(self.remove)
@@ -69,17 +68,17 @@ class ControlGroup:
             _write(group, _SWAP, 0)
         except OSError as error:
             msg = (
-                f"the control group {error.filename or group} cannot be used: {error.strerror}; mend what "
-                f"{CGROUPS_VARIABLE} names, or unset it"
+                f"the control group {error.filename or group} cannot be used: {error.strerror}; correct "
+                f"{CGROUPS_VARIABLE}, or unset it"
             )
             raise SandboxUnavailable(msg) from error
         self.controllers |= limited
         if not limited:
             msg = f"{group.parent} has neither the memory nor the pids controller"
-            raise SandboxUnavailable(f"{msg}; name other folders in {CGROUPS_VARIABLE}, or none")
+            raise SandboxUnavailable(f"{msg}; set {CGROUPS_VARIABLE} to other folders, or unset it")
 
     def add(self, pid: int) -> None:
-        """Move a process in, with what it starts from now on.
+        """Move a process into the groups, with its later children.
 
         Raises:
             SandboxUnavailable: the kernel refused.
@@ -92,7 +91,7 @@ class ControlGroup:
                 raise SandboxUnavailable(msg) from error
 
     def was_out_of_memory(self) -> bool:
-        """Whether the kernel killed a process of the group for its memory."""
+        """Return whether the kernel killed a process of the group for its memory."""
         for group in self._groups:
             for name in _EVENTS:
                 with contextlib.suppress(FileNotFoundError):
@@ -103,14 +102,14 @@ class ControlGroup:
         return False
 
     def remove(self) -> None:
-        """Remove the groups; what cannot be removed yet is a later one's leftover."""
+        """Remove the groups; a later `ControlGroup` removes those that are still busy."""
         for group in self._groups:
             _remove(group)
         self._groups.clear()
 
 
 def _write(group: Path, names: tuple[str, ...], value: int) -> bool:
-    """Set the first of the settings that this kernel has; say whether there was one."""
+    """Write the first setting that this kernel has; return whether there is one."""
     for name in names:
         if (group / name).exists():
             (group / name).write_text(str(value))
@@ -119,7 +118,7 @@ def _write(group: Path, names: tuple[str, ...], value: int) -> bool:
 
 
 def _hand_down(folder: Path) -> None:
-    """Version 2: groups below get the controllers that their parent hands down."""
+    """Version 2: enable the controllers for the groups below the folder."""
     switch = folder / "cgroup.subtree_control"
     if not switch.exists():
         return
@@ -130,7 +129,7 @@ def _hand_down(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the groups of workers that were killed."""
+    """Remove the groups of workers that no longer run."""
     for group in folder.glob(f"{_PREFIX}*-*"):
         owner = group.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():

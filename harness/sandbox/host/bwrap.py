@@ -1,8 +1,8 @@
-"""The bubblewrap command line: which namespaces, which files, in which order.
+"""The bubblewrap command line: namespaces and files, in order.
 
-Every namespace is asked for by name: `--unshare-all` means "try". There is no `--proc` and no
-`--dev`: with a procfs all bind paths, mountinfo and kallsyms could be read. Without
-/proc/cpuinfo torch falls back to its slowest kernels, so a snapshot of that file is copied in.
+Every namespace is requested by name, because `--unshare-all` only tries. There is no `--proc` and
+no `--dev`: in a procfs, bind paths, mountinfo and kallsyms would be readable. Without /proc/cpuinfo
+torch uses its slowest kernels, so a copy of that file is provided.
 """
 
 import os
@@ -11,10 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.environment import HARNESS_FILES, SolverEnvironment
+from harness.sandbox.host.environment import HARNESS_FILES, SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
-__all__ = ["LIB", "PACKAGES", "RUNNER", "SCRATCH", "SUBMISSION", "Layout", "bwrap_path", "child_environment"]
+__all__ = [
+    "LIB",
+    "PACKAGES",
+    "RUNNER",
+    "SCRATCH",
+    "SUBMISSION",
+    "BwrapCommand",
+    "bwrap_path",
+    "child_environment",
+]
 
 SCRATCH = "/scratch"
 LIB = "/gradfree/lib"
@@ -38,7 +47,7 @@ _USER_FLAGS = (
     *("--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"),
     *("--cap-drop", "ALL"),
 )
-# Only what the runner needs to become the slot's user and to drop the rest; gone afterwards.
+# What the runner needs to change its user and to drop all capabilities, these included.
 _ROOT_FLAGS = (
     *("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"),
     *("--cap-add", "CAP_SETPCAP"),
@@ -53,13 +62,13 @@ def bwrap_path() -> str:
     """
     found = shutil.which("bwrap")
     if found is None:
-        msg = "bubblewrap is not installed: `apt install bubblewrap` (Debian, Ubuntu) or `dnf install bubblewrap`"
+        msg = "bubblewrap is not installed; `apt install bubblewrap` (Debian, Ubuntu) or `dnf install bubblewrap`"
         raise SandboxUnavailable(msg)
     return os.path.realpath(found)
 
 
 def child_environment(policy: SandboxPolicy, scratch: str) -> dict[str, str]:
-    """Return the solver process's whole environment: the same on every machine."""
+    """Return all environment variables of the solver process: the same on every machine."""
     threads = str(policy.blas_threads)
     return {
         "HOME": scratch,
@@ -74,21 +83,21 @@ def child_environment(policy: SandboxPolicy, scratch: str) -> dict[str, str]:
         "MKL_DYNAMIC": "FALSE",
         "OPENBLAS_NUM_THREADS": threads,
         "NUMEXPR_NUM_THREADS": threads,
-        # joblib would otherwise look for semaphores in /dev/shm, which does not exist inside.
+        # Otherwise joblib needs semaphores in /dev/shm, which does not exist inside.
         "JOBLIB_MULTIPROCESSING": "0",
-        # cma says so in every log; there is no screen to plot on.
+        # Otherwise cma prints this warning into every log.
         "PYTHONWARNINGS": "ignore:Could not import matplotlib:UserWarning",
     }
 
 
-class Layout:
-    """Collects the command line, and with it the exact list of what `/` will hold."""
+class BwrapCommand:
+    """Builder of the command line, and of the exact list of entries in `/`."""
 
     def __init__(self, open_data: Callable[[bytes], int]) -> None:
         """Start empty.
 
         Args:
-            open_data: returns an inheritable descriptor from which bubblewrap can read the bytes.
+            open_data: returns an inheritable descriptor for reading the given bytes.
         """
         self._open_data = open_data
         self._args: list[str] = []
@@ -97,14 +106,14 @@ class Layout:
 
     @property
     def root_entries(self) -> list[str]:
-        """What `/` holds, sorted."""
+        """The entries of `/`, sorted."""
         return sorted({PurePosixPath(place).parts[1] for place in self._places})
 
     def holds(self, path: str) -> bool:
-        """Whether the layout itself puts something at or below `path`."""
+        """Return whether the command puts something at or below `path`."""
         return any(place == path or place.startswith(path + "/") for place in self._places)
 
-    def command(
+    def build(
         self,
         mode: SandboxMode,
         policy: SandboxPolicy,
@@ -113,18 +122,18 @@ class Layout:
         *,
         fds: Mapping[str, int],
     ) -> list[str]:
-        """Return the whole command line.
+        """Return the command line.
 
         Args:
             mode: USER or ROOT.
             policy: for the scratch size and the thread counts.
-            environment: what is bound read-only.
+            environment: the host paths to bind read-only.
             submission: relative path -> contents.
             fds: "channel", "seccomp" and "info".
         """
         self._bind_environment(environment)
         self._copy_files(submission)
-        # What this process may use: the machine's own figures move with what others run.
+        # The process's limits: the machine's own values would show the load of other runs.
         kib = policy.memory_bytes // 1024
         lines = "".join(f"{name}: {kib} kB\n" for name in ("MemTotal", "MemFree", "MemAvailable"))
         self._copy(lines.encode(), _MEMINFO)
@@ -154,20 +163,20 @@ class Layout:
             self._bind(path, place)
         if Path(_LOADER_CACHE).exists():
             self._bind(Path(_LOADER_CACHE), _LOADER_CACHE)
-        # A bound tree cannot be thinned out, only covered.
+        # A folder inside a bound tree cannot be removed, only covered.
         for hidden in map(str, environment.hidden):
             self._args += ["--perms", "0755", "--size", _EMPTY_TMPFS_BYTES, "--tmpfs", hidden]
             self._args += ["--remount-ro", hidden]
         self._folder(PACKAGES)
         for name, path in environment.packages.items():
-            # Each bind costs bubblewrap about a millisecond, a copied small file next to nothing.
+            # A bind takes bubblewrap about a millisecond, a copy of a small file much less.
             if path.is_file():
                 self._copy(path.read_bytes(), f"{PACKAGES}/{name}")
             else:
                 self._bind(path, f"{PACKAGES}/{name}")
 
     def _copy_files(self, submission: Mapping[str, bytes]) -> None:
-        harness = Path(__file__).resolve().parent.parent
+        harness = Path(__file__).resolve().parents[2]
         for name in HARNESS_FILES:
             self._copy((harness / name).read_bytes(), f"{LIB}/harness/{name}")
         self._folder(SUBMISSION)
@@ -191,7 +200,7 @@ class Layout:
             self._folder(str(parent))
 
     def _folder(self, path: str) -> None:
-        # Made by bubblewrap itself an ancestor would be 0700, and closed to the slot's user.
+        # bubblewrap would create an ancestor with mode 0700, inaccessible to the solver's user.
         if path in self._folders:
             return
         self._ancestors(path)

@@ -1,4 +1,4 @@
-"""Reading a submission's files for the sandbox: regular files only, copied, never linked."""
+"""Read a submission's files for the sandbox: regular files only, copied, never linked."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ __all__ = ["MAX_BYTES", "MAX_FILES", "read_files", "read_regular", "refuse_links
 
 MAX_FILES = 200
 MAX_BYTES = 16 << 20
-"""Backstops. A round's own, smaller limits are enforced where submissions are taken in."""
+"""Upper bounds. Intake enforces the round's own, smaller limits."""
 
 _SKIPPED = frozenset({"__pycache__", ".git"})
 
@@ -20,18 +20,18 @@ _SKIPPED = frozenset({"__pycache__", ".git"})
 def read_files(folder: Path) -> dict[str, bytes]:
     """Return relative path -> contents of every file below `folder`.
 
-    A copy cannot change under the run, carries no ownership or mode, and makes no link to the
+    A copy cannot change during the run, has no owner or mode of the host, and is no link to the
     host's files.
 
     Raises:
-        InvalidSubmission: not a folder, a link or special file, too many files or bytes.
+        InvalidSubmission: not a folder, a link, a special file, or too many files or bytes.
     """
     files: dict[str, bytes] = {}
     left = MAX_BYTES
     if not folder.is_dir():
-        msg = f"{folder}: expected a folder that holds the solver's files"
+        msg = f"{folder}: not a folder; expected a folder with the solver's files"
         raise InvalidSubmission(msg)
-    # By descriptors: what is a folder now may be a link by the time its files are opened.
+    # By descriptor: a folder could be replaced by a link before its files are opened.
     for parent, folders, names, parent_fd in os.fwalk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         refuse_links(folders, folder_fd=parent_fd)
@@ -40,17 +40,17 @@ def read_files(folder: Path) -> dict[str, bytes]:
             left -= len(data)
             files[str(Path(parent, name).relative_to(folder))] = data
             if left < 0 or len(files) > MAX_FILES:
-                msg = f"{folder.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes"
+                msg = f"{folder.name}: too large; expected at most {MAX_FILES} files and {MAX_BYTES} bytes"
                 raise InvalidSubmission(msg)
     return files
 
 
 def refuse_links(folders: Iterable[str], *, folder_fd: int) -> None:
-    """Refuse folders that are links: a walk would leave them out in silence.
+    """Reject folders that are links, which a walk would skip.
 
     Args:
-        folders: their names, within one folder.
-        folder_fd: that folder, opened.
+        folders: names within one folder.
+        folder_fd: descriptor of that folder.
 
     Raises:
         InvalidSubmission: one is a link.
@@ -65,9 +65,9 @@ def read_regular(name: str, *, at_most: int, folder_fd: int) -> bytes:
     """Return a regular file's contents, cut after `at_most` + 1 bytes.
 
     Args:
-        name: within the folder.
-        at_most: of more than these the caller wants to know no more than that.
-        folder_fd: the folder, opened.
+        name: of the file, within the folder.
+        at_most: size limit in bytes; a longer result shows that the file exceeds it.
+        folder_fd: descriptor of the folder.
 
     Raises:
         InvalidSubmission: a link, a special file, or one that cannot be read.

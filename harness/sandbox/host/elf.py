@@ -1,6 +1,6 @@
-"""Which shared libraries a file needs, read from its ELF headers.
+"""Read the shared libraries that a file needs from its ELF headers.
 
-`ldd` runs the file's own loader and costs 20 ms a file; a scientific environment has hundreds.
+`ldd` runs the file's loader and takes 20 ms per file; a scientific environment has hundreds.
 """
 
 import mmap
@@ -19,9 +19,9 @@ _CLASS_64_LITTLE = b"\x7fELF\x02\x01"
 
 
 def needed_libraries(path: Path) -> set[str]:
-    """Return the sonames that the file names as needed, and its program interpreter's path.
+    """Return the file's needed sonames and the path of its program interpreter.
 
-    A file that is not a 64-bit little-endian ELF object needs nothing.
+    Empty if the file is not a 64-bit little-endian ELF object.
     """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < _EHDR.size:

@@ -1,4 +1,4 @@
-"""The x86-64 system-call numbers, checked in: the build must not depend on the machine's headers.
+"""The x86-64 system-call numbers, a copy: the filters must not depend on the machine's headers.
 
 Source: Linux `arch/x86/entry/syscalls/syscall_64.tbl`, numbers 0-334 and 424-467.
 """

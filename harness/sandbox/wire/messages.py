@@ -1,4 +1,4 @@
-"""The host's typed reading of a frame's meta: unknown keys, wrong types and odd text refused."""
+"""Validate a frame's meta on the host: unknown keys, wrong types and invalid text are rejected."""
 
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.records import Array
-from harness.sandbox.arrays import MAX_ARRAYS, Layout, arrays_in, layout_of
-from harness.sandbox.frames import META_MAX_BYTES, PAYLOAD_MAX_BYTES, Frame, FrameError
+from harness.sandbox.wire.arrays import MAX_ARRAYS, PayloadLayout, arrays_in, layout_of
+from harness.sandbox.wire.frames import META_MAX_BYTES, PAYLOAD_MAX_BYTES, Frame, FrameError
 
 __all__ = [
     "ErrorMessage",
@@ -48,11 +48,11 @@ class WithArrays(_Message):
     arrays: Annotated[list[_Array], Field(max_length=MAX_ARRAYS)]
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> PayloadLayout:
         """Where the arrays lie in the payload.
 
         Raises:
-            FrameError: they cannot be what they are announced as.
+            FrameError: a description is not valid.
         """
         return layout_of({"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in self.arrays)
 
@@ -79,7 +79,7 @@ class LoadedMessage(_Message):
 
 
 class ErrorMessage(WithArrays):
-    """The participant's code raised; the text is for people, the kind decides nothing alone."""
+    """The participant's code raised. The text is for people; the kind alone decides no verdict."""
 
     kind: Literal["exception", "memory", "budget", "solution", "load", "exit"]
     message: _Text
@@ -91,7 +91,7 @@ class PlaceMessage(WithArrays):
 
 
 class QueryMessage(WithArrays):
-    """Arrays: values, and rows where given."""
+    """Arrays: values, and optionally rows."""
 
     layer: _Int | None
     base: _Int | None
@@ -111,7 +111,7 @@ class WordingMessage(WithArrays):
 
 
 class SolutionMessage(WithArrays):
-    """Arrays: prompts, and state.<name> for each of the state."""
+    """Arrays: prompts, and state.<name> for each array of the state."""
 
     wordings: list[_Int]
     outputs: list[_Name]
@@ -126,12 +126,12 @@ def read_message(model: type[_M], frame: Frame) -> _M:
 
     Raises:
         FrameError: an unknown or missing key, a wrong type, a value out of range, or text that
-            is not valid Unicode; its own text is short and printable, whatever was sent.
+            is not valid Unicode. Its message is short and printable whatever was sent.
     """
     try:
         return model.model_validate(frame.meta)
     except ValidationError as error:
-        # The input is left out, and of a key only what is short and plain: both are hostile, and may be as
+        # Without the input, and with the key cut and escaped: both come from the participant and may be as
         # long as a frame's meta.
         first = error.errors(include_input=False, include_url=False)[0]
         key = ascii(".".join(map(str, first["loc"]))[:_KEY_CHARS])
@@ -147,9 +147,9 @@ def arrays_of(
     Args:
         message: the frame's decoded meta.
         frame: the frame.
-        required: name -> dtype of the arrays that must be there.
-        optional: name -> dtype of those that may be; a name that ends in "." stands for any
-            name that begins with it, and the dtype "" for any listed one.
+        required: name -> dtype of the required arrays.
+        optional: name -> dtype of the optional arrays. A name that ends in "." matches any name
+            with that prefix; the dtype "" matches any listed one.
 
     Raises:
         FrameError: a missing or unexpected array, a wrong type, or a wrong byte count.

@@ -1,4 +1,4 @@
-"""Watching a solver process from outside: its clock, CPU time, memory and scratch folder."""
+"""Watch a solver process from outside: its clock, CPU time, memory and scratch folder."""
 
 import contextlib
 import os
@@ -16,18 +16,18 @@ _KIB = 1024
 
 
 class Breach(StrEnum):
-    """Which limit the watchdog ended the process for."""
+    """The reason for which the watchdog ended the process."""
 
     TIME = "time"
     CPU = "cpu"
     MEMORY = "memory"
     INODES = "inodes"
     STOPPED = "stopped"
-    """No limit of the solver's: the harness wants no result any more."""
+    """Not a limit: the harness cancelled the run."""
 
 
 class SolverClock:
-    """A stopwatch of the solver's time, as far as the harness lets it run. Thread-safe."""
+    """A stopwatch of the solver's time, started and stopped by the harness. Thread-safe."""
 
     def __init__(self) -> None:
         """Stopped at zero."""
@@ -36,24 +36,24 @@ class SolverClock:
         self._since: float | None = None
 
     def start(self, since: float | None = None) -> None:
-        """Let it run; no effect while it runs.
+        """Start it; no effect while it runs.
 
         Args:
-            since: the moment of `time.monotonic` from which it counts; None is now.
+            since: count from this value of `time.monotonic`; None: from now.
         """
         with self._lock:
             if self._since is None:
                 self._since = time.monotonic() if since is None else since
 
     def stop(self) -> None:
-        """Halt it; no effect while it stands."""
+        """Stop it; no effect while it is stopped."""
         with self._lock:
             if self._since is not None:
                 self._total_s += time.monotonic() - self._since
                 self._since = None
 
     def elapsed_s(self) -> float:
-        """Return the seconds that it ran."""
+        """Return the seconds for which it has run."""
         with self._lock:
             running = 0.0 if self._since is None else time.monotonic() - self._since
             return self._total_s + running
@@ -61,14 +61,14 @@ class SolverClock:
 
 @dataclass(frozen=True, slots=True)
 class WatchLimits:
-    """What the process may use.
+    """The limits of the process.
 
     Attributes:
         wall_s: on the solver's clock.
         cpu_s: all threads together.
-        memory_bytes: anonymous and shared pages, resident or swapped out; file pages can be reclaimed.
-        scratch_inodes: files in the scratch folder: each costs kernel memory that no
-            per-process limit counts.
+        memory_bytes: anonymous and shared pages, resident or swapped out; not file pages, which the
+            kernel can reclaim.
+        scratch_inodes: files in the scratch folder; no per-process limit counts their kernel memory.
     """
 
     wall_s: float
@@ -79,7 +79,7 @@ class WatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a process: CPU seconds, and bytes of memory of several kinds."""
+    """One sample of a process: CPU seconds, and bytes of memory by kind."""
 
     cpu_s: float = 0.0
     unreclaimable_bytes: int = 0
@@ -88,25 +88,24 @@ class Sample:
 
 
 def _read_at(folder_fd: int, name: str) -> str:
-    # A thread chooses the bytes of its name: any must be readable, and those of Latin-1 are.
+    # A thread's name may have any bytes; Latin-1 decodes them all.
     with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd), encoding="latin-1") as file:  # noqa: PTH123
         return file.read()
 
 
 def sample_process(proc_fd: int) -> Sample | None:
-    """Read the kernel's figures; None once the process is gone.
+    """Sample a process; return None once it has ended.
 
     Args:
-        proc_fd: its folder below /proc, opened: unlike a number it never comes to mean another
-            process.
+        proc_fd: descriptor of its folder in /proc, which never refers to another process.
     """
     try:
         stat, status = _read_at(proc_fd, "stat"), _read_at(proc_fd, "status")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The command name may hold spaces and parentheses: fields count from the last one.
+    # The command name may contain spaces and parentheses: the fields follow the last one.
     fields = stat.rpartition(")")[2].split()
-    # A main thread that ended has no memory map, though its other threads run on.
+    # A main thread that ended has no memory map, even if other threads run.
     sizes = _sizes(status) or _sizes_by_thread(proc_fd)
     if not sizes:
         return None  # a zombie
@@ -119,7 +118,7 @@ def sample_process(proc_fd: int) -> Sample | None:
 
 
 def _sizes(status: str) -> dict[str, int]:
-    """Return the memory of one `status` file in bytes; empty for a thread that has ended."""
+    """Return the memory sizes of a `status` file in bytes; empty for a thread that has ended."""
     pairs = (line.partition(":") for line in status.splitlines())
     return {
         name: int(value.split()[0]) * _KIB
@@ -129,7 +128,7 @@ def _sizes(status: str) -> dict[str, int]:
 
 
 def _sizes_by_thread(proc_fd: int) -> dict[str, int]:
-    """Return the same of the first thread that still runs."""
+    """Return the memory sizes of the first running thread."""
     try:
         tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc_fd)
     except (FileNotFoundError, ProcessLookupError):
@@ -147,7 +146,7 @@ def _sizes_by_thread(proc_fd: int) -> dict[str, int]:
 
 
 class Watchdog(threading.Thread):
-    """Looks every 50 ms, keeps the peaks, and kills at the first limit passed."""
+    """Sample every 50 ms, record the peaks, and kill the process at the first exceeded limit."""
 
     def __init__(
         self,
@@ -161,12 +160,12 @@ class Watchdog(threading.Thread):
         """Watch one process.
 
         Args:
-            proc_fd: the solver process's folder below /proc, opened.
+            proc_fd: descriptor of the solver process's folder in /proc.
             clock: its wall clock.
-            limits: what it may use.
-            kill: ends the process and wakes whoever waits on its channel.
-            scratch_fd: the scratch folder, opened; None where it is not a filesystem of its own.
-            stop: set by whoever wants the process ended; None where nobody can.
+            limits: its limits.
+            kill: ends the process and any wait on its channel.
+            scratch_fd: descriptor of the scratch folder; None if it is not a separate filesystem.
+            stop: an event that ends the process when set.
         """
         super().__init__(name="solver-watchdog", daemon=True)
         self._proc_fd = proc_fd
@@ -182,19 +181,19 @@ class Watchdog(threading.Thread):
         self.peak = Sample()
 
     def run(self) -> None:
-        """Look until stopped or until a limit is passed."""
+        """Sample until stopped or until a limit is exceeded."""
         while not self._over.wait(_PERIOD_S):
             try:
                 if self.look() is not None:
                     return
-            except Exception as error:  # noqa: BLE001 - whatever it is, this thread must not end alone
-                # Blind is not safe: without a watchdog no limit holds.
+            except Exception as error:  # noqa: BLE001 - any error must end the process too
+                # Without a watchdog no limit is enforced.
                 self.fault = error
                 self._kill()
                 return
 
     def look(self) -> Breach | None:
-        """Take one sample, record the peaks, and kill if a limit is passed."""
+        """Take one sample, record the peaks, and kill the process if a limit is exceeded."""
         with self._lock:
             sample = sample_process(self._proc_fd)
             if sample is not None:
@@ -211,7 +210,7 @@ class Watchdog(threading.Thread):
             return self.breach
 
     def stop(self) -> None:
-        """Look no more; returns when the thread has ended."""
+        """End the thread and wait for it."""
         self._over.set()
         if self.is_alive() and threading.current_thread() is not self:
             self.join()

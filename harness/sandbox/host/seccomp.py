@@ -1,28 +1,28 @@
 """The two seccomp filters, assembled as classic BPF in pure Python.
 
-Stage 1 is loaded by bubblewrap as the last thing before it executes the runner, stage 2 by the
-runner before any participant code. Both are allow-lists: a call that is not named is ENOSYS, a
-call known to be dangerous is EPERM, and a call through another architecture's entry (int 0x80,
-x32) kills the process. Stage 2 is stage 1 less what only the runner needs.
+bubblewrap loads stage 1 just before it executes the runner; the runner loads stage 2 before any
+participant code. Both are allow-lists: an unlisted call returns ENOSYS, a call known to be dangerous
+EPERM, and a call through another architecture's entry (int 0x80, x32) kills the process. Stage 2 is
+stage 1 without the calls that only the runner needs.
 
-Why these rules, where it is not obvious:
+Reasons for the less obvious rules:
 
 - `clone` only with glibc's thread flags: one process, so that per-process limits are totals.
-  `clone3` passes its flags in memory, where a filter cannot look, so it does not exist.
+  `clone3` passes its flags in memory, which a filter cannot read, so it returns ENOSYS.
 - `mmap` with GROWSDOWN or SHARED|ANONYMOUS escapes RLIMIT_DATA; LOCKED and HUGETLB pin memory.
-- `ioctl`, `fcntl`, `prctl`, `madvise` are compared in the low 32 bits, as the kernel reads them.
-- File locks, inotify, page merging, emptying the page cache (`fadvise64`, MADV_PAGEOUT) or going
-  past it (O_DIRECT), and the machine's free memory and disk space (`sysinfo`, `statfs`) are covert
-  channels between two sandboxes. So is waking whoever waits at an address of a library that both
-  have mapped: `futex` wakes waiters of this process alone, and a dying thread nobody by a robust
-  list. Waiting for others stays: `pthread_join` does it.
-- `fsync` and `msync` succeed and do nothing. Scratch is memory; over a library they would make the
-  machine's disk flush, as often as a solver likes.
-- `sendmsg`/`recvmsg` could pass file descriptors. `getsockopt` tells a socket's kind and size alone:
-  SO_PEERPIDFD would hand out a descriptor of the worker. Urgent bytes (MSG_OOB) are a dark corner of
-  the kernel that has been broken before.
+- `ioctl`, `fcntl`, `prctl`, `madvise`: the low 32 bits are compared, as the kernel reads them.
+- File locks, inotify, page merging, dropping the page cache (`fadvise64`, MADV_PAGEOUT) or bypassing
+  it (O_DIRECT), and the machine's free memory and disk space (`sysinfo`, `statfs`) are covert
+  channels between two sandboxes. So is a wake-up at an address of a library that both have mapped:
+  `futex` wakes only waiters of this process, and there are no robust lists by which a dying thread
+  could wake others. Waiting on shared addresses is allowed, because `pthread_join` needs it.
+- `fsync` and `msync` succeed without effect. Scratch is in memory; on a library's file they would
+  let a solver flush the machine's disk.
+- `sendmsg` and `recvmsg` could pass file descriptors. `getsockopt` returns only a socket's type and
+  sizes: SO_PEERPIDFD would return a descriptor of the worker. Urgent bytes (MSG_OOB) have had kernel
+  bugs before.
 
-There is no maintained pure-Python library for this, and libseccomp's wrappers on PyPI are stale.
+There is no maintained pure-Python library for this; libseccomp's wrappers on PyPI are outdated.
 """
 
 import errno
@@ -32,7 +32,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.syscalls import SYSCALLS
+from harness.sandbox.host.syscalls import SYSCALLS
 
 __all__ = ["AUDIT_ARCH_X86_64", "Instruction", "stage_1", "stage_2"]
 
@@ -73,7 +73,7 @@ _RUNNER_ONLY = """
 execve wait4 seccomp capset setgroups setresuid setresgid setrlimit landlock_create_ruleset
 landlock_add_rule landlock_restrict_self set_tid_address set_robust_list statfs fstatfs
 """.split()  # noqa: SIM905 - a table reads better than 200 quoted names
-"""In stage 1 alone: bubblewrap's last steps and the runner's lockdown."""
+"""In stage 1 only: bubblewrap's last steps and the runner's lockdown."""
 
 _DANGEROUS = """
 fork vfork execveat kill tkill rt_sigqueueinfo rt_tgsigqueueinfo waitid ptrace process_vm_readv
@@ -96,7 +96,7 @@ finit_module delete_module create_module reboot acct syslog sethostname setdomai
 modify_ldt vhangup uselib settimeofday clock_settime clock_adjtime adjtimex setpriority ioprio_set
 fadvise64 sysinfo sched_setparam sched_setscheduler sched_setattr sched_setaffinity lsm_set_self_attr sync syncfs
 """.split()  # noqa: SIM905 - a table reads better than 200 quoted names
-"""EPERM rather than ENOSYS: a program that tries them learns that it may not."""
+"""EPERM rather than ENOSYS: tells a program that the call is forbidden, not missing."""
 
 _THREAD_FLAGS = 0x003D_0F00
 """VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|SETTLS|PARENT_SETTID|CHILD_CLEARTID: pthread_create's."""
@@ -110,7 +110,7 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _FCNTLS = (0, 1, 2, 3, 4, 1030)
 """F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC: no lock, lease, owner or seal."""
 _MADVICES = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17, 22, 23)
-"""The usual ones without MERGEABLE (page merging shows one sandbox what another holds), COLD and PAGEOUT."""
+"""The usual ones without MERGEABLE (page merging reveals another sandbox's pages), COLD and PAGEOUT."""
 _O_DIRECT, _F_SETFL = 0x4000, 4
 _ARCH_PRCTLS = (0x1002, 0x1003, 0x1022, 0x1023)
 """ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_XCOMP_PERM, ARCH_REQ_XCOMP_PERM (AMX in torch)."""
@@ -127,7 +127,7 @@ _FUTEX_PRIVATE, _FUTEX_CLOCK_REALTIME = 0x80, 0x100
 _FUTEX_WAITS = (0, 9)
 """FUTEX_WAIT, FUTEX_WAIT_BITSET."""
 _REAPER = 1
-"""Process number of bubblewrap inside."""
+"""Process number of bubblewrap inside the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _refuse(number: int) -> Instruction:
 
 
 def _one_of(arg: int, values: Iterable[int], otherwise: int) -> list[Instruction]:
-    """Allow when the argument's low 32 bits are one of `values`."""
+    """Allow if the argument's low 32 bits are one of `values`, else return `otherwise`."""
     block = [_load_low(arg)]
     for value in values:
         block += [Instruction(_JEQ, 0, 1, value), _ret(_ALLOW)]
@@ -178,7 +178,7 @@ def _is(arg: int, value: int) -> list[Instruction]:
 
 
 def _none_of_bits(arg: int, bits: int) -> list[Instruction]:
-    """EPERM when any of `bits` is set; falls through otherwise."""
+    """EPERM if any of `bits` is set; falls through otherwise."""
     return [_load_low(arg), Instruction(_AND, 0, 0, bits), Instruction(_JEQ, 1, 0, 0), _refuse(errno.EPERM)]
 
 
@@ -212,7 +212,7 @@ def _fcntl() -> list[Instruction]:
 
 
 def _futex() -> list[Instruction]:
-    """Anything among this process's own threads; with others, waiting alone."""
+    """Any operation among this process's own threads; with others only waiting."""
     block = [_load_low(1), Instruction(_AND, 0, 0, _FUTEX_PRIVATE), Instruction(_JEQ, 1, 0, 0), _ret(_ALLOW)]
     block += [_load_low(1), Instruction(_AND, 0, 0, 0xFFFF_FFFF ^ _FUTEX_CLOCK_REALTIME)]
     for wait in _FUTEX_WAITS:
@@ -221,15 +221,15 @@ def _futex() -> list[Instruction]:
 
 
 def _prlimit(*, may_write: bool) -> list[Instruction]:
-    """Only on itself; after the lockdown, only reading."""
+    """Allow it on the process itself; after the lockdown only to read."""
     block = [*_is(0, 0), *(() if may_write else _is_zero(2))]
     return [*block, _ret(_ALLOW)]
 
 
 def _rules(*, runner: bool) -> dict[str, list[Instruction]]:
-    """Per call with argument rules, a block that always ends in a return."""
+    """Return, per call with argument rules, a block that always ends in a return."""
     eperm = errno.EPERM
-    # A null address: to the connected peer alone, which is what `send` and `recv` become.
+    # A null address: only to the connected peer, as for `send` and `recv`.
     connected = [*_is_zero(4), *_none_of_bits(3, 0xFFFF_FFFF ^ _MESSAGE_FLAGS), _ret(_ALLOW)]
     done = [_ret(_ERRNO | 0)]
     return {
@@ -272,27 +272,27 @@ def _assemble(allowed: Sequence[str], rules: dict[str, list[Instruction]]) -> by
         program += [Instruction(_JEQ, 0, 1, SYSCALLS[name]), _ret(_ALLOW)]
     for name, block in rules.items():
         if len(block) > _MAX_JUMP:
-            msg = f"seccomp rule for {name}: {len(block)} instructions, at most {_MAX_JUMP}"
+            msg = f"seccomp rule for {name}: got {len(block)} instructions, expected at most {_MAX_JUMP}"
             raise ValueError(msg)
         program += [Instruction(_JEQ, 0, len(block), SYSCALLS[name]), *block]
     for name in _DANGEROUS:
         program += [Instruction(_JEQ, 0, 1, SYSCALLS[name]), _refuse(errno.EPERM)]
     program.append(_refuse(errno.ENOSYS))
     if len(program) > _MAX_INSTRUCTIONS:
-        msg = f"seccomp program: {len(program)} instructions, the kernel takes {_MAX_INSTRUCTIONS}"
+        msg = f"seccomp program: got {len(program)} instructions, expected at most {_MAX_INSTRUCTIONS}"
         raise ValueError(msg)
     return b"".join(instruction.pack() for instruction in program)
 
 
 def require_x86_64() -> None:
-    """Refuse any machine whose system-call table this module does not hold.
+    """Raise unless this machine has the system-call numbers of this module.
 
     Raises:
         SandboxUnavailable: the machine is not x86-64.
     """
     if platform.machine() != "x86_64":
         msg = (
-            f"the sandbox filters system calls by x86-64 numbers, this machine is {platform.machine()!r}: "
+            f"the sandbox filters system calls by x86-64 numbers: got a {platform.machine()!r} machine; "
             "run the worker on an x86-64 Linux machine"
         )
         raise SandboxUnavailable(msg)
