@@ -1,5 +1,6 @@
 """Round files: TOML parsed into validated, frozen objects."""
 
+from harness.config.fields import MAX_NAME_CHARS
 from harness.config.load import (
     SHARED_VARIABLE,
     load_round,
@@ -11,16 +12,15 @@ from harness.config.load import (
 from harness.config.params import Params, ParamsByName
 from harness.config.round import (
     FINAL_SUFFIX,
-    MAX_NAME_CHARS,
     LimitsConfig,
     ModelConfig,
     NumericConfig,
     OutputsConfig,
     RoundConfig,
     RoundInfo,
-    TaskConfig,
     VisibilityConfig,
 )
+from harness.config.task import TaskConfig
 
 __all__ = [
     "FINAL_SUFFIX",

@@ -6,16 +6,12 @@ one version; every score carries the file's digest.
 
 import hashlib
 import json
-import re
-from collections import Counter
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -24,9 +20,10 @@ from pydantic import (
 )
 
 from harness.api.outputs import OUTPUTS
+from harness.config.fields import Bytes, Frozen, Name, Positive, Seconds, Seed, one_of, written_as
 from harness.config.params import ParamsByName
+from harness.config.task import TaskConfig
 from harness.metrics.ranking import ScoringRule
-from harness.metrics.registry import TASK_KINDS, metrics_of
 from harness.records import Phase
 
 __all__ = [
@@ -36,51 +33,14 @@ __all__ = [
     "OutputsConfig",
     "RoundConfig",
     "RoundInfo",
-    "TaskConfig",
     "VisibilityConfig",
 ]
 
 FINAL_SUFFIX = "-final"
 """Ending of the name of a final."""
 
-MAX_NAME_CHARS = 40
-"""Longest name of a round or a task."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_NAME_CHARS)]
-Positive = Annotated[int, Field(gt=0, le=2**31)]
-Bytes = Annotated[int, Field(gt=0, le=2**50)]
-Seconds = Annotated[float, Field(gt=0, le=1e8)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-def _written_as(pattern: str, forms: str) -> AfterValidator:
-    """Return a validator of a pattern; `forms` describes the pattern in the error."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"got {value!r}, expected {forms}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _one_of(value: str, names: tuple[str, ...]) -> str:
-    """Return a value that is one of the names of a registry; otherwise list them."""
-    if value not in names:
-        raise ValueError(f"got {value!r}, expected {' or '.join(map(repr, names))}")
-    return value
-
-
-_SLOT = re.compile(r"\{(\w+)\}|\[M\]")
-
-
-class _Frozen(BaseModel):
-    """Immutable, no unknown keys, no silent conversion between types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class RoundInfo(_Frozen):
+class RoundInfo(Frozen):
     """`[round]`: name, time, quota and rules."""
 
     name: Name
@@ -115,7 +75,7 @@ class RoundInfo(_Frozen):
 _PHASES = ("open", "closed", "published")
 
 
-class VisibilityConfig(_Frozen):
+class VisibilityConfig(Frozen):
     """`[visibility]`: the phase from which something is shown.
 
     Scores on the private rows are never shown before publication.
@@ -143,17 +103,17 @@ class VisibilityConfig(_Frozen):
         return self
 
 
-class ModelConfig(_Frozen):
+class ModelConfig(Frozen):
     """`[model]`: the language model of the round."""
 
-    source: Annotated[str, _written_as(r"toy|path:.+|hub:.+", '"toy", "path:FOLDER" or "hub:OWNER/NAME"')]
+    source: Annotated[str, written_as(r"toy|path:.+|hub:.+", '"toy", "path:FOLDER" or "hub:OWNER/NAME"')]
     """"toy", "path:FOLDER" (relative to the round file, or "@shared/...") or "hub:OWNER/NAME"."""
     revision: str | None = None
     n_prompt_tokens: Annotated[int, Field(ge=1, le=200)] = 50
     label_token: Literal["official", "spaced"] = "official"
 
 
-class NumericConfig(_Frozen):
+class NumericConfig(Frozen):
     """`[numeric]`: the numeric profile; results agree bit for bit only within one profile."""
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -162,7 +122,7 @@ class NumericConfig(_Frozen):
     chunk_tokens: Annotated[int, Field(ge=256, le=10_000_000)] = 4096
 
 
-class LimitsConfig(_Frozen):
+class LimitsConfig(Frozen):
     """`[limits]`: limits of one attempt. The defaults suit RoBERTa-large."""
 
     solver_s: Seconds = 300.0
@@ -180,111 +140,15 @@ class LimitsConfig(_Frozen):
     max_bases: Annotated[int, Field(ge=1, le=4096)] = 8
 
 
-class OutputsConfig(_Frozen):
+class OutputsConfig(Frozen):
     """`[outputs]`: what a query may return; by default all of `harness.api.outputs.OUTPUTS`."""
 
-    allowed: tuple[Annotated[str, AfterValidator(lambda name: _one_of(name, tuple(OUTPUTS)))], ...] = Field(
+    allowed: tuple[Annotated[str, AfterValidator(lambda name: one_of(name, tuple(OUTPUTS)))], ...] = Field(
         default=tuple(OUTPUTS), min_length=1, strict=False
     )
 
 
-class TaskConfig(_Frozen):
-    """`[[task]]`: one task. `preset` takes the missing keys from the official tasks."""
-
-    name: Name
-    preset: str | None = None
-    kind: Annotated[
-        # Excluded if it is the default, so that a round without it keeps its digest.
-        str,
-        AfterValidator(lambda kind: _one_of(kind, TASK_KINDS)),
-        Field(exclude_if=lambda kind: kind == TASK_KINDS[0]),
-    ] = TASK_KINDS[0]
-    """Selects labels, default prediction and checks: see `harness.tasks.kinds`."""
-    data: Annotated[
-        str, _written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')
-    ]
-    pool: str = "pool"
-    """Split (hub) or file (files) from which k-shot sets are drawn."""
-    test: str = "test"
-    fields: Annotated[tuple[str, ...], Field(min_length=1, max_length=2, strict=False)]
-    """Text columns, in the order of the template."""
-    label: str = "label"
-    label_names: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
-    kshot_data: (
-        Annotated[
-            str,
-            _written_as(r"files:.+\{seed\}.*\{split\}.*", '"files:.../{seed}/{split}.tsv", with both slots'),
-        ]
-        | None
-    ) = None
-    """Ready k-shot files: "files:.../{seed}/{split}.tsv" with split train and dev."""
-    kshot_labels: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """How the ready files write each class; default: as its number."""
-    k_shot: Positive
-    kshot_seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
-    budget_calls: Positive
-    metric: str
-    template: str
-    words: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
-    public_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
-    test_limit: Positive | None = None
-    upload_name: str = ""
-    """The task's folder in a zip of predictions; default: the task's name."""
-    upload_label_order: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Class of each number in an uploaded prediction; default: the order of label_names."""
-
-    # Field validators, not one model validator: each bad field is reported even if another one is bad.
-    # A field validator has access only to the fields above its own.
-
-    @field_validator("label_names", "kshot_seeds")
-    @classmethod
-    def _has_no_duplicates(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        duplicates = [entry for entry, count in Counter(value).items() if count > 1]
-        if duplicates:
-            raise ValueError(f"repeats {duplicates}, expected each once")
-        return value
-
-    @field_validator("kshot_labels", "words")
-    @classmethod
-    def _has_one_entry_per_class(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        label_names = info.data.get("label_names")
-        if value and label_names and len(value) != len(label_names):
-            raise ValueError(
-                f"got {len(value)} entries for {len(label_names)} label_names, expected one each"
-            )
-        return value
-
-    @field_validator("metric")
-    @classmethod
-    def _fits_the_kind(cls, value: str, info: ValidationInfo) -> str:
-        # Without a valid kind every metric is accepted: its own problem is reported.
-        return _one_of(value, metrics_of(info.data["kind"])) if "kind" in info.data else value
-
-    @field_validator("template")
-    @classmethod
-    def _has_every_slot_once(cls, value: str, info: ValidationInfo) -> str:
-        fields = info.data.get("fields")
-        if fields is not None:
-            slots = ["{p}", *(["{text}"] if len(fields) == 1 else ["{a}", "{b}"]), "[M]"]
-            if sorted(match.group(0) for match in _SLOT.finditer(value)) != sorted(slots):
-                raise ValueError(f"got {value!r}, expected each of {', '.join(slots)} exactly once")
-        return value
-
-    @field_validator("upload_label_order")
-    @classmethod
-    def _is_a_permutation(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        label_names = info.data.get("label_names")
-        if value and label_names and sorted(value) != sorted(label_names):
-            raise ValueError(f"got {list(value)}, expected every label name once ({', '.join(label_names)})")
-        return value
-
-    @property
-    def has_private_rows(self) -> bool:
-        """True if some test rows are private; otherwise the public score stays the score after publication."""
-        return self.public_fraction < 1
-
-
-class RoundConfig(_Frozen):
+class RoundConfig(Frozen):
     """A whole round file. The store keeps it as `canonical_json`; `parse_rules` reads it back."""
 
     round: RoundInfo

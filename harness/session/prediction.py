@@ -17,7 +17,7 @@ from harness.sandbox import SandboxMode, SandboxPolicy, SubmissionSource, run_pr
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.handles import OFFICIAL_WORDING
 from harness.session.loaded_round import LoadedRound, LoadedTask
-from harness.tasks.kinds import find_kind
+from harness.tasks.kinds import KINDS
 
 __all__ = ["PredictionFailed", "submitted_prediction", "test_outputs"]
 
@@ -134,7 +134,7 @@ def submitted_prediction(
     batches = [order[start : start + BATCH_ROWS] for start in range(0, n_rows, BATCH_ROWS)]
     predictions = np.empty(n_rows, dtype=np.int64)
     predictions[order] = predict(batches)
-    problem = find_kind(task.kind).problem_with(predictions, task)
+    problem = KINDS[task.kind].problem_with(predictions, task)
     if problem:
         raise PredictionFailed(Verdict.RUNTIME_ERROR, f"predict: {problem}")
     sample = generator.permutation(n_rows)[:N_RECHECKED]

@@ -18,7 +18,7 @@ from harness.session.prediction import (
     submitted_prediction,
     test_outputs,
 )
-from harness.tasks.kinds import find_kind
+from harness.tasks.kinds import KINDS
 
 __all__ = ["Scorer"]
 
@@ -66,7 +66,7 @@ class Scorer:
             outputs = test_outputs(self.loaded_round, self.task, self.blackbox, solution, ("logits",))
             if outputs.logits is None:
                 raise InfrastructureError("the engine returned no logits")
-            return find_kind(self.task.config.kind).default_prediction(outputs.logits)
+            return KINDS[self.task.config.kind].default_prediction(outputs.logits)
         wanted = tuple(name for name in solution.outputs if OUTPUTS[name].has_rows)
         return submitted_prediction(
             self.source,
@@ -84,7 +84,7 @@ class Scorer:
         config, labels = self.task.config, self.task.data.test.labels
         public = self.task.is_public
         private = np.logical_not(public)
-        score = find_kind(config.kind).score
+        score = KINDS[config.kind].score
         return Scores(
             public=score(config, labels[public], predictions[public]),
             private=score(config, labels[private], predictions[private]) if private.any() else None,

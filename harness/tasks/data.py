@@ -19,7 +19,7 @@ from harness.api import Split
 from harness.config import TaskConfig, shared_folder
 from harness.errors import DataError
 from harness.records import IntArray
-from harness.tasks.kinds import find_kind
+from harness.tasks.kinds import KINDS
 from harness.tasks.kshot import draw_kshot
 from harness.tasks.sources import expand
 from harness.tasks.split import stratified_rows
@@ -61,7 +61,7 @@ def load_task_data(task: TaskConfig, seeds: Iterable[int] | None = None) -> Task
     test = _load_split(task, task.test)
     if task.test_limit is not None and len(test) > task.test_limit:
         test = _take(test, stratified_rows(test.labels, task.test_limit))
-    find_kind(task.kind).check_test(task, test.labels)
+    KINDS[task.kind].check_test(task, test.labels)
     wanted = tuple(task.kshot_seeds if seeds is None else seeds)
     if not wanted:
         kshot = {}
@@ -174,7 +174,7 @@ def _to_split(
     """Return the task's columns, every row checked."""
     texts: list[tuple[str, ...]] = []
     labels: list[int] = []
-    kind = find_kind(task.kind)
+    kind = KINDS[task.kind]
     for number, row in enumerate(rows, start=1):
         missing = [column for column in (*task.fields, task.label) if column not in row]
         if missing:

@@ -17,8 +17,7 @@ from statistics import fmean
 
 from whole_run import final_score
 
-from harness.config import load_round
-from harness.config.round import RoundConfig
+from harness.config import RoundConfig, load_round
 from harness.rounds.comparison import mean_interval
 from harness.rounds.intake import baseline_folder
 from harness.session.loaded_round import LoadedRound

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -17,11 +17,12 @@ from harness.metrics.registry import Metric
 @st.composite
 def predicted(draw, n_seeds):
     n_classes, n_rows = draw(st.integers(2, 20)), draw(st.integers(1, 60))
-    numbers = st.lists(st.integers(0, n_classes - 1), min_size=n_rows, max_size=n_rows)
-    labels, *predictions = (np.array(draw(numbers), dtype=np.int64) for _ in range(1 + n_seeds))
+    generator = np.random.default_rng(draw(st.integers(0, 2**31)))
+    labels, *predictions = generator.integers(0, n_classes, (1 + n_seeds, n_rows))
     return n_classes, labels, dict(enumerate(predictions))
 
 
+@settings(max_examples=60)
 @given(predicted(n_seeds=1))
 def test_official_scores_are_those_of_scikit_learn_bit_for_bit(case):
     n_classes, labels, predictions = case
@@ -44,6 +45,7 @@ THIRD = Metric("brevity", "brevity", "classification", _lengths, _length_ratio)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1_macro", "brevity"])
+@settings(max_examples=25)
 @given(case=st.integers(1, 3).flatmap(predicted), seed=st.integers(0, 2**31))
 def test_bootstrap_of_any_metric_equals_naive_resampling(name, case, seed):
     n_classes, labels, predictions = case

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from harness.metrics.official import score
-from harness.tasks.kinds.classification import default_prediction
+from harness.tasks.kinds.classification import Classification
 from harness.toy import MODEL_MAX_LENGTH, PLACEHOLDER_IDS, WEIGHTS_DIR
 from harness.toy.tokenizer import build_tokenizer
 
@@ -37,7 +37,7 @@ def test_manual_prompt_beats_chance_on_every_task(toy_arena):
         task = toy_arena.task(config.name)
         logits = toy_arena.engine.evaluate(task.encoded_test, zeros).logits
         n_classes = len(config.words)
-        predictions = default_prediction(logits)
+        predictions = Classification.default_prediction(logits)
         assert score(config.metric, task.data.test.labels, predictions, n_classes) > 100 / n_classes + 5, (
             config.name
         )
