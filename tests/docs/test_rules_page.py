@@ -1,7 +1,7 @@
 """The page of the rules has every limit of a round file with its default, and the limits of every round."""
 
 import pytest
-from harness.sandbox.frames import PAYLOAD_MAX_BYTES
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES
 
 from harness.config import LimitsConfig, RoundInfo, VisibilityConfig
 from harness.records import MAX_ABS_VALUE
