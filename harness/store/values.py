@@ -1,10 +1,11 @@
 """Frozen values that go into and come out of the sealed store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UsageError
 from harness.records import RunSummary, Status, Verdict
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StoredRejudge",
     "StoredRun",
     "StoredSubmission",
+    "no_round",
 ]
 
 TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
@@ -36,6 +38,13 @@ class RejudgeState(StrEnum):
     STAGED = "staged"
     APPLIED = "applied"
     CANCELLED = "cancelled"
+
+
+def no_round(wanted: str, version: str | None, known: Iterable[tuple[str, str]]) -> UsageError:
+    """Return the error for a round that does not exist, listing (name, version) of those that do."""
+    wanted = wanted if version is None else f"{wanted} {version}"
+    listing = ", ".join(f"{name} {its_version}" for name, its_version in known) or "none yet"
+    return UsageError(f"no round {wanted}; there are: {listing}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,13 @@ NORMAL_95 = 1.959964
 """Standard errors on each side of a 95 % interval."""
 
 UNOFFICIAL = "unofficial: no sandbox"
-"""How a result of a run without isolation is marked, wherever it shows."""
+"""Mark of a result of a run without isolation, everywhere."""
 
 STALE = "stale: other data, model, code or machine than the newest score"
-"""How a score is marked that cannot be compared with the newest one, wherever it shows."""
+"""Mark of a score that is not comparable with the newest one, everywhere."""
 
 UPLOAD_LABEL = "predictions only, calls not metered"
-"""How scores of uploaded predictions are marked, wherever they show."""
+"""Mark of a prediction upload's scores, everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +58,17 @@ class BoardRound:
     """A round as everybody may see it.
 
     Attributes:
-        round_id: row number.
-        name: of the round.
-        version: Major.Minor.
-        title: one line for people.
-        digest: SHA-256 of the rules.
-        phase: by the clock, at the moment of reading; stored: as the organizer set it.
-        rule: which of a team's submissions counts.
+        digest: SHA-256 (hex) of the rules.
+        phase: by the clock when read; as stored: what the organizer set.
         is_final: scores are those on the private rows.
-        opens: aware UTC.
-        closes: aware UTC.
-        tasks: in the order of the round file.
-        frozen_at: since when the board stands still, or None.
+        opens, closes: aware UTC.
+        frozen_at: when the board was frozen, or None.
         is_practice: the test labels are known outside, so scores prove little.
         is_registered_only: only teams that the organizer added take part.
-        max_submissions_per_day: of a team; None means any number.
-        max_submissions: of a team in all; None means any number.
+        max_submissions_per_day, max_submissions: of a team; None means no limit.
         is_packaged: the project ships a round of this name.
         noise: baseline -> its noise floor, where one was measured.
-        rules: what of the round file may be read: a table per section; "task" maps names to tables.
+        rules: the public part of the round file, a table per section; "task" maps names to tables.
     """
 
     round_id: int
@@ -119,41 +111,29 @@ class Entry:
     """A submission in one line.
 
     Attributes:
-        submission_id: row number.
-        team: the team's name, as written by people: never markup.
-        solver: the solver's name, as written by people: never markup.
-        description: as written by people: never markup.
-        digest: SHA-256 of the submission's content.
-        is_baseline: never ranked.
-        is_example: a packaged example.
-        status: where it is in its life.
+        team, solver, description: written by people: never markup.
+        digest: SHA-256 (hex) of the submission's content.
         verdict: of its worst run, once all have ended.
-        is_checkpoint: a run was scored on a checkpoint.
+        is_checkpoint: a run was scored on its last checkpoint.
         is_complete: every run has a score.
-        counts: it is the one submission of its team that stands on the board.
-        rank: rank among competitors; None for a baseline or an unofficial one, or if it does not count.
         score: raw 0-100, mean over tasks; None if not complete.
-        public_score: the same on the public rows, which `Force_Best` looks at; equal to `score` until publication.
+        public_score: the same on the public rows, which `Force_Best` compares; `score` until publication.
         task_scores: raw 0-100 per task in the order of the round; None where a seed is missing.
         seed_scores: task -> k-shot seed -> raw 0-100; None where a run has no score.
-        calls: charged calls over all runs.
-        budget_calls: calls that all runs together may be charged.
-        tokens: real tokens over all runs.
-        engine_s: seconds of forward computation over all runs.
-        wall_s: seconds over all runs.
-        n_runs: tasks x k-shot seeds.
-        n_runs_done: runs that have ended.
-        n_runs_held: runs that wait for the organizer.
-        submitted_at: aware UTC.
-        finished_at: aware UTC.
+        calls: charged, over all runs; `budget_calls` is what all runs may be charged.
+        tokens, engine_s, wall_s: real tokens, seconds of forward computation, and seconds over all runs.
+        n_runs, n_runs_done, n_runs_held: tasks x k-shot seeds, those that have ended, those on hold.
+        submitted_at, finished_at: aware UTC.
         is_official: False if a run was made without isolation.
-        tier: from 1; entries of one tier cannot be told from its leader (`harness.metrics.tiers`).
-        is_pareto: official, and no such entry that counts is as good on score and calls, and better on one.
-        standard_error: of the score over test rows and k-shot seeds, in points.
         efficiency: see `harness.metrics.efficiency`; None while test curves are hidden.
         sparkline: best train loss so far, mean over runs, on a logarithmic grid of the budget.
-        change: places won since a week before the last change; None if it was not ranked then.
-        is_stale: made with other data, model, code, packages or numeric profile than the newest complete submission.
+        counts: it is the one submission of its team that stands on the board.
+        rank: among competitors; None for a baseline, an unofficial one, or one that does not count.
+        tier: from 1; entries of one tier do not differ clearly from its leader (`harness.metrics.tiers`).
+        is_pareto: official, and no other such entry is as good on score and calls, and better on one.
+        standard_error: of the score over test rows and k-shot seeds, in points.
+        change: ranks gained within a week; None if it was not ranked then.
+        is_stale: data, model, code, packages or profile differ from those of the newest complete submission.
     """
 
     submission_id: int
@@ -200,15 +180,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Scores of uploaded predictions on the public test rows, rounded to 0.1; never ranked.
+    """Scores (0-100, rounded to 0.1) of a prediction upload on the public test rows; never ranked.
 
-    Attributes:
-        upload_id: row number.
-        name: as written by people: never markup.
-        digest: SHA-256 of the archive.
-        score: 0-100, mean over tasks.
-        task_scores: 0-100 per task in the order of the round.
-        created_at: aware UTC.
+    `name` is written by people: never markup. `digest` is the SHA-256 (hex) of the archive.
     """
 
     upload_id: int
@@ -224,11 +198,10 @@ class Board:
     """A round and its entries in order: those that count, best first, then the incomplete ones.
 
     Attributes:
-        round: the round.
         entries: at most two per owner: the one that counts, and a newer one that is not complete.
         n_submissions: all submissions of the round, also those that do not count.
         version: of the public store when this was read.
-        uploads: predictions without a solver, best first.
+        uploads: prediction uploads, best first.
     """
 
     round: BoardRound
@@ -267,10 +240,9 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How the runs of a task went, per k-shot seed.
+    """Curves of the runs of a task, per k-shot seed.
 
     Attributes:
-        task: its name.
         calls: rising call counts, one grid for all seeds.
         losses: best train loss so far, as long as `calls`; None before the first.
         scores: (calls charged, test score) of each incumbent, by rising calls; empty while they are hidden.
@@ -284,7 +256,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is that has not ended; `best_train_loss` is None before the first."""
+    """Progress of a run that has not ended; `best_train_loss` is None before the first."""
 
     task: str
     kshot_seed: int
@@ -296,7 +268,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionList:
-    """Some submissions of a round, newest first, and how many there are in all."""
+    """Some submissions of a round, newest first, and the number in all."""
 
     round: BoardRound
     entries: tuple[Entry, ...]

@@ -39,6 +39,7 @@ from harness.store.public.schema import (
     PublicRound,
     PublicUpload,
 )
+from harness.store.values import no_round
 
 __all__ = ["PublicStore"]
 
@@ -242,8 +243,8 @@ def _find_round(session: Session, name: str, version: str | None) -> PublicRound
         query = query.where(PublicRound.version == version)
     row = session.scalar(query)
     if row is None:
-        known = session.execute(select(PublicRound.name, PublicRound.version).order_by(PublicRound.id)).all()
-        wanted = name if version is None else f"{name} {version}"
-        listing = ", ".join(f"{other} {its_version}" for other, its_version in known) or "none yet"
-        raise UsageError(f"no round {wanted} on this board; rounds: {listing}")
+        known = session.execute(
+            select(PublicRound.name, PublicRound.version).order_by(PublicRound.id)
+        ).tuples()
+        raise no_round(name, version, known)
     return row

@@ -8,7 +8,7 @@ from harness.records import Phase, split_version
 from harness.store.sealed.events import append_event
 from harness.store.sealed.schema import RejudgeRow, RoundRow, RunRow, SubmissionRow
 from harness.store.sealed.store import Transaction
-from harness.store.values import TERMINAL, RejudgeState
+from harness.store.values import TERMINAL, RejudgeState, no_round
 
 __all__ = [
     "add_round",
@@ -63,10 +63,8 @@ def find_round(tx: Transaction, name: str, version: str | None = None) -> RoundR
         query = query.where(RoundRow.version == version)
     row = tx.session.scalar(query)
     if row is None:
-        known = tx.session.execute(select(RoundRow.name, RoundRow.version).order_by(RoundRow.id)).all()
-        wanted = name if version is None else f"{name} {version}"
-        listing = ", ".join(f"{other} {its_version}" for other, its_version in known) or "none yet"
-        raise UsageError(f"no round {wanted}; rounds of this arena: {listing}")
+        known = tx.session.execute(select(RoundRow.name, RoundRow.version).order_by(RoundRow.id)).tuples()
+        raise no_round(name, version, known)
     return row
 
 
