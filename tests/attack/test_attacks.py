@@ -16,14 +16,15 @@ from pathlib import Path
 import pytest
 from attack_table import ATTACKS, HOSTILE, case
 from delegated_groups import delegated_group
-from harness.rounds.worker import Worker
+from in_store import read, write
 
 from harness.errors import UsageError
+from harness.executors.threads import ThreadsExecutor
 from harness.metering import Meter, meter, read_journal
 from harness.records import Phase
 from harness.rounds.export import export_round
 from harness.rounds.intake import submit
-from harness.rounds.lifecycle import create_round, stored_config
+from harness.rounds.lifecycle import create_round
 from harness.rounds.logs import read_logs
 from harness.sandbox import SandboxMode, requests
 from harness.session import attempt, incumbents
@@ -32,7 +33,12 @@ from harness.session.blackbox import MeteredBlackBox
 from harness.session.incumbents import MAX_INCUMBENTS
 from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
-from harness.store import ArenaPaths, Publisher, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.rounds import find_round, set_phase
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission
+from harness.worker.worker import Worker
 from leaderboard.static_board import write_static_board
 
 pytestmark = pytest.mark.attack
@@ -135,18 +141,18 @@ def run_arena(runner, attack, given, limits, toy_arena, folder):
     with SealedStore.open(paths) as store, Publisher.open(paths, store) as publisher:
         create_round(store, publisher, config)
         number = submit(store, publisher, paths, config, folder / "hostile", "us")
-        worker = Worker(store, publisher, paths, SandboxMode(runner.mode))
-        stored = store.get_round(config.name)
-        loaded = LoadedRound(stored_config(stored))
+        executor = ThreadsExecutor(paths.attempts)
+        loaded = LoadedRound(config)
         loaded.__dict__["backbone"] = toy_arena.backbone
         loaded.__dict__["engine"] = toy_arena.engine
-        worker._arenas.loaded[stored.facts.digest] = loaded
+        executor._rounds.loaded[config.digest()] = loaded
+        worker = Worker(store, publisher, paths, SandboxMode(runner.mode), executor=executor)
         assert worker.run_until_idle() == 1
-        (run,) = store.get_submission(number).runs
+        (run,) = read(store, get_submission, number).runs
         seen = read_by_others(store, paths, config.name, number, folder / "seen")
         if predicts:
-            store.set_phase(config.name, Phase.CLOSED)
-            store.set_phase(config.name, Phase.PUBLISHED)
+            for phase in (Phase.CLOSED, Phase.PUBLISHED):
+                write(store, lambda tx, phase=phase: set_phase(tx, find_round(tx, config.name), phase))
             publisher.publish()
             seen += read_by_others(store, paths, config.name, number, folder / "seen-then")
     return {

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox.control_group import ControlGroup, delegated_folders
+from harness.sandbox.host.control_group import ControlGroup, delegated_folders
 
 _ROOT = Path("/sys/fs/cgroup")
 _REMOVE_S = 2.0
