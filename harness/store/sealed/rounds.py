@@ -63,7 +63,7 @@ def find_round(tx: Transaction, name: str, version: str | None = None) -> RoundR
         query = query.where(RoundRow.version == version)
     row = tx.session.scalar(query)
     if row is None:
-        known = tx.session.execute(select(RoundRow.name, RoundRow.version).order_by(RoundRow.id)).tuples()
+        known = tx.session.execute(select(RoundRow.name, RoundRow.version).order_by(RoundRow.id)).all()
         raise no_round(name, version, known)
     return row
 

@@ -5,6 +5,7 @@ import sqlite3
 import zipfile
 
 import pytest
+from harness.store.writer import utc_now
 from sample_arena import build_sample_arena
 from typer.testing import CliRunner
 
@@ -16,7 +17,6 @@ from harness.records import Status, Usage, Verdict
 from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
 from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, RunResult, SealedStore
-from harness.store.writer import utc_now
 from harness.tasks import load_task_data
 
 LABEL = "predictions only, calls not metered"
