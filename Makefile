@@ -90,7 +90,7 @@ bench-scores: install  ## compare whole runs of BBTv2 in bf16 and fp32, on the m
 	$(BIN)/python tests/bench/bench_scores.py
 
 toy-model: install  ## rebuild the embedded model's weights from a seed (about 10 minutes)
-	$(BIN)/python -m harness.toy.build
+	PYTHONPATH=tests/support $(BIN)/python tests/support/build_toy_model.py
 
 toy-gates: install  ## measure what the embedded model has learned, and the scores of baselines on it
 	$(BIN)/python tests/bench/toy_gates.py

@@ -5,10 +5,9 @@ This file holds constants only and imports nothing heavy; the sibling files are
 
 - ``lexicon``: the words of the language, by the role that they play;
 - ``grammar``: documents for pretraining and rows for the tasks;
-- ``tokenizer``: words to ids;
-- ``build``: trains the weights (``python -m harness.toy.build``).
+- ``tokenizer``: words to ids.
 
-Templates, label words and budgets stand in the packaged round ``toy``, like those of any round.
+``make toy-model`` trains the weights. Templates, label words and budgets stand in the packaged round ``toy``, like those of any round.
 """
 
 from pathlib import Path

@@ -1,11 +1,11 @@
 """The page of the rules has every limit of a round file with its default, and the limits of every round."""
 
 import pytest
-from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES
 
 from harness.config import LimitsConfig, RoundInfo, VisibilityConfig
 from harness.records import MAX_ABS_VALUE
 from harness.sandbox import SandboxPolicy
+from harness.sandbox.wire.frames import PAYLOAD_MAX_BYTES
 from harness.session.handles import MAX_WORDS
 from harness.session.incumbents import MAX_INCUMBENTS
 from harness.session.prediction import N_RECHECKED

@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from harness.rounds.worker import Worker
 from sqlalchemy import event
 
 from harness.cli.options import stores
@@ -21,7 +22,6 @@ from harness.errors import InfrastructureError
 from harness.records import Verdict
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
-from harness.rounds.worker import Worker
 from harness.sandbox import require_mode
 from harness.session.artifact import read_artifact
 from harness.store import Publisher, SealedStore, StoreUnavailable, database

@@ -4,15 +4,15 @@ import json
 import threading
 
 import pytest
+from harness.rounds.admission import Admission
+from harness.rounds.worker import Worker
 
 from harness.cli.options import stores
 from harness.config import load_round
 from harness.errors import InfrastructureError
 from harness.records import Verdict
-from harness.rounds.admission import Admission
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
-from harness.rounds.worker import Worker
 from harness.sandbox import require_mode
 
 SEARCH = """

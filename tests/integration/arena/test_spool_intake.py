@@ -7,13 +7,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from harness.rounds.spool_intake import intake_running, take_in_uploads
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
 from harness.errors import InfrastructureError
 from harness.rounds import spool_intake
 from harness.rounds.lifecycle import create_round
-from harness.rounds.spool_intake import intake_running, take_in_uploads
 from harness.store import ArenaPaths, Phase, Publisher, SealedStore
 from harness.store import spool as spool_module
 from harness.store.spool import Spool

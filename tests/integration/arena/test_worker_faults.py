@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from harness.rounds.worker import Worker
 from sqlalchemy.exc import OperationalError
 
 from harness.cli.options import stores
@@ -12,7 +13,6 @@ from harness.config import load_round
 from harness.records import Verdict
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
-from harness.rounds.worker import Worker
 from harness.sandbox import require_mode
 from harness.session.loaded_round import LoadedRound
 

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from harness.store.curves import SPARKLINE_POINTS, mean_curve
+from harness.store.public_rules import public_rules
 from sample_arena import build_sample_arena, sample_round
 
 from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
-from harness.store.curves import SPARKLINE_POINTS, mean_curve
-from harness.store.public_rules import public_rules
 
 
 def test_mean_curve_starts_where_every_run_has_a_loss():

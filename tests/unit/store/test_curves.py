@@ -1,7 +1,6 @@
+from harness.store.curves import GRID_POINTS, best_so_far, log_grid
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.store.curves import GRID_POINTS, best_so_far, log_grid
 
 
 @given(st.integers(1, 100_000))

@@ -2,9 +2,8 @@
 
 import json
 
-from sample_arena import sample_round
-
 from harness.store.public_rules import public_rules
+from sample_arena import sample_round
 
 
 def test_rules_tell_from_when_on_things_are_seen_and_whether_prompts_are_turned():

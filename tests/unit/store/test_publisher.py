@@ -2,6 +2,7 @@ import struct
 from datetime import UTC, datetime
 
 import pytest
+from harness.store.writer import utc_now
 from sample_arena import build_sample_arena, sample_round
 
 from harness.errors import UsageError
@@ -17,7 +18,6 @@ from harness.store import (
     SealedStore,
     TaskFacts,
 )
-from harness.store.writer import utc_now
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SENTINEL = 12.345678912345

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
+from build_toy_model import Recipe, Stage, encode_documents, save, train
 from transformers import AutoModelForMaskedLM
 
-from harness.toy.build import Recipe, Stage, encode_documents, save, train
 from harness.toy.grammar import documents
 from harness.toy.tasks import TASKS
 from harness.toy.tokenizer import vocabulary

@@ -1,4 +1,4 @@
-"""Train the toy model from a seed and write its weights: ``python -m harness.toy.build``.
+"""Train the toy model from a seed and write its weights: ``make toy-model``.
 
 A RoBERTa-shaped masked language model is trained on documents of the grammar. Most of the loss
 sits on the cloze slot, because that is where the tasks' knowledge is; the rest is ordinary masked
@@ -249,7 +249,7 @@ def save(model: RobertaForMaskedLM, folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build and save; `make toy-gates` then measures what the weights know."""
-    parser = argparse.ArgumentParser(prog="python -m harness.toy.build", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make toy-model", description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS_DIR, help="folder for the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=N_THREADS)
