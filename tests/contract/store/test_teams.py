@@ -22,7 +22,7 @@ from harness.store.sealed.claims import claim_run
 from harness.store.sealed.events import read_events
 from harness.store.sealed.queue import sweep_expired
 from harness.store.sealed.rounds import add_round as store_round
-from harness.store.sealed.rounds import find_round, get_round
+from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import get_submission
 from harness.store.sealed.teams import (
@@ -289,9 +289,7 @@ def test_baselines_and_workers_of_one_round_leave_the_clock_as_it_is(store):
     for _ in range(9):
         submit(store, "reference", is_baseline=True)
     assert write(store, claim_run, "w", 60).team == "Lynx"
-    assert set(claims(store, round_id=read(store, get_round, "toy").round_id, only_bundled=True)) == {
-        "reference"
-    }
+    assert set(claims(store, round_id=read(store, find_round, "toy").id, only_bundled=True)) == {"reference"}
     submit(store, "Moths")
     assert write(store, claim_run, "w", 60).team == "Moths"
 
