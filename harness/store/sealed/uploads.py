@@ -73,7 +73,7 @@ def add_upload(
         refuse_unless_open(tx, round_row)
     row.name = name
     row.score = score
-    row.task_scores = dict(task_scores)
+    row.task_scores = {task: task_scores[task] for task in tasks}
     row.revision += 1
     tx.session.flush()
     append_event(

@@ -1,23 +1,32 @@
 """What the command line shows of the stores, and what it lets into them."""
 
 import json
-import sqlite3
 import zipfile
 
 import pytest
-from harness.store.writer import utc_now
+from in_store import read, write
 from sample_arena import build_sample_arena
+from starlette.requests import Request
+from store_steps import add_rejudge, end_rejudge, enter, finish_all, quota
 from typer.testing import CliRunner
 
 from harness.cli import output
 from harness.cli.main import app
 from harness.config import load_round
 from harness.errors import InvalidSubmission, UsageError
-from harness.records import Status, Usage, Verdict
+from harness.records import RunSummary, Status, Usage, Verdict
 from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
-from harness.store import BASELINE_TEAM, ArenaPaths, Publisher, RunResult, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.attempts import note_metered, start_attempt, void_attempt
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.store import SealedStore, utc_now
+from harness.store.sealed.submissions import get_submission, list_submissions
+from harness.store.sealed.teams import BASELINE_TEAM, ensure_team
 from harness.tasks import load_task_data
+from leaderboard.api import routes
 
 LABEL = "predictions only, calls not metered"
 ROUND = """
@@ -95,17 +104,24 @@ def test_round_show_marks_unofficial_results_and_lists_uploads_under_the_ranking
     assert shown.count("unofficial") == 1
     assert shown.splitlines()[-1].startswith(f"Unmetered: 82.8 ({LABEL}; not ranked)")
     board = json.loads(run("round", "show", "sample", "--home", home, "--json"))
-    entries = {entry["name"]: entry for entry in board["entries"]}
+    entries = {entry["solver"]: entry for entry in board["entries"]}
     assert [name for name, entry in entries.items() if entry["is_official"] is False] == ["open window"]
     assert entries["open window"]["rank"] is None
     (upload,) = board["uploads"]
-    assert upload["tasks"]["DBPedia"] == 95.0
-    assert (upload["name"], upload["score"], upload["label"], upload["rank"]) == (
-        "Unmetered",
-        82.8,
-        LABEL,
-        None,
-    )
+    assert upload["tasks"]["dbpedia"] == 95.0
+    assert (upload["name"], upload["score"], upload["label"]) == ("Unmetered", 82.8, LABEL)
+
+
+def test_the_command_line_and_the_api_give_one_document(home):
+    paths = ArenaPaths(home)
+    build_sample_arena(paths, n_teams=2, kshot_seeds=(8, 13))
+    endpoints = {route.path: route.endpoint for route in routes(lambda: paths.public_db)}
+    path = "/api/leaderboard.json"
+    scope = {"type": "http", "path": path, "headers": [], "query_string": b"round=sample"}
+    served = json.loads(endpoints[path](Request(scope)).body)
+    assert json.loads(run("round", "show", "sample", "--home", home, "--json")) == served
+    run("board", "--static", home / "plain", "--home", home)
+    assert json.loads((home / "plain" / "api" / "leaderboard.json").read_text()) == served
 
 
 def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, archive):
@@ -117,15 +133,14 @@ def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, arch
         "round", "show", "mini", "--home", home
     )
     board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
-    assert board["uploads"] == [
-        {
-            "name": "[bold]y",
-            "rank": None,
-            "score": 100.0,
-            "tasks": {"sst2": 100.0, "snli": 100.0},
-            "label": LABEL,
-        }
-    ]
+    (upload,) = board["uploads"]
+    assert upload.pop("created_at")
+    assert upload == {
+        "name": "[bold]y",
+        "score": 100.0,
+        "tasks": {"sst2": 100.0, "snli": 100.0},
+        "label": LABEL,
+    }
 
 
 def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mini, archive):
@@ -134,7 +149,7 @@ def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mi
     publish += ("--team", "Lynx")
     run(*publish, fails="no arena at")
     run("round", "create", "toy", "--home", home)
-    run(*publish, fails="no round mini 1.0; rounds of this arena: toy")
+    run(*publish, fails="no round mini 1.0; there are: toy")
     other = mini.with_name("other.toml")
     other.write_text(ROUND.replace("budget_calls = 40", "budget_calls = 41"))
     run("round", "create", other, "--home", home)
@@ -154,13 +169,14 @@ def test_worker_without_a_sandbox_runs_bundled_code_alone_and_marks_it(home, min
         create_round(sealed, publisher, config)
         theirs = submit(sealed, publisher, paths, config, solver, "Lynx")
         ours = submit(
-            sealed, publisher, paths, config, baseline_folder("manual"), BASELINE_TEAM, is_baseline=True
+            sealed, publisher, paths, config, baseline_folder("manual"), BASELINE_TEAM, entry="baseline"
         )
         said = run("worker", "--until-idle", "--unsafe-no-sandbox", "--home", home)
-        assert "only reference methods and packaged examples run here" in said
+        assert "only baselines and packaged examples run here" in said
         assert "2 runs ended" in said
-        assert sealed.get_submission(theirs).status is Status.QUEUED
-        assert {(run.is_official, run.verdict) for run in sealed.get_submission(ours).runs} == {(False, "OK")}
+        assert read(sealed, get_submission, theirs).status is Status.QUEUED
+        runs = read(sealed, get_submission, ours).runs
+        assert {(each.summary.is_official, each.verdict) for each in runs} == {(False, "OK")}
     assert "OK, unofficial: no sandbox" in run("round", "show", "mini", "--home", home)
 
 
@@ -176,7 +192,7 @@ def test_published_predictions_count_in_the_quota_once_and_follow_the_round(home
     run(*publish, archive)
     run(*publish, archive)
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        assert sealed.quota("mini", "Lynx").used == 1
+        assert quota(sealed, "Lynx", "mini").used == 1
     other = tmp_path / "other.zip"
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
@@ -236,10 +252,10 @@ def test_no_number_is_too_large_to_be_refused_in_words(home, mini, command):
 def test_a_cancelled_run_says_whether_it_counts(home, mini):
     run("round", "create", mini, "--home", home)
     with SealedStore.open(ArenaPaths(home)) as sealed, Publisher.open(ArenaPaths(home), sealed) as publisher:
-        sealed.ensure_team("Lynx")
-        number = sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
-        claim = sealed.claim_run("w", 60)
-        sealed.note_metered(sealed.start_attempt(claim))
+        write(sealed, ensure_team, "Lynx")
+        number = enter(sealed, "Lynx", "cma", round_name="mini")
+        claim = write(sealed, claim_run, "w", 60)
+        write(sealed, note_metered, write(sealed, start_attempt, claim))
         publisher.publish()
         publisher.report(claim, 17, None)
         said = run("status", number, "--home", home)
@@ -254,50 +270,47 @@ def test_a_cancelled_run_says_whether_it_counts(home, mini):
 def test_logs_of_a_run_that_there_is_not_name_those_there_are(home, mini):
     run("round", "create", mini, "--home", home)
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        sealed.ensure_team("Lynx")
-        number = sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
+        write(sealed, ensure_team, "Lynx")
+        number = enter(sealed, "Lynx", "cma", round_name="mini")
     run("logs", number, "--task", "nope", "--home", home, fails="it has sst2 8, snli 8")
 
 
 def test_a_worker_without_the_shared_folder_holds_nothing(home, mini, tmp_path, monkeypatch):
     run("round", "create", mini, "--home", home)
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        sealed.ensure_team("Lynx")
-        sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
-    with sqlite3.connect(home / "sealed.db") as database:
-        database.execute(
-            "UPDATE rounds SET rules_json = replace(rules_json, '\"toy\"', '\"path:@shared/m\"')"
-        )
+        write(sealed, ensure_team, "Lynx")
+        enter(sealed, "Lynx", "cma", round_name="mini")
+        with sealed.write() as tx:
+            row = find_round(tx, "mini")
+            model = row.config.model.model_copy(update={"source": "path:@shared/m"})
+            config = row.config.model_copy(update={"model": model})
+            row.rules_json, row.digest = config.canonical_json(), config.digest()
     monkeypatch.setenv("GRADFREE_SHARED", str(tmp_path / "nowhere"))
     worker = ("worker", "--until-idle", "--unsafe-no-sandbox", "--home", home)
     run(*worker, fails="name it with --shared or GRADFREE_SHARED")
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        (submission,) = sealed.list_submissions()
+        (submission,) = read(sealed, list_submissions)
         assert not any(run_.is_held or run_.n_attempts for run_ in submission.runs)
 
 
 def test_what_is_held_behind_the_scenes_is_counted_and_released_too(home, mini):
+    done = RunSummary(Verdict.OK, 70.0, 60.0, Usage(calls=3), utc_now(), utc_now())
     run("round", "create", mini, "--home", home)
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        sealed.ensure_team("Lynx")
-        sealed.add_submission("mini", "Lynx", "cma", "b" * 64, "x")
-        finish_all(sealed)
-        sealed.stage_rejudge("mini")
+        write(sealed, ensure_team, "Lynx")
+        enter(sealed, "Lynx", "cma", round_name="mini")
+        finish_all(sealed, done)
+        add_rejudge(sealed, round_name="mini")
         for _ in range(2):
-            sealed.void_attempt(sealed.start_attempt(sealed.claim_run("w", 60)), "device lost")
-        finish_all(sealed)
+            claim = write(sealed, claim_run, "w", 60)
+            write(sealed, void_attempt, write(sealed, start_attempt, claim), "device lost")
+        finish_all(sealed, done)
         with pytest.raises(UsageError, match="1 staged runs have not ended"):
-            sealed.apply_rejudge("mini")
-        done = CliRunner().invoke(app, ["worker", "--until-idle", "--unsafe-no-sandbox", "--home", str(home)])
-        assert done.exit_code == 3
-        assert "1 run on hold" in done.output
-        assert "gradfree round release mini@1.0" in done.output
+            end_rejudge(sealed, "mini", is_applied=True)
+        said = CliRunner().invoke(app, ["worker", "--until-idle", "--unsafe-no-sandbox", "--home", str(home)])
+        assert said.exit_code == 3
+        assert "1 run on hold" in said.output
+        assert "gradfree round release mini@1.0" in said.output
         assert "1 run released" in run("round", "release", "mini", "--home", home)
-        finish_all(sealed)
-        sealed.apply_rejudge("mini")
-
-
-def finish_all(sealed):
-    while claim := sealed.claim_run("w", 60):
-        result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 40, utc_now(), utc_now())
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+        finish_all(sealed, done)
+        end_rejudge(sealed, "mini", is_applied=True)

@@ -289,9 +289,7 @@ def test_baselines_and_workers_of_one_round_leave_the_clock_as_it_is(store):
     for _ in range(9):
         submit(store, "reference", is_baseline=True)
     assert write(store, claim_run, "w", 60).team == "Lynx"
-    assert set(claims(store, round_id=read(store, find_round, "toy").id, only_bundled=True)) == {
-        "reference"
-    }
+    assert set(claims(store, round_id=read(store, find_round, "toy").id, only_bundled=True)) == {"reference"}
     submit(store, "Moths")
     assert write(store, claim_run, "w", 60).team == "Moths"
 

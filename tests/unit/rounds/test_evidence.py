@@ -456,7 +456,7 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
         assert repr(sentinel).encode() not in seen
         assert b"12.345678" not in seen
         assert labels_digest.encode() not in seen
-        assert sealed.get_round("toy").secret.encode() not in seen
+        assert sealed.find_round("toy").secret.encode() not in seen
     sealed.cancel_rejudge("toy")
     sealed.set_phase("toy", Phase.PUBLISHED)
     # The positive control: after publication it is everywhere.

@@ -85,7 +85,7 @@ def test_a_final_drawn_by_a_process_that_died_is_completed_on_the_same_seeds(are
         patch.setattr(sealed, "add_submission", dies_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             draw_final(sealed, publisher, "toy")
-    drawn = sealed.get_round("toy-final")
+    drawn = sealed.find_round("toy-final")
     final, queued = draw_final(sealed, publisher, "toy")
     assert (final, queued) == (drawn, 2)
     entered = [item.team for item in sealed.list_submissions("toy-final")]
@@ -141,7 +141,7 @@ def test_an_older_version_of_a_round_lives_on_under_its_full_name(arena, tmp_pat
     newer = config.model_copy(update={"round": config.round.model_copy(update={"version": "2.0"})})
     create_round(sealed, publisher, newer)
     sealed.set_phase("toy@1.0", Phase.CLOSED)
-    assert [sealed.get_round(name).phase for name in ("toy", "toy@2.0", "toy@1.0")] == [
+    assert [sealed.find_round(name).phase for name in ("toy", "toy@2.0", "toy@1.0")] == [
         "open",
         "open",
         "closed",

@@ -95,4 +95,4 @@ def test_change_of_rank_is_against_the_ranking_a_week_before(arena):
 
 
 def json_tasks(sealed):
-    return [task.name for task in sealed.get_round("sample").facts.tasks]
+    return [task.name for task in sealed.find_round("sample").facts.tasks]

@@ -1,26 +1,36 @@
+import re
+import sqlite3
 import struct
+from contextlib import closing
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
-from harness.store.writer import utc_now
+from in_store import write
 from sample_arena import build_sample_arena, sample_round
+from small_round import small_round
+from store_steps import enter as submit
+from store_steps import finish, to_phase
 
 from harness.errors import UsageError
-from harness.records import Status, Usage, Verdict
-from harness.store import (
-    ArenaPaths,
-    Phase,
-    PublicStore,
-    Publisher,
-    RoundFacts,
-    RunResult,
-    ScoringRule,
-    SealedStore,
-    TaskFacts,
-)
+from harness.metrics.ranking import ScoringRule
+from harness.records import Phase, RunSummary, Status, Usage, Verdict
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed import rounds as sealed_rounds
+from harness.store.sealed import uploads as sealed_uploads
+from harness.store.sealed.attempts import start_attempt, void_attempt
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.store import SealedStore, utc_now
+from harness.store.sealed.teams import ensure_team
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SENTINEL = 12.345678912345
+STORED = str(SENTINEL).encode()
+"""As a document holds it: JSON text."""
+LABELS = np.arange(20) % 2
 
 
 @pytest.fixture
@@ -32,8 +42,8 @@ def paths(tmp_path):
 def sealed(paths):
     with SealedStore.open(paths) as store:
         for team in ("Lynx", "Moths"):
-            store.ensure_team(team)
-        store.ensure_team("baselines", is_baseline_owner=True)
+            write(store, ensure_team, team)
+        write(store, ensure_team, "baselines", is_baseline_owner=True)
         yield store
 
 
@@ -49,26 +59,24 @@ def public(paths, publisher):
         yield store
 
 
-def add_round(sealed, rule=ScoringRule.FORCE_BEST, **task):
-    tasks = tuple(TaskFacts(name, "accuracy", 3000, (8, 13), **task) for name in ("sst2", "snli"))
-    sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", tasks, rule=rule))
+def add_round(sealed, rule=ScoringRule.FORCE_BEST, **more):
+    tasks = [(name, "accuracy", 3000, (8, 13)) for name in ("sst2", "snli")]
+    write(sealed, sealed_rounds.add_round, small_round(*tasks, rule=rule, **more))
 
 
 def enter(sealed, team, name, public, private=SENTINEL, calls=100, verdict=Verdict.OK, official=(), **more):
-    """Hand in and finish; `official` says of the first runs whether they were isolated."""
-    number = sealed.add_submission("toy", team, name, "b" * 64, "x", **more)
+    """Submit and finish; `official` tells whether each of the first runs was isolated."""
+    number = submit(sealed, team, name, **more)
     marks = iter(official)
-    while claim := sealed.claim_run("w", 60):
-        is_official = next(marks, True)
-        result = RunResult(
-            verdict, public, private, Usage(calls=calls), 3000, NOW, NOW, is_official=is_official
-        )
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    while claim := write(sealed, claim_run, "w", 60):
+        usage, is_official = Usage(calls=calls), next(marks, True)
+        summary = RunSummary(verdict, public, private, usage, NOW, NOW, is_official=is_official)
+        finish(sealed, claim, summary)
     return number
 
 
 def lines(public):
-    return [(entry.name, entry.rank, entry.score) for entry in public.board("toy").entries]
+    return [(entry.solver, entry.rank, entry.score) for entry in public.board("toy").entries]
 
 
 def test_board_ranks_competitors_and_places_baselines_and_incomplete_ones(sealed, publisher, public):
@@ -95,7 +103,7 @@ def test_board_counts_the_best_or_the_last_submission_of_a_team(sealed, publishe
     enter(sealed, "Lynx", "second", 60.0)
     publisher.publish()
     assert lines(public) == [("second", 1, 60.0)]
-    assert [entry.name for entry in public.submissions("toy")] == ["second", "first"]
+    assert [entry.solver for entry in public.submissions("toy")] == ["second", "first"]
     assert public.board("toy").n_submissions == 2
 
 
@@ -120,19 +128,24 @@ def test_unofficial_submission_never_takes_the_place_of_an_official_one(sealed, 
 
 
 def add_upload(sealed, name, digest, score):
-    return sealed.add_upload("toy", name, digest * 64, {"snli": score - 1, "sst2": score + 1}, score)
+    with sealed.write() as tx:
+        return sealed_uploads.add_upload(
+            tx,
+            find_round(tx, "toy"),
+            name=name,
+            digest=digest * 64,
+            score=score,
+            task_scores={"snli": score - 1, "sst2": score + 1},
+        )
 
 
 def test_uploads_are_hidden_where_the_scores_of_solvers_are(paths, sealed, publisher, public):
-    tasks = tuple(TaskFacts(name, "accuracy", 3000, (8, 13)) for name in ("sst2", "snli"))
-    sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", tasks, scores_from=Phase.CLOSED))
+    add_round(sealed, visibility={"scores": "closed"})
     add_upload(sealed, "early", "e", SENTINEL)
     publisher.publish()
     assert public.board("toy").uploads == ()
-    assert struct.pack(">d", SENTINEL) not in b"".join(
-        path.read_bytes() for path in paths.home.glob("public.db*")
-    )
-    sealed.set_phase("toy", Phase.CLOSED)
+    assert STORED not in public_bytes(paths)
+    to_phase(sealed, Phase.CLOSED)
     publisher.publish()
     assert [each.name for each in public.board("toy").uploads] == ["early"]
 
@@ -140,11 +153,12 @@ def test_uploads_are_hidden_where_the_scores_of_solvers_are(paths, sealed, publi
 def test_a_frozen_board_shows_no_later_upload(sealed, publisher, public):
     add_round(sealed)
     add_upload(sealed, "before", "e", 60.0)
-    sealed.set_phase("toy", Phase.FROZEN)
+    to_phase(sealed, Phase.FROZEN)
     add_upload(sealed, "after", "f", 70.0)
     publisher.publish()
     assert [each.name for each in public.board("toy").uploads] == ["before"]
-    sealed.unfreeze("toy")
+    with sealed.write() as tx:
+        sealed_rounds.unfreeze(tx, find_round(tx, "toy"))
     publisher.publish()
     assert [each.name for each in public.board("toy").uploads] == ["after", "before"]
 
@@ -192,13 +206,13 @@ def test_publish_again_without_a_change_keeps_the_version(sealed, publisher, pub
 def test_publish_raises_the_version_with_every_change(sealed, publisher, public):
     add_round(sealed)
     versions = [publisher.publish()]
-    sealed.add_submission("toy", "Lynx", "x", "b" * 64, "x")
+    submit(sealed, "Lynx", "x")
     versions.append(publisher.publish())
-    claim = sealed.claim_run("w", 60)
+    claim = write(sealed, claim_run, "w", 60)
     versions.append(publisher.publish())
-    sealed.void_attempt(sealed.start_attempt(claim), "device lost")
+    write(sealed, void_attempt, write(sealed, start_attempt, claim), "device lost")
     versions.append(publisher.publish())
-    sealed.set_phase("toy", Phase.CLOSED)
+    to_phase(sealed, Phase.CLOSED)
     versions.append(publisher.publish())
     assert versions == [1, 2, 3, 4, 5]
     assert public.version() == 5
@@ -214,17 +228,20 @@ def test_crash_between_the_stores_is_mended_by_publishing_again(paths, sealed, p
     assert lines(public) == [("good", 1, 80.0)]
 
 
-def test_crash_while_publishing_leaves_the_old_board_whole(paths, sealed, publisher, public):
+def test_crash_while_publishing_leaves_the_old_board_whole(sealed, publisher, public, monkeypatch):
     add_round(sealed)
     enter(sealed, "Lynx", "good", 80.0)
     publisher.publish()
     enter(sealed, "Moths", "better", 90.0)
 
-    def power_cut():
+    def power_cut(*_):
         raise KeyboardInterrupt
 
-    with Publisher.open(paths, sealed, clock=power_cut) as dying, pytest.raises(KeyboardInterrupt):
-        dying.publish()
+    with monkeypatch.context() as dying:
+        # The entries are written by then, and nothing is committed.
+        dying.setattr("harness.store.public.publisher.place_entries", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish()
     assert (lines(public), public.version()) == ([("good", 1, 80.0)], 1)
     publisher.publish()
     assert (lines(public), public.version()) == ([("better", 1, 90.0), ("good", 2, 80.0)], 2)
@@ -255,24 +272,84 @@ def test_private_scores_enter_the_public_store_with_publication_and_not_before(
     add_round(sealed)
     enter(sealed, "Lynx", "good", 80.0)
     enter(sealed, "Moths", "lucky", 90.0, private=11.0)
-    stored = struct.pack(">d", SENTINEL)
     publisher.publish()
-    sealed.set_phase("toy", Phase.CLOSED)
+    to_phase(sealed, Phase.CLOSED)
     publisher.publish()
-    assert stored not in public_bytes(paths)
-    assert stored in paths.sealed_db.read_bytes() + paths.home.joinpath("sealed.db-wal").read_bytes()
-    sealed.set_phase("toy", Phase.PUBLISHED)
+    assert STORED not in public_bytes(paths)
+    assert STORED in paths.sealed_db.read_bytes() + paths.home.joinpath("sealed.db-wal").read_bytes()
+    to_phase(sealed, Phase.PUBLISHED)
     publisher.publish()
-    assert stored in public_bytes(paths)
+    assert STORED in public_bytes(paths)
     assert lines(public) == [("good", 1, SENTINEL), ("lucky", 2, 11.0)]
     assert public.board("toy").round.is_final
 
 
+def numbers_of(paths):
+    """Every number with decimals that any text or column of the public store holds."""
+    found = set()
+    with closing(sqlite3.connect(paths.public_db)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for row in database.execute(f"SELECT * FROM {table}"):
+                found |= {value for value in row if isinstance(value, float)}
+                for text in (value for value in row if isinstance(value, str)):
+                    found |= {float(number) for number in re.findall(r"\d+\.\d+(?:[eE][-+]?\d+)?", text)}
+    return np.array(sorted(found))
+
+
+@pytest.mark.parametrize("shown_from", ["open", "closed"])
+def test_no_number_of_the_public_store_is_a_private_score_before_publication(
+    paths, sealed, publisher, shown_from
+):
+    """Neither of a run or an incumbent, nor a mean of them: whatever the round shows, in every phase."""
+    add_round(sealed, visibility={"scores": shown_from, "curves": shown_from, "logs": shown_from})
+    rng = np.random.default_rng(3)
+    private = []
+    for team, name in (("Lynx", "a"), ("Moths", "b"), ("baselines", "manual"), ("Lynx", "c")):
+        submit(sealed, team, name, is_baseline=team == "baselines")
+        of_runs = []
+        while claim := write(sealed, claim_run, "w", 60):
+            public, hidden, early = (float(score) for score in rng.uniform(0, 100, 3))
+            summary = RunSummary(
+                Verdict.OK, public, hidden, Usage(calls=50), NOW, NOW,
+                incumbents=((5, public / 2, early), (50, public, hidden)), train_losses=((5, 0.5),),
+            )  # fmt: skip
+            finish(sealed, claim, summary, (LABELS + claim.run_id) % 2)
+            of_runs.append(hidden)
+            private.append(early)
+        # Claimed in the order (sst2, snli) of each seed; the total is the mean of the tasks' means.
+        private += [*of_runs, *np.mean(np.reshape(of_runs, (2, 2)), axis=0), np.mean(of_runs)]
+
+    def n_leaked():
+        publisher.publish()
+        shown = numbers_of(paths)
+        return sum(bool(np.isclose(shown, score, rtol=0, atol=1e-7).any()) for score in private)
+
+    assert n_leaked() == 0
+    for phase in (Phase.FROZEN, Phase.CLOSED):
+        to_phase(sealed, phase)
+        assert n_leaked() == 0
+    raw = public_bytes(paths)
+    for score in private:
+        assert repr(float(score)).encode() not in raw
+        assert struct.pack(">d", score) not in raw
+        assert struct.pack("<d", score) not in raw
+    to_phase(sealed, Phase.PUBLISHED)
+    assert n_leaked() == len(private)
+
+
+def test_a_field_of_the_round_file_reaches_the_board(sealed, publisher, public):
+    add_round(sealed, title="Spring <b>tuning</b>")
+    publisher.publish()
+    assert public.board("toy").round.title == "Spring <b>tuning</b>"
+    assert [each.title for each in public.rounds()] == ["Spring <b>tuning</b>"]
+
+
 def test_task_without_private_rows_keeps_its_public_score_after_publication(sealed, publisher, public):
-    add_round(sealed, has_private_rows=False)
+    add_round(sealed, public_fraction=1.0)
     enter(sealed, "Lynx", "good", 80.0, private=None)
-    sealed.set_phase("toy", Phase.CLOSED)
-    sealed.set_phase("toy", Phase.PUBLISHED)
+    to_phase(sealed, Phase.CLOSED)
+    to_phase(sealed, Phase.PUBLISHED)
     publisher.publish()
     assert lines(public) == [("good", 1, 80.0)]
 
@@ -294,7 +371,7 @@ def test_submission_page_has_runs_in_the_order_of_the_round(sealed, publisher, p
 def test_unknown_round_and_submission_are_usage_errors(sealed, publisher, public):
     add_round(sealed)
     publisher.publish()
-    with pytest.raises(UsageError, match=r"no round nope on this board; rounds: toy 1\.0"):
+    with pytest.raises(UsageError, match=r"no round nope; there are: toy 1\.0"):
         public.board("nope")
     with pytest.raises(UsageError, match="no submission 9"):
         public.submission(9)
@@ -313,8 +390,8 @@ def test_sample_arena_holds_every_state(tmp_path):
         Status.CANCELLED,
     }
     assert any(entry.n_runs_held for entry in board.entries)
-    assert any(entry.is_flagged for entry in board.entries)
-    assert [entry.name for entry in board.entries if not entry.is_official] == ["open window"]
+    assert any(entry.is_checkpoint for entry in board.entries)
+    assert [entry.solver for entry in board.entries if not entry.is_official] == ["open window"]
     assert [upload.name for upload in board.uploads] == ["Unmetered"]
     assert [entry.rank for entry in board.entries if entry.rank] == [1, 2, 3, 4]
     assert all(entry.submitted_at <= utc_now() for entry in board.entries)
