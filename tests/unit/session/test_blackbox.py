@@ -9,8 +9,8 @@ from harness.api import Response, Solution, Wording
 from harness.errors import BudgetExhausted, InfrastructureError, InvalidQuery
 from harness.metering import Journal, Meter
 from harness.records import QueryRequest, WordingRequest
-from harness.session.loaded_round import LoadedRound
 from harness.session.blackbox import MeteredBlackBox, Progress
+from harness.session.loaded_round import LoadedRound
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 
 from harness.api import Solution
 from harness.metering import Journal, Meter
-from harness.session.loaded_round import LoadedRound
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.footprint import attempt_bytes
 from harness.session.incumbents import KEPT_STATES
+from harness.session.loaded_round import LoadedRound
 
 MIB = 1 << 20
 

@@ -29,7 +29,7 @@ def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatc
     monkeypatch.setattr(Scorer, "scores", lambda *_args: SimpleNamespace(public=1.0, private=None))
     held = [Checkpoint(calls, solution(calls)) for calls in range(8)]
     scorer = Scorer(
-        arena=SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
+        loaded_round=SimpleNamespace(policy=SandboxPolicy(predict_s=100.0)),
         task=SimpleNamespace(config=SimpleNamespace(label_names=("no", "yes"))),
         blackbox=SimpleNamespace(incumbents=SimpleNamespace(all=held)),
         source=None,
