@@ -80,7 +80,7 @@ def read_logs(
             for each in voids
             if each.run_id == run.run_id
         ]
-        if run.summary is not None:
+        if run.summary is not None and run.summary.artifact_path:
             text = read_artifact(paths.artifacts / run.summary.artifact_path).log
             logs.append(RunLog(run.task, run.kshot_seed, run.summary.verdict, run.message, text))
     return tuple(logs)

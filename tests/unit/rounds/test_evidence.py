@@ -1,7 +1,9 @@
 """Exports that stand alone, rejudges that change nothing before they are applied, private scores that stay private."""
 
 import contextlib
+import hashlib
 import json
+import re
 import socket
 import sqlite3
 import zipfile
@@ -10,84 +12,138 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from harness.store.writer import utc_now
+from in_store import read, write
+from small_round import small_round
 from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import UsageError
 from harness.metrics.official import score
-from harness.records import Usage, Verdict
+from harness.records import Phase, RunSummary, Usage, Verdict
 from harness.rounds.export import export_round
 from harness.rounds.logs import read_logs
 from harness.rounds.verify import verify_export
-from harness.store import (
-    ArenaPaths,
-    Phase,
-    PublicStore,
-    Publisher,
-    RoundFacts,
-    RunResult,
-    SealedStore,
-    TaskFacts,
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed import rejudges
+from harness.store.sealed.attempts import finish_run, start_attempt, void_attempt
+from harness.store.sealed.claims import claim_run, has_waiting_runs
+from harness.store.sealed.events import read_events
+from harness.store.sealed.evidence import stale_submissions
+from harness.store.sealed.noise import add_repeats
+from harness.store.sealed.queue import sweep_expired
+from harness.store.sealed.replicates import TestSet, keep_test_set
+from harness.store.sealed.rounds import add_round, find_round, set_phase
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.store import SealedStore, utc_now
+from harness.store.sealed.submissions import (
+    add_submission,
+    cancel_submission,
+    find_submission,
+    get_submission,
+    list_submissions,
 )
+from harness.store.sealed.teams import add_grant, ensure_team, find_team, quota_of
 from leaderboard.static_board import write_static_board
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LABELS = np.random.default_rng(0).integers(0, 2, 200)
 IS_PUBLIC = np.arange(200) % 2 == 0
-TASKS = (TaskFacts("sst2", "accuracy", 400, (8, 13)), TaskFacts("snli", "f1_macro", 400, (8, 13)))
+TASKS = (("sst2", "accuracy", 400, (8, 13)), ("snli", "f1_macro", 400, (8, 13)))
 
 
 @pytest.fixture
 def arena(tmp_path):
     paths = ArenaPaths(tmp_path / "arena")
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-        add_round(sealed)
+        enter_round(sealed)
         yield sealed, publisher, paths
 
 
-def add_round(sealed, version="1.0", **more):
-    import hashlib
+def enter_round(sealed, **more):
+    with sealed.write() as tx:
+        stored = add_round(tx, small_round(*TASKS, **more))
+        row = find_round(tx, stored.config.name, stored.config.version)
+        for name, _, _, _ in TASKS:
+            keep_test_set(tx, row, name, TestSet(LABELS, IS_PUBLIC, 2, "d" * 64))
 
-    rules = json.dumps({"version": version})
-    digest = hashlib.sha256(rules.encode()).hexdigest()
-    sealed.add_round(RoundFacts("toy", version, digest, rules, TASKS, **more))
-    for task in TASKS:
-        sealed.keep_test_set(
-            "toy", version, task.name, digest="d" * 64, n_classes=2, labels=LABELS, is_public=IS_PUBLIC
-        )
+
+def of_round(sealed, act, *arguments, name="toy", **options):
+    """Return what `act(tx, round_row, ...)` returns in a writing transaction."""
+    with sealed.write() as tx:
+        return act(tx, find_round(tx, name), *arguments, **options)
 
 
 def result(claim, share, salt=0):
+    """Return a result whose scores are those of its predictions, and the predictions."""
     generator = np.random.default_rng([claim.origin_id, claim.kshot_seed, len(claim.task), salt])
     predictions = np.where(generator.random(LABELS.size) < share, LABELS, 1 - LABELS)
-    metric = {task.name: task.metric for task in TASKS}[claim.task]
+    metric = {name: metric for name, metric, _, _ in TASKS}[claim.task]
     public, private = (score(metric, LABELS[rows], predictions[rows], 2) for rows in (IS_PUBLIC, ~IS_PUBLIC))
-    return RunResult(
-        Verdict.OK, public, private, Usage(calls=int(100 * share), test_examples=200), 400, NOW, NOW,
-        predictions=predictions, test_curve=((10, public, private),), artifact_path="x.json", artifact_sha256="e" * 64,
+    summary = RunSummary(
+        Verdict.OK, public, private, Usage(calls=int(100 * share), test_examples=200), NOW, NOW,
+        incumbents=((10, public, private),), artifact_path="x.json", artifact_sha256="e" * 64,
         hashes={"code": "old", "model": "same"},
     )  # fmt: skip
+    return summary, predictions
 
 
-def run_all(sealed, share, salt=0):
+def finish(sealed, claim, summary, predictions):
+    with sealed.write() as tx:
+        finish_run(tx, claim, start_attempt(tx, claim), summary, predictions)
+
+
+def run_all(sealed, share, salt=0, **changes):
     n_runs = 0
-    while claim := sealed.claim_run("w", 60):
-        sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, share, salt))
+    while claim := write(sealed, claim_run, "w", 60):
+        summary, predictions = result(claim, share, salt)
+        finish(sealed, claim, replace(summary, **changes), predictions)
         n_runs += 1
     return n_runs
 
 
+def hand_in(sealed, team, name="cma", *, round_name="toy", **more):
+    with sealed.write() as tx:
+        owner = ensure_team(tx, team, is_baseline_owner=more.get("is_baseline", False))
+        row = SubmissionRow(team=owner, name=name, digest="b" * 64, path="x", **more)
+        return add_submission(tx, find_round(tx, round_name), row).id
+
+
 def enter(sealed, team, share, name="cma", **more):
-    sealed.ensure_team(team, is_baseline_owner=more.get("is_baseline", False))
-    number = sealed.add_submission("toy", team, name, "b" * 64, "x", **more)
+    number = hand_in(sealed, team, name, **more)
     run_all(sealed, share)
     return number
 
 
+def stage(sealed, reason=""):
+    with sealed.write() as tx:
+        return rejudges.to_stored_rejudge(tx, rejudges.stage_rejudge(tx, find_round(tx, "toy"), reason))
+
+
+def staged(sealed):
+    with sealed.read() as tx:
+        return rejudges.to_stored_rejudge(tx, rejudges.find_rejudge(tx, find_round(tx, "toy")))
+
+
+def end_rejudge(sealed, act):
+    with sealed.write() as tx:
+        return act(tx, rejudges.find_rejudge(tx, find_round(tx, "toy")))
+
+
+def cancel(sealed, number, reason=""):
+    with sealed.write() as tx:
+        cancel_submission(tx, find_submission(tx, number), reason)
+
+
+def list_of(sealed, **options):
+    with sealed.read() as tx:
+        return list_submissions(tx, find_round(tx, "toy"), **options)
+
+
 def finish_round(sealed, publisher):
-    sealed.set_phase("toy", Phase.CLOSED)
-    sealed.set_phase("toy", Phase.PUBLISHED)
+    of_round(sealed, set_phase, Phase.CLOSED)
+    of_round(sealed, set_phase, Phase.PUBLISHED)
     publisher.publish()
 
 
@@ -175,8 +231,6 @@ def test_a_file_taken_out_or_put_in_is_named(arena, tmp_path):
 
 
 def test_a_forged_score_with_a_mended_digest_is_found_by_computing(arena, tmp_path):
-    import hashlib
-
     sealed, publisher, paths = arena
     enter(sealed, "Lynx", 0.8)
     enter(sealed, "Moths", 0.9)
@@ -247,47 +301,49 @@ def test_a_staged_rejudge_changes_nothing_until_it_is_applied(arena):
     first, second = enter(sealed, "Lynx", 0.9), enter(sealed, "Moths", 0.7)
     publisher.publish()
     before = public_dump(paths)
-    staged = sealed.stage_rejudge("toy", "the scorer was wrong")
-    assert (staged.n_runs, staged.n_runs_done) == (8, 0)
+    first_stage = stage(sealed, "the scorer was wrong")
+    assert (first_stage.n_runs, first_stage.n_runs_done) == (8, 0)
     # Again floods no queue; and whoever comes meanwhile goes first.
-    assert sealed.stage_rejudge("toy") == staged
-    sealed.ensure_team("Otters")
-    sealed.add_submission("toy", "Otters", "late", "b" * 64, "x")
-    assert sealed.claim_run("w", 60).team == "Otters"
+    assert stage(sealed) == first_stage
+    hand_in(sealed, "Otters", "late")
+    assert write(sealed, claim_run, "w", 60).team == "Otters"
     with pytest.raises(UsageError, match="have not ended"):
-        sealed.apply_rejudge("toy")
+        end_rejudge(sealed, rejudges.apply_rejudge)
     assert run_all(sealed, 0.5, salt=1) == 3 + 8
-    assert sealed.quota("toy", "Lynx").used == 1
-    late = sealed.list_submissions("toy")[-1]
-    assert len(sealed.list_submissions("toy")) == 3
-    sealed.sweep_expired()
+    with sealed.read() as tx:
+        assert quota_of(tx, find_round(tx, "toy"), find_team(tx, "Lynx")).used == 1
+    late = list_of(sealed)[-1]
+    assert len(list_of(sealed)) == 3
+    write(sealed, sweep_expired)
     publisher.publish()
     with PublicStore.open(paths.public_db) as public:
         assert public.submission(first).entry.score == before[first]
-    seen = sealed.get_rejudge("toy")
+    seen = staged(sealed)
     assert (seen.n_runs_done, len(seen.differences)) == (8, 8)
-    assert sealed.apply_rejudge("toy") == 8
+    assert end_rejudge(sealed, rejudges.apply_rejudge) == 8
     publisher.publish()
     after = public_dump(paths)
     assert after[first] != before[first]
     assert after[second] != before[second]
-    assert {run.score_public for run in sealed.get_submission(first).runs}
-    rejudged = [event for event in sealed.events(first) if event.kind == "run rejudged"]
+    assert {run.score_public for run in read(sealed, get_submission, first).runs}
+    rejudged = [event for event in read(sealed, read_events, first) if event.kind == "run rejudged"]
     assert len(rejudged) == 4
     assert set(rejudged[0].detail) == {"rejudge", "before", "after"}
     with pytest.raises(UsageError, match="no rejudge"):
-        sealed.get_rejudge("toy")
+        staged(sealed)
     assert late.name == "late"
 
 
 def test_a_staged_copy_is_cancelled_by_nobody_and_one_that_was_is_never_applied(arena):
-    sealed, _, _ = arena
+    sealed, _, paths = arena
     number = enter(sealed, "Lynx", 0.9)
-    before = sealed.get_submission(number)
-    sealed.stage_rejudge("toy")
-    (copy,) = [item for item in sealed.list_submissions(is_everything=True) if item.submission_id != number]
-    with pytest.raises(UsageError, match=r"staged copy.*gradfree rejudge cancel toy"):
-        sealed.cancel_submission(copy.submission_id)
+    before = read(sealed, get_submission, number)
+    stage(sealed)
+    (copy,) = [item for item in list_of(sealed, is_everything=True) if item.submission_id != number]
+    refused = CliRunner().invoke(app, ["cancel", str(copy.submission_id), "--home", str(paths.home)])
+    assert isinstance(refused.exception, UsageError)
+    assert re.search("staged copy.*gradfree rejudge cancel toy", str(refused.exception))
+    assert read(sealed, get_submission, copy.submission_id) == copy
     with sealed.engine.begin() as connection:
         # As an earlier version let a team do.
         connection.exec_driver_sql(
@@ -297,9 +353,9 @@ def test_a_staged_copy_is_cancelled_by_nobody_and_one_that_was_is_never_applied(
             f"UPDATE submissions SET status = 'cancelled' WHERE id = {copy.submission_id}"
         )
     with pytest.raises(UsageError, match=f"staged submissions {copy.submission_id} were cancelled"):
-        sealed.apply_rejudge("toy")
-    assert sealed.get_submission(number) == before
-    sealed.cancel_rejudge("toy")
+        end_rejudge(sealed, rejudges.apply_rejudge)
+    assert read(sealed, get_submission, number) == before
+    end_rejudge(sealed, rejudges.cancel_rejudge)
 
 
 def test_a_cancelled_rejudge_leaves_everything_as_it_was(arena):
@@ -307,38 +363,36 @@ def test_a_cancelled_rejudge_leaves_everything_as_it_was(arena):
     enter(sealed, "Lynx", 0.9)
     publisher.publish()
     before = public_dump(paths)
-    sealed.stage_rejudge("toy")
-    claim = sealed.claim_run("w", 60)
-    sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, 0.5, 1))
-    sealed.cancel_rejudge("toy")
+    stage(sealed)
+    claim = write(sealed, claim_run, "w", 60)
+    finish(sealed, claim, *result(claim, 0.5, 1))
+    end_rejudge(sealed, rejudges.cancel_rejudge)
     publisher.publish()
     assert public_dump(paths) == before
-    assert not sealed.has_waiting_runs()
+    assert not read(sealed, has_waiting_runs)
 
 
 def test_a_round_with_a_staged_rejudge_is_not_published_over_it(arena):
     sealed, publisher, _ = arena
     enter(sealed, "Lynx", 0.9)
-    sealed.stage_rejudge("toy")
+    stage(sealed)
     run_all(sealed, 0.5, salt=1)
-    sealed.set_phase("toy", Phase.CLOSED)
+    of_round(sealed, set_phase, Phase.CLOSED)
     with pytest.raises(UsageError, match="has a staged rejudge; apply it or cancel it first"):
-        sealed.set_phase("toy", Phase.PUBLISHED)
-    sealed.cancel_rejudge("toy")
-    sealed.set_phase("toy", Phase.PUBLISHED)
+        of_round(sealed, set_phase, Phase.PUBLISHED)
+    end_rejudge(sealed, rejudges.cancel_rejudge)
+    of_round(sealed, set_phase, Phase.PUBLISHED)
     publisher.publish()
 
 
 def test_scores_made_with_other_code_than_the_newest_are_named_and_marked(arena):
     sealed, publisher, paths = arena
     old = enter(sealed, "Lynx", 0.9)
-    assert sealed.stale_submissions("toy") == {}
-    sealed.ensure_team("Moths")
-    sealed.add_submission("toy", "Moths", "x", "b" * 64, "x")
-    while claim := sealed.claim_run("w", 60):
-        changed = replace(result(claim, 0.7, 0), hashes={"code": "new", "model": "same"}, ended_at=utc_now())
-        sealed.finish_run(claim, sealed.start_attempt(claim), changed)
-    assert sealed.stale_submissions("toy") == {old: ("code",)}
+    assert of_round(sealed, stale_submissions) == {}
+    hand_in(sealed, "Moths", "x")
+    changed = {"code": "new", "model": "same"}
+    run_all(sealed, 0.7, hashes=changed, ended_at=utc_now())
+    assert of_round(sealed, stale_submissions) == {old: ("code",)}
 
     def marked():
         publisher.publish()
@@ -346,11 +400,9 @@ def test_scores_made_with_other_code_than_the_newest_are_named_and_marked(arena)
             return {entry.submission_id for entry in public.board("toy").entries if entry.is_stale}
 
     assert marked() == {old}
-    sealed.stage_rejudge("toy")
-    while claim := sealed.claim_run("w", 60):
-        again = replace(result(claim, 0.7, 0), hashes={"code": "new", "model": "same"}, ended_at=utc_now())
-        sealed.finish_run(claim, sealed.start_attempt(claim), again)
-    sealed.apply_rejudge("toy")
+    stage(sealed)
+    run_all(sealed, 0.7, hashes=changed, ended_at=utc_now())
+    end_rejudge(sealed, rejudges.apply_rejudge)
     assert marked() == set()
 
 
@@ -359,14 +411,11 @@ def test_a_score_that_does_not_say_its_profile_is_not_stale_for_that_and_another
     made_with = ({"code": "same"}, {"code": "same", "profile": "amx"}, {"code": "same", "profile": "avx2"})
     numbers = []
     for number, hashes in enumerate(made_with):
-        sealed.ensure_team(f"team {number}")
-        numbers.append(sealed.add_submission("toy", f"team {number}", "x", "b" * 64, "x"))
-        while claim := sealed.claim_run("w", 60):
-            ended = replace(result(claim, 0.7, 0), hashes=hashes, ended_at=utc_now())
-            sealed.finish_run(claim, sealed.start_attempt(claim), ended)
+        numbers.append(hand_in(sealed, f"team {number}", "x"))
+        run_all(sealed, 0.7, hashes=hashes, ended_at=utc_now())
         if number == 1:
-            assert sealed.stale_submissions("toy") == {}
-    assert sealed.stale_submissions("toy") == {numbers[1]: ("profile",)}
+            assert of_round(sealed, stale_submissions) == {}
+    assert of_round(sealed, stale_submissions) == {numbers[1]: ("profile",)}
     publisher.publish()
     with PublicStore.open(paths.public_db) as public:
         marked = {entry.submission_id for entry in public.board("toy").entries if entry.is_stale}
@@ -382,17 +431,15 @@ def public_dump(paths):
 def test_repeats_of_a_baseline_give_the_round_its_noise_floor(arena):
     sealed, publisher, paths = arena
     number = enter(sealed, "reference", 0.75, "bbtv2", is_baseline=True)
-    assert sealed.add_repeats("toy", "bbtv2", 3) == 3
-    assert sealed.add_repeats("toy", "bbtv2", 3) == 0
-    seeds = {run.solver_seed for run in sealed.get_submission(number).runs}
-    repeats = [
-        item for item in sealed.list_submissions("toy", is_everything=True) if item.submission_id != number
-    ]
+    assert of_round(sealed, add_repeats, "bbtv2", 3) == 3
+    assert of_round(sealed, add_repeats, "bbtv2", 3) == 0
+    seeds = {run.solver_seed for run in read(sealed, get_submission, number).runs}
+    repeats = [item for item in list_of(sealed, is_everything=True) if item.submission_id != number]
     assert all(seeds.isdisjoint(run.solver_seed for run in item.runs) for item in repeats)
     salt = 0
-    while claim := sealed.claim_run("w", 60):
+    while claim := write(sealed, claim_run, "w", 60):
         salt += 1
-        sealed.finish_run(claim, sealed.start_attempt(claim), result(claim, 0.75, salt))
+        finish(sealed, claim, *result(claim, 0.75, salt))
     publisher.publish()
     with PublicStore.open(paths.public_db) as public:
         board = public.board("toy")
@@ -400,28 +447,28 @@ def test_repeats_of_a_baseline_give_the_round_its_noise_floor(arena):
     floor = board.round.noise["bbtv2"]
     assert floor.n_repeats == 3
     assert 0 < floor.std < floor.difference
-    with pytest.raises(UsageError, match="no reference method 'nope'"):
-        sealed.add_repeats("toy", "nope", 3)
+    with pytest.raises(UsageError, match="no baseline 'nope'"):
+        of_round(sealed, add_repeats, "nope", 3)
 
 
 def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_path):
     """A sentinel in every sealed place: it must be in no public table, export, page, log or answer of a command."""
     sealed, publisher, paths = arena
-    sealed.ensure_team("Lynx")
-    number = sealed.add_submission("toy", "Lynx", "cma", "b" * 64, "x")
+    number = hand_in(sealed, "Lynx")
     sentinel = 12.345678912345
     labels_digest = "d" * 64
-    while claim := sealed.claim_run("w", 60):
-        own = result(claim, 0.8)
-        sealed.finish_run(
+    while claim := write(sealed, claim_run, "w", 60):
+        own, predictions = result(claim, 0.8)
+        finish(
+            sealed,
             claim,
-            sealed.start_attempt(claim),
-            RunResult(
-                Verdict.OK, own.score_public, sentinel, Usage(calls=10, test_examples=200), 400, NOW, NOW,
-                predictions=own.predictions, test_curve=((5, 50.0, sentinel), (10, own.score_public, sentinel)),
+            RunSummary(
+                Verdict.OK, own.score_public, sentinel, Usage(calls=10, test_examples=200), NOW, NOW,
+                incumbents=((5, 50.0, sentinel), (10, own.score_public, sentinel)),
             ),
+            predictions,
         )  # fmt: skip
-    sealed.stage_rejudge("toy")
+    stage(sealed)
     run_all(sealed, 0.8)
 
     def public_bytes():
@@ -451,14 +498,14 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
 
     for phase in (None, Phase.FROZEN, Phase.CLOSED):
         if phase is not None:
-            sealed.set_phase("toy", phase)
+            of_round(sealed, set_phase, phase)
         seen = public_bytes()
         assert repr(sentinel).encode() not in seen
         assert b"12.345678" not in seen
         assert labels_digest.encode() not in seen
-        assert sealed.find_round("toy").secret.encode() not in seen
-    sealed.cancel_rejudge("toy")
-    sealed.set_phase("toy", Phase.PUBLISHED)
+        assert read(sealed, find_round, "toy").secret.encode() not in seen
+    end_rejudge(sealed, rejudges.cancel_rejudge)
+    of_round(sealed, set_phase, Phase.PUBLISHED)
     # The positive control: after publication it is everywhere.
     assert public_bytes().count(repr(sentinel).encode()) > 4
     assert repr(sentinel).encode() in said()
@@ -467,18 +514,20 @@ def test_no_private_score_is_in_anything_public_before_publication(arena, tmp_pa
 def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(arena, tmp_path):
     sealed, publisher, paths = arena
     enter(sealed, "Lynx", 0.8)
-    other = RoundFacts("other", "1.0", "c" * 64, "{}", TASKS)
-    sealed.add_round(other)
-    sealed.ensure_team("Otters")
-    hidden = sealed.add_submission("other", "Otters", "secret weapon", "f" * 64, "x")
-    claim = sealed.claim_run("worker 7", 60, "other")
-    sealed.void_attempt(sealed.start_attempt(claim), "no such file: /srv/somewhere")
-    ours = sealed.add_submission("toy", "Lynx", "again", "b" * 64, "x")
-    sealed.void_attempt(
-        sealed.start_attempt(sealed.claim_run("worker 7", 60, "toy")), "row 7: the text of a row"
-    )
-    sealed.cancel_submission(ours, "they told me something in private")
-    sealed.add_grant("toy", "Lynx", 2, "illness in the family")
+    enter_round(sealed, name="other")
+    hidden = hand_in(sealed, "Otters", "secret weapon", round_name="other")
+
+    def fault(round_name, reason):
+        with sealed.write() as tx:
+            claim = claim_run(tx, "worker 7", 60, find_round(tx, round_name).id)
+            void_attempt(tx, start_attempt(tx, claim), reason)
+
+    fault("other", "no such file: /srv/somewhere")
+    ours = hand_in(sealed, "Lynx", "again")
+    fault("toy", "row 7: the text of a row")
+    cancel(sealed, ours, "they told me something in private")
+    with sealed.write() as tx:
+        add_grant(tx, find_round(tx, "toy"), find_team(tx, "Lynx"), 2, "illness in the family")
     finish_round(sealed, publisher)
     export_round(sealed, paths, "toy", tmp_path / "toy.zip")
     with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
@@ -492,19 +541,21 @@ def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(are
     machine = [socket.gethostname(), "worker 7", "in private", "illness"]
     for secret in ("Otters", "secret weapon", "/srv/somewhere", "the text of a row", *machine):
         assert secret not in lines
-    assert any("row 7" in str(event.detail) for event in sealed.events(ours)), "the organizer can read it"
+    assert any("row 7" in str(event.detail) for event in read(sealed, read_events, ours)), (
+        "the organizer can read it"
+    )
 
 
 def test_the_rules_leave_with_publication_and_until_then_without_the_seed(arena, tmp_path):
     sealed, publisher, paths = arena
-    rules = {"round": {"seed": 918273645, "test_labels": "sealed"}, "model": {"source": "path:/srv/models/m"}}
-    sealed.add_round(RoundFacts("toy", "3.0", "e" * 64, json.dumps(rules), TASKS))
+    model = {"source": "path:/srv/models/m", "n_prompt_tokens": 10}
+    enter_round(sealed, version="3.0", seed=918273645, test_labels="sealed", model=model)
     enter(sealed, "Lynx", 0.8)
     publisher.publish()
     export_round(sealed, paths, "toy", tmp_path / "toy.zip")
     with zipfile.ZipFile(tmp_path / "toy.zip") as archive:
         everything = b"".join(archive.read(name) for name in archive.namelist())
-        assert json.loads(archive.read("rules.json"))["model"] == {"source": "path:m"}
+        assert json.loads(archive.read("rules.json"))["model"]["source"] == "path:m"
     assert b"918273645" not in everything
     assert b"/srv/models" not in everything
     assert verify_export(tmp_path / "toy.zip").problems == ()
@@ -512,7 +563,7 @@ def test_the_rules_leave_with_publication_and_until_then_without_the_seed(arena,
 
 def test_sealed_labels_stay_out_of_the_final_export_too(arena, tmp_path):
     sealed, publisher, paths = arena
-    add_round(sealed, version="2.0", is_practice=False)
+    enter_round(sealed, version="2.0", test_labels="sealed")
     enter(sealed, "Lynx", 0.8)
     finish_round(sealed, publisher)
     export_round(sealed, paths, "toy", tmp_path / "toy.zip")

@@ -5,25 +5,36 @@ import tarfile
 from datetime import UTC, datetime
 
 import pytest
+from in_store import read, write
+from small_round import small_round
 
 from harness.errors import UsageError
-from harness.records import Status, Usage, Verdict
+from harness.records import RunSummary, Status, Usage, Verdict
 from harness.rounds.backup import backup, restore
-from harness.store import ArenaPaths, LeaseLost, PublicStore, RoundFacts, RunResult, SealedStore, TaskFacts
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.sealed.attempts import finish_run, start_attempt
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.queue import sweep
+from harness.store.sealed.rounds import add_round, find_round
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import add_submission, get_submission
+from harness.store.sealed.teams import ensure_team
+from harness.store.values import LeaseLost
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-RESULT = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 40, NOW, NOW)
+RESULT = RunSummary(Verdict.OK, 70.0, 60.0, Usage(calls=3), NOW, NOW)
 
 
 @pytest.fixture
 def arena(tmp_path):
     paths = ArenaPaths(tmp_path / "arena")
     with SealedStore.open(paths) as sealed:
-        sealed.add_round(
-            RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 40, (8, 13)),))
-        )
-        sealed.ensure_team("us")
-        sealed.add_submission("toy", "us", "cma", "b" * 64, "b" * 64)
+        with sealed.write() as tx:
+            add_round(tx, small_round(("sst2", "accuracy", 40, (8, 13))))
+            row = SubmissionRow(team=ensure_team(tx, "us"), name="cma", digest="b" * 64, path="b" * 64)
+            add_submission(tx, find_round(tx, "toy"), row)
         (paths.submissions / ("b" * 64)).mkdir()
         (paths.submissions / ("b" * 64) / "solver.py").write_text("x = 1\n")
         (paths.artifacts / "1-1.json").write_text("{}\n")
@@ -34,16 +45,21 @@ def arena(tmp_path):
         yield paths, sealed
 
 
+def finish_one(sealed):
+    with sealed.write() as tx:
+        claim = claim_run(tx, "w", 60)
+        finish_run(tx, claim, start_attempt(tx, claim), RESULT)
+
+
 def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran(arena, tmp_path):
     paths, sealed = arena
-    done = sealed.claim_run("w", 60)
-    sealed.finish_run(done, sealed.start_attempt(done), RESULT)
-    running = sealed.claim_run("w", 60)
-    attempt = sealed.start_attempt(running)
+    finish_one(sealed)
+    running = write(sealed, claim_run, "w", 60)
+    attempt = write(sealed, start_attempt, running)
     target = tmp_path / "arena.tar.gz"
     backup(paths, target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    sealed.finish_run(running, attempt, RESULT)
+    write(sealed, finish_run, running, attempt, RESULT)
 
     again = ArenaPaths(tmp_path / "restored")
     restore(target, again)
@@ -54,14 +70,14 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
     assert log.read_text() == "what it printed"
     assert stat.S_IMODE(again.sealed_db.stat().st_mode) == 0o600
     with SealedStore.open(again) as restored:
-        runs = restored.get_submission(1).runs
+        runs = read(restored, get_submission, 1).runs
         assert [(run.status, run.score_private) for run in runs] == [
             (Status.FINISHED, 60.0),
             (Status.QUEUED, None),
         ]
         with pytest.raises(LeaseLost):
-            restored.finish_run(running, attempt, RESULT)
-        claim = restored.claim_run("w", 60)
+            write(restored, finish_run, running, attempt, RESULT)
+        claim = write(restored, claim_run, "w", 60)
         assert (claim.run_id, claim.solver_seed) == (running.run_id, running.solver_seed)
     with PublicStore.open(again.public_db) as public:
         assert public.submission(1).entry.n_runs_done == 1
@@ -130,12 +146,11 @@ def test_a_backup_that_was_cut_off_is_refused_in_words(arena, tmp_path):
 def test_the_sweeper_mends_what_nothing_else_would_leave(arena):
     _, sealed = arena
     for _ in range(2):
-        claim = sealed.claim_run("w", 60)
-        sealed.finish_run(claim, sealed.start_attempt(claim), RESULT)
+        finish_one(sealed)
     with sealed.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE submissions SET status = 'running', verdict = NULL")
         connection.exec_driver_sql("UPDATE attempts SET ended_at = NULL WHERE id = 1")
-    assert sealed.sweep() == 2
-    submission = sealed.get_submission(1)
+    assert write(sealed, sweep) == 2
+    submission = read(sealed, get_submission, 1)
     assert (submission.status, submission.verdict) == (Status.FINISHED, Verdict.OK)
-    assert sealed.sweep() == 0
+    assert write(sealed, sweep) == 0

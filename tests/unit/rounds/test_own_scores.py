@@ -3,16 +3,24 @@
 import json
 
 import pytest
-from harness.store.writer import utc_now
+from in_store import write
 from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.config import load_round
 from harness.errors import ConfigError, UsageError
-from harness.records import Usage, Verdict
+from harness.records import Phase, RunSummary, Usage, Verdict
 from harness.rounds.lifecycle import create_round
 from harness.rounds.own_scores import read_own_scores
-from harness.store import ArenaPaths, Phase, Publisher, RunResult, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.attempts import finish_run, start_attempt
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.rounds import find_round, set_phase
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.store import SealedStore, utc_now
+from harness.store.sealed.submissions import add_submission
+from harness.store.sealed.teams import add_team, find_team
 
 
 def blind_round(tmp_path, visibility):
@@ -40,12 +48,15 @@ def scored(tmp_path):
         paths = ArenaPaths(tmp_path / "arena")
         with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
             create_round(sealed, publisher, blind_round(tmp_path, visibility))
-            token = sealed.add_team("Lynx")
-            sealed.add_team("Moths")
-            number = sealed.add_submission("blind", "Lynx", "own", "b" * 64, "b" * 64, token=token)
-            while claim := sealed.claim_run("w", 60):
-                result = RunResult(Verdict.OK, 81.5, 99.5, Usage(calls=3), 400, utc_now(), utc_now())
-                sealed.finish_run(claim, sealed.start_attempt(claim), result)
+            with sealed.write() as tx:
+                token = add_team(tx, "Lynx")
+                add_team(tx, "Moths")
+                row = SubmissionRow(team=find_team(tx, "Lynx"), name="own", digest="b" * 64, path="b" * 64)
+                number = add_submission(tx, find_round(tx, "blind"), row).id
+            while claim := write(sealed, claim_run, "w", 60):
+                summary = RunSummary(Verdict.OK, 81.5, 99.5, Usage(calls=3), utc_now(), utc_now())
+                with sealed.write() as tx:
+                    finish_run(tx, claim, start_attempt(tx, claim), summary)
             publisher.publish()
         return paths, number, token
 
@@ -86,7 +97,7 @@ def test_ranking_and_status_say_when_hidden_scores_show_and_how_a_team_reads_its
     scored, visibility, when, is_own_shown
 ):
     paths, number, token = scored(visibility)
-    hidden = f"Scores show {when}."
+    hidden = f"Scores are shown {when}."
     for of, text in (
         ("N", text_for_people(paths, "round", "show", "blind")),
         (number, text_for_people(paths, "status", str(number))),
@@ -99,8 +110,8 @@ def test_ranking_and_status_say_when_hidden_scores_show_and_how_a_team_reads_its
 
 def test_ranking_and_status_of_a_round_that_shows_its_scores_say_nothing_of_it(scored):
     paths, number, _ = scored('scores = "open"')
-    assert "Scores show" not in text_for_people(paths, "round", "show", "blind")
-    assert "Scores show" not in text_for_people(paths, "status", str(number))
+    assert "Scores are shown" not in text_for_people(paths, "round", "show", "blind")
+    assert "Scores are shown" not in text_for_people(paths, "status", str(number))
 
 
 @pytest.mark.parametrize("token", ["", "somebody else's"])
@@ -116,12 +127,13 @@ def test_without_a_word_of_its_own_it_shows_when_the_board_does(scored):
     with SealedStore.open(paths) as sealed:
         with pytest.raises(UsageError, match="once it is closed"):
             read_own_scores(sealed, number)
-        sealed.set_phase("blind", Phase.CLOSED)
+        with sealed.write() as tx:
+            set_phase(tx, find_round(tx, "blind"), Phase.CLOSED)
         assert set(read_own_scores(sealed, number).values()) == {81.5}
 
 
 def test_own_scores_are_never_later_than_everybodys(tmp_path):
-    with pytest.raises(ConfigError, match="expected own_scores in the same phase or an earlier one"):
+    with pytest.raises(ConfigError, match="hides from a team what everybody sees"):
         blind_round(tmp_path, 'scores = "open"\nown_scores = "closed"')
 
 

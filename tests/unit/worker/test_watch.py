@@ -2,14 +2,15 @@
 
 import threading
 import time
-from datetime import UTC, datetime
+from contextlib import contextmanager
 
 import pytest
-from harness.rounds.watch import AttemptWatch
 
-from harness.rounds import watch
 from harness.session.blackbox import Progress
-from harness.store import ClaimedRun, LeaseLost, StoreUnavailable
+from harness.store.database import StoreUnavailable
+from harness.store.values import ClaimedRun, LeaseLost
+from harness.worker import watch
+from harness.worker.watch import AttemptWatch
 
 RUN = ClaimedRun(
     run_id=1,
@@ -30,7 +31,6 @@ RUN = ClaimedRun(
     budget_calls=100,
     n_attempts=0,
     is_baseline=False,
-    lease_expires_at=datetime(2026, 11, 1, tzinfo=UTC),
 )
 
 
@@ -48,8 +48,10 @@ class Stores:
             raise self.faults.pop(0)
         self.written.append(what)
 
-    def note_metered(self, attempt):
-        self._take(("metered", attempt))
+    @contextmanager
+    def write(self):
+        """Give itself as the transaction that `note_metered` takes."""
+        yield self
 
     def report(self, run, calls, best_train_loss):
         self._take((run.run_id, calls, best_train_loss))
@@ -59,6 +61,7 @@ class Stores:
 def watching(monkeypatch):
     monkeypatch.setattr(watch, "_REPORT_EVERY_S", 0.1)
     monkeypatch.setattr(watch, "_NOTE_S", 0.3)
+    monkeypatch.setattr(watch, "note_metered", lambda stores, attempt: stores._take(("metered", attempt)))
 
     def made(stores):
         lost = threading.Event()
