@@ -8,9 +8,13 @@ import socket
 import threading
 from pathlib import Path
 
+from in_store import write
+
 from harness.metering import Journal
 from harness.metering.journal import JournalEntry
-from harness.store import ArenaPaths, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.teams import ensure_team
 
 _WATCHED = 0x1 | 0x2 | 0x4 | 0x20 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400
 """ACCESS, MODIFY, ATTRIB, OPEN, MOVED, CREATE, DELETE."""
@@ -25,7 +29,7 @@ class CanaryArena:
         self.labels.write_text(f"text\tlabel\n{self.token}\t1\n")
         self.paths = ArenaPaths(folder / "arena")
         with SealedStore.open(self.paths) as store:
-            store.ensure_team(f"team-{self.token}")
+            write(store, ensure_team, f"team-{self.token}")
         attempt = self.paths.attempts / "1-1"
         attempt.mkdir()
         self.ledger = attempt / "journal.jsonl"

@@ -3,8 +3,12 @@
 import hashlib
 import json
 
+from in_store import write
+
 from harness.metering import read_journal
-from harness.store import ArenaPaths, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.queue import sweep
+from harness.store.sealed.store import SealedStore
 
 __all__ = ["check_books"]
 
@@ -13,21 +17,22 @@ def check_books(home):
     """Every run has one result, its artifact is whole, and its journal says what it was charged."""
     paths = ArenaPaths(home)
     with SealedStore.open(paths) as sealed:
-        assert sealed.sweep() == 0
+        assert write(sealed, sweep) == 0
         with sealed.engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").all() == [("ok",)]
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
             rows = connection.exec_driver_sql(
-                "SELECT r.id, r.calls, r.artifact_path, r.artifact_sha256, "
+                "SELECT r.id, r.calls, r.summary, "
                 "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
                 "(SELECT max(a.id) FROM attempts a WHERE a.run_id = r.id AND a.void_reason IS NULL), "
                 "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.ended_at IS NULL), "
                 "(SELECT count(*) FROM events e WHERE e.run_id = r.id AND e.kind = 'run ended') FROM runs r"
             ).all()
-    for run_id, calls, artifact_path, digest, n_results, attempt, n_open, n_ended in rows:
+    for run_id, calls, text, n_results, attempt, n_open, n_ended in rows:
         assert (n_results, n_open, n_ended) == (1, 0, 1), run_id
-        content = (paths.artifacts / artifact_path).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == digest
+        summary = json.loads(text)
+        content = (paths.artifacts / summary["artifact_path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == summary["artifact_sha256"]
         assert json.loads(content)["usage"]["calls"] == calls
         (journal,) = paths.attempts.glob(f"{run_id}-{attempt}-*/journal.jsonl")
         charges = list(read_journal(journal))

@@ -11,8 +11,8 @@ _WORKER = """
 import sys
 from pathlib import Path
 from harness.cli.options import stores
-from harness.rounds.worker import Worker
 from harness.sandbox import require_mode
+from harness.worker.worker import Worker
 with stores(Path(sys.argv[1])) as (paths, sealed, publisher):
     Worker(sealed, publisher, paths, require_mode(), lease_s=3.0).run_until_idle()
 """
