@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+from small_round import small_round
 
 from harness.api import Solution
 from harness.records import Verdict
