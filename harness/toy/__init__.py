@@ -1,14 +1,14 @@
-"""The embedded toy: a tiny masked language model and five small tasks in a made language.
+"""The embedded toy: a tiny masked language model and five small tasks in a made-up language.
 
-The toy lets the whole product (demo, tests, conformance suite) run in seconds without a download.
-This file holds constants only and imports nothing heavy; the sibling files are
+Demo, tests and conformance suite run on it in seconds without a download. This file holds constants
+only and imports nothing heavy; the sibling files are
 
-- ``lexicon``: the words of the language, by the role that they play;
+- ``lexicon``: the words of the language by role;
 - ``grammar``: documents for pretraining and rows for the tasks;
 - ``tokenizer``: words to ids;
 - ``build``: trains the weights (``python -m harness.toy.build``).
 
-Templates, label words and budgets stand in the packaged round ``toy``, like those of any round.
+Templates, label words and budgets are in the packaged round ``toy``.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ WEIGHTS_DIR: Final = Path(__file__).parent / "weights"
 """Folder for ``AutoModelForMaskedLM`` and ``AutoTokenizer``: weights, config and tokenizer."""
 
 MODEL_MAX_LENGTH: Final = 64
-"""Longest sequence in tokens, ``<s>`` and ``</s>`` included."""
+"""Longest sequence in tokens, including ``<s>`` and ``</s>``."""
 
 PLACEHOLDER_WORDS: Final = (
     "well",
@@ -40,7 +40,7 @@ PLACEHOLDER_WORDS: Final = (
     "anyway",
     "again",
 )
-"""The filler words that open every document of the language, in this order."""
+"""The filler words at the start of every document, in this order."""
 
 N_PROMPT_TOKENS: Final = len(PLACEHOLDER_WORDS)
 """M: prompt tokens per layer."""
