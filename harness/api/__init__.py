@@ -1,6 +1,6 @@
-"""What a solver imports: the solver contract, its data types, its errors, and what many solvers share.
+"""The solver contract: interfaces, data types, errors, and code that solvers share.
 
-numpy and the standard library only; importable in well under 0.2 s.
+Depends on numpy and the standard library only; imports in under 0.2 s.
 """
 
 from harness.api import losses, projections
@@ -12,7 +12,7 @@ from harness.errors import BudgetExhausted, InvalidQuery
 from harness.records import Array, FloatArray, IntArray
 
 API_VERSION = "1"
-"""What `api` in a submission's `solver.toml` must say."""
+"""Required value of `api` in a submission's `solver.toml`."""
 
 __all__ = [
     "API_VERSION",

@@ -1,4 +1,4 @@
-"""The black box: the only way from a solver to the language model."""
+"""The black box: a solver's only access to the language model."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,27 +11,27 @@ __all__ = ["BlackBox"]
 
 
 class BlackBox(Protocol):
-    """A model behind a meter.
+    """A metered language model.
 
     The budget unit is the *call*: one candidate prompt evaluated on at most |train| examples.
-    A query for P candidates on n rows costs ``P * ceil(n / |train|)``; train and dev are
-    charged alike, and a query that would pass the budget is refused whole.
+    A query for P candidates on n rows costs ``P * ceil(n / |train|)`` calls, on train and dev alike.
+    A query that would exceed the budget is refused as a whole.
     """
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of the model and the budget."""
+        """Public facts about the model, and the budget."""
         ...
 
     @property
     def calls_left(self) -> int:
-        """Calls that may still be charged."""
+        """Calls left in the budget."""
         ...
 
     def place(self, prompt: FloatArray) -> Base:
-        """Keep a deep prompt on the server, so that a one-layer search sends only that layer.
+        """Store a deep prompt on the server, so that a one-layer search sends only that layer.
 
-        A round keeps a number of them (`limits.max_bases`); a newer one takes the oldest one's place.
+        At most `limits.max_bases` are stored; a new one replaces the oldest.
 
         Args:
             prompt: float32 (L, M, D), finite, |value| <= 1e4.
@@ -58,16 +58,16 @@ class BlackBox(Protocol):
             values: float32 (P, L, M, D) whole deep prompts, or (P, M, D) with `layer`.
                 P >= 1, finite, |value| <= 1e4.
             layer: the layer that `values` replaces; the others come from `base`.
-            base: a placed prompt; None means zeros. Only with `layer`.
+            base: a prompt from `place`; None means zeros. Only with `layer`.
             split: "train" or "dev".
             rows: unique row numbers, not empty; None means the whole split.
             wording: None means the task's official wording.
-            outputs: which fields of the response to fill; see `Response`.
+            outputs: fields of the response to fill; see `Response`.
 
         Raises:
-            BudgetExhausted: the query would pass the budget; nothing was charged.
-            InvalidQuery: the query is malformed; nothing was charged. The one exception: prompts that
-                overflow the model's arithmetic are found by computing, and stay charged.
+            BudgetExhausted: the query would exceed the budget; nothing was charged.
+            InvalidQuery: the query is malformed; nothing was charged. Exception: an overflow of the
+                model's arithmetic is found only by computing, and stays charged.
         """
         ...
 
@@ -80,15 +80,15 @@ class BlackBox(Protocol):
         mode: str = "add",
         probe_words: Sequence[str] = (),
     ) -> Wording:
-        """Use another template or other label words; bounded in number per attempt.
+        """Store another template or other label words; at most `limits.max_wordings` per attempt.
 
         Args:
             template: text with `{p}`, the task's fields once each and exactly one `[M]`.
-            words: per class a word, or several whose mean logit is the class's.
-            placeholder: text for the M prompt positions: longer is cut, shorter is filled
-                from the official range.
+            words: one word per class, or several; the class's logit is their mean.
+            placeholder: text for the M prompt positions, cut after M tokens; a shorter one is
+                filled from the official ids.
             mode: "add" to the placeholder's hidden states at every layer, or "cat" at the input.
-            probe_words: words whose logits the output `word_logits` returns.
+            probe_words: further words whose logits a query may request.
 
         Raises:
             InvalidQuery: a bad template, two classes that share a token, or too many wordings.
@@ -96,7 +96,7 @@ class BlackBox(Protocol):
         ...
 
     def checkpoint(self, solution: Solution) -> None:
-        """Name the incumbent: what is scored, flagged, if a limit ends the attempt.
+        """Report the incumbent, which is scored and flagged if a limit ends the attempt.
 
         Raises:
             InvalidQuery: the solution has a wrong shape or values.

@@ -1,4 +1,4 @@
-"""Losses that solvers share: from label-word logits (P, B, C) and labels (B,) to one number per candidate."""
+"""Losses for solvers: label-word logits (P, B, C) and labels (B,) to one number per candidate."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ HINGE_MARGIN = 2.0
 
 
 def log_softmax(logits: Array) -> Array:
-    """Return log probabilities over the last axis, float64, of the same shape."""
+    """Return log probabilities over the last axis, float64 of the same shape."""
     wide = logits.astype(np.float64)
     wide -= wide.max(axis=-1, keepdims=True)
     probabilities: Array = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
@@ -48,4 +48,4 @@ LOSSES: dict[str, Callable[[FloatArray, IntArray], Array]] = {
     "hinge": hinge,
     "perf": negative_accuracy,
 }
-"""By the names that the literature uses."""
+"""Loss by its name in the literature."""

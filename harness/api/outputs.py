@@ -47,7 +47,7 @@ def _row(*axes: str, dtype: str = "float32", needs: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The outputs that a query asked for; the others are None.
+    """The requested outputs of a query; the others are None.
 
     In `predict` the first axis is the solution's members (E) in place of candidates (P).
 
@@ -70,6 +70,6 @@ OUTPUTS = {item.name: Output(item.name, **item.metadata) for item in fields(Resp
 
 
 def filled(response: Response) -> dict[str, Array]:
-    """Return the arrays of a response that are not None, by name, in canonical order."""
+    """Return the arrays of a response that are not None, by name in canonical order."""
     arrays = {name: getattr(response, name) for name in OUTPUTS}
     return {name: array for name, array in arrays.items() if array is not None}

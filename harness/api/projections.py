@@ -1,4 +1,4 @@
-"""Random projections from a low-dimensional search space to a prompt, which solvers share."""
+"""Random projections from a low-dimensional search space to a prompt, for solvers."""
 
 import numpy as np
 
@@ -18,15 +18,15 @@ def normal_projection(
 ) -> FloatArray:
     """Draw A, float32 (n_values, d), entries N(0, s^2) with s = alpha * std / (sqrt(d) * sigma).
 
-    A point z drawn with step size sigma becomes a prompt whose values have the spread alpha * std.
+    A point z drawn with step size sigma gives a prompt with standard deviation alpha * std.
 
     Args:
         generator: draws the entries, row by row.
         n_values: values of a prompt, M * D.
         intrinsic_dim: d.
-        std: spread of what the prompt is added to, an entry of `Response.layer_std`.
-        alpha: the prompt's spread in units of `std`.
-        sigma: first step size of the search.
+        std: standard deviation of the layer's input, an entry of `Response.layer_std`.
+        alpha: the prompt's standard deviation in units of `std`.
+        sigma: initial step size of the search.
 
     Source: Sun et al. 2022, arXiv 2205.11200, equation 5 and the authors' public code.
     """

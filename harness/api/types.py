@@ -1,4 +1,4 @@
-"""The values that pass between a solver and the harness. Shape letters: `harness.records`."""
+"""Values exchanged between a solver and the harness. Shape letters: `harness.records`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ class Split:
     """Labelled examples.
 
     Attributes:
-        texts: B tuples of one or two strings: the task's fields in template order.
+        texts: B tuples of one or two strings, the task's fields in template order.
         labels: int64 (B,), each 0 <= label < C.
     """
 
@@ -27,7 +27,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task as a solver sees it. Test data is never in it.
+    """One task as passed to a solver, without test data.
 
     Attributes:
         name: for instance "sst2".
@@ -35,10 +35,10 @@ class Task:
         label_names: C names.
         template: the official template: `{p}`, `{text}` or `{a}` and `{b}`, and `[M]`.
         words: the official label words, one per class.
-        kshot_seed: which k-shot draw this is.
-        solver_seed: seed for the solver's own randomness; never 0 (pycma reads 0 as the clock).
+        kshot_seed: seed of the k-shot draw.
+        solver_seed: seed for the solver's randomness; never 0, which pycma replaces by the clock.
         train: k examples per class.
-        dev: k examples per class, disjoint from train; training on it is allowed.
+        dev: k examples per class, disjoint from train; may be used for training.
     """
 
     name: str
@@ -54,17 +54,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a solver may know of the model.
+    """Public facts about the model, and the limits of the attempt.
 
     Attributes:
         family: the model type, as in the model's `config.json`.
-        n_layers: L, the layers that take a prompt.
+        n_layers: L, the number of layers with a prompt.
         hidden_size: D.
         n_prompt_tokens: M.
         embedding_std: unclipped standard deviation of the word-embedding matrix.
         max_calls: the attempt's budget in calls.
-        outputs: what queries of this round may return.
-        max_ensemble: largest E of a solution.
+        outputs: outputs that this round allows.
+        max_ensemble: largest number of members E of a solution.
     """
 
     family: str
@@ -79,27 +79,27 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A deep prompt kept on the server, valid within the attempt that placed it."""
+    """Handle of a deep prompt stored on the server, valid within its attempt."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A template and label words kept on the server, valid within the attempt."""
+    """Handle of a template and label words stored on the server, valid within its attempt."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a solver hands in.
+    """The result of a solver.
 
     Attributes:
         prompts: float32 (E, L, M, D), E <= `ModelInfo.max_ensemble`.
         wordings: one per member; empty means the official wording for all.
-        outputs: what `predict` receives for the test rows.
-        state: named arrays for `predict`; bounded in bytes by the round.
+        outputs: outputs of the test rows that `predict` receives.
+        state: named arrays for `predict`; the round limits their bytes.
     """
 
     prompts: FloatArray

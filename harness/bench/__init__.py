@@ -1,4 +1,4 @@
-"""Speed of a forward call, as ratios to plain transformers on the same machine in the same run."""
+"""Speed of a forward call as a ratio to plain transformers in the same run."""
 
 from harness.bench.cases import case_names, run_case
 from harness.bench.line import BenchLine, BenchRefused

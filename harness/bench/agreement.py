@@ -1,4 +1,4 @@
-"""How far bf16 is from fp32 on real text: same model, same fixed prompts, same rows."""
+"""Agreement of bf16 with fp32 on real text: same model, same fixed prompts, same rows."""
 
 import time
 
@@ -16,7 +16,7 @@ __all__ = ["AGREEMENT_ABOUT", "agreement"]
 AGREEMENT_ABOUT = "minilm, up to 400 test rows of each real task under fixed prompts: bf16 against fp32"
 _N_PROMPTS = 4
 _SCALES = (0.0, 0.05, 0.1, 0.2)
-"""Sizes of the fixed prompts, in tens of the word embeddings' standard deviation: as large as a search's."""
+"""Scales of the fixed prompts in units of 10 times the word embeddings' std, as in a search."""
 _ROWS = 400
 
 
@@ -24,7 +24,7 @@ def agreement() -> BenchLine:
     """Compare the class logits of both types.
 
     Raises:
-        BenchRefused: the model is not here, or fewer than 99 of 100 predictions agree.
+        BenchRefused: the model is missing, or less than 99 % of the predictions agree.
     """
     if not (shared_folder() / "models" / "minilm-mlm").is_dir():
         raise BenchRefused(
@@ -56,7 +56,7 @@ def agreement() -> BenchLine:
     share = agreed / compared
     if share < 0.99:
         raise BenchRefused(
-            f"bf16 agrees with fp32 on {100 * share:.2f} % of {compared} predictions, expected 99 %"
+            f"bf16 against fp32: got {100 * share:.2f} % equal of {compared} predictions, expected 99 %"
         )
     return BenchLine(
         case="minilm-agreement-bf16",
@@ -80,7 +80,7 @@ def agreement() -> BenchLine:
 
 
 def _logits(arena: LoadedRound, encoded: EncodedSplit, prompts: FloatArray, rows: IntArray) -> FloatArray:
-    """Evaluate without turns: nothing else runs."""
+    """Evaluate without the scheduler."""
     logits = arena.engine.evaluate(encoded, prompts, rows=rows).logits
     if logits is None:
         raise BenchRefused("the engine returned no logits")

@@ -1,4 +1,4 @@
-"""Cases of the whole path: what sandbox, meter and turns cost beside the forward call itself."""
+"""Cases of the whole path: the overhead of sandbox, meter and scheduler per forward call."""
 
 import json
 import socket
@@ -71,10 +71,10 @@ print(seconds[{_N_WARM_UP}:])
 
 
 def _bare_peer(call: Callable[[], object], n_bytes: int) -> list[float]:
-    """Return the seconds of calls asked for by a plain process: as many bytes, nothing checked or written down.
+    """Return the seconds of calls requested by a plain process that sends as many bytes.
 
-    What this takes above a call in this process is the machine's: two processes that wake each other, and
-    a forward call that begins with caches that others have used.
+    The difference to a call in this process is the machine's own cost: two processes that wake each
+    other, and cold caches.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -91,10 +91,10 @@ def _bare_peer(call: Callable[[], object], n_bytes: int) -> list[float]:
 
 
 def _transport() -> BenchLine:
-    """Time queries of one candidate from inside the sandbox, in this process, and from a bare one, in turns.
+    """Time queries of one candidate in turns: from the sandbox, in this process, and from a bare process.
 
-    In turns, because the forward call takes twenty times as long as what is looked for, and a machine's
-    speed drifts by more than that.
+    The forward call takes twenty times as long as the overhead, and the machine's speed drifts by
+    more than that; hence the turns.
     """
     arena = LoadedRound(load_round("toy"))
     arena = LoadedRound(_with_budget(arena.config, _N_WARM_UP + _N_QUERIES))
@@ -135,13 +135,13 @@ def _transport() -> BenchLine:
             outside.append((sum(seconds) - artifact.usage.engine_s) / len(seconds))
             if any(entry.response != expected for entry in artifact.trace):
                 raise BenchRefused(
-                    "transport: the sandboxed queries have other bits than the same in this process"
+                    "transport: the sandboxed queries differ in bits from the same queries in this process"
                 )
         peak = peak_bytes("cpu")
     details = {
         "overhead_us": 1e6 * (median(there) - median(here)),
         "bare_overhead_us": 1e6 * (median(bare) - median(here)),
-        # Of the same queries, so that a machine whose speed drifts does not drown it.
+        # From the same queries, so that drift of the machine's speed cancels.
         "outside_engine_us": 1e6 * median(outside),
         "queries": len(there),
     }
@@ -149,13 +149,13 @@ def _transport() -> BenchLine:
 
 
 def _together() -> BenchLine:
-    """Run BBTv2 four times in sequence, then four at once, and compare every response's digest."""
+    """Run BBTv2 four times in sequence, then four at once, and compare all response digests."""
     arena = LoadedRound(load_round("toy"))
     arena.load()
     specs = [(task.name, task.kshot_seeds[0]) for task in arena.config.task[:_N_RUNS]]
     for name, _ in specs:
         arena.task(name)
-    _attempt(arena, "bbtv2", *specs[0])  # warms up the sandbox's and the engine's first time
+    _attempt(arena, "bbtv2", *specs[0])  # warm-up of sandbox and engine
     started = time.perf_counter()
     alone = [_attempt(arena, "bbtv2", *spec) for spec in specs]
     in_sequence = time.perf_counter() - started
@@ -174,7 +174,7 @@ def _together() -> BenchLine:
     at_once = time.perf_counter() - started
     for one, other in zip(alone, together, strict=True):
         if other is None or one.trace != other.trace or one.predictions != other.predictions:
-            raise BenchRefused(f"together: {one.task} has other bits beside other runs than alone")
+            raise BenchRefused(f"together: {one.task} differs in bits between a run alone and beside others")
     calls = sum(artifact.usage.calls for artifact in alone)
     details = {
         "in_sequence_s": in_sequence,
@@ -185,10 +185,10 @@ def _together() -> BenchLine:
 
 
 def _attempt(arena: LoadedRound, path: str, task: str, seed: int) -> Artifact:
-    """Make one attempt outside any store.
+    """Run one attempt without a store.
 
     Raises:
-        BenchRefused: it did not end well.
+        BenchRefused: the verdict is not OK.
     """
     submission, is_baseline = read_submission_or_baseline(path, arena.config)
     spec = RunSpec(
@@ -202,7 +202,7 @@ def _attempt(arena: LoadedRound, path: str, task: str, seed: int) -> Artifact:
 
 
 def _with_budget(config: Any, calls: int) -> Any:
-    """Return the round with another budget."""
+    """Return the round with another budget in calls."""
     tasks = tuple(task.model_copy(update={"budget_calls": calls}) for task in config.task)
     return config.model_copy(update={"task": tasks})
 
@@ -210,7 +210,7 @@ def _with_budget(config: Any, calls: int) -> Any:
 def _line(
     arena: LoadedRound, name: str, reference: float, engine: float, peak: int, details: dict[str, Any]
 ) -> BenchLine:
-    """Report two ways of making the same calls, equal bit for bit."""
+    """Report two ways of making the same calls with equal bits."""
     return BenchLine(
         case=name,
         device=arena.profile.device,
@@ -233,4 +233,4 @@ ARENA_CASES: dict[str, tuple[str, Callable[[], BenchLine]]] = {
     ),
     "together": ("toy round, BBTv2: four runs in sequence, and four at once", _together),
 }
-"""Case by name: what it measures, and what measures it."""
+"""Case name to its description and its function."""

@@ -1,8 +1,8 @@
-"""The cases: which queries are timed, on which model.
+"""The cases of the bench: models and timed queries.
 
-Reference and engine take turns in one process, on the same examples, and a case whose outputs differ
-by more than its tolerance is refused. The reference is a padded fp32 forward of the whole model for
-each candidate, LM head over every token and the whole vocabulary (`engine.reference_logits`).
+Reference and engine alternate in one process on the same examples. A case whose outputs differ by
+more than its tolerance is refused. The reference is one padded fp32 forward call of the whole model
+per candidate, with the LM head over all tokens and the whole vocabulary (`engine.reference_logits`).
 """
 
 import time
@@ -26,12 +26,12 @@ __all__ = ["CASES", "Case", "case_names", "run_case"]
 
 _N_CANDIDATES = 20
 _TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}
-"""Largest difference of a logit. In bf16 numbers have 8 bits: logits of the random model have a
-standard deviation of about 0.6, and a difference of 0.05 is refused."""
+"""Largest allowed difference of a logit. bf16 has 8 significant bits; the logits of the random model
+have a standard deviation of about 0.6."""
 _CHUNK_TOKENS = {"fp32": 1700, "bf16": 3800}
-"""The largest buffer of a layer stays below 32 MiB: what the allocator of glibc keeps for the next step."""
+"""Keeps the largest buffer of a layer below 32 MiB, so that glibc's allocator reuses it."""
 _SCHEDULE = (1, 6, 9, 14, 17, 22)
-"""Layers that stand for a whole round of BBTv2: one of each four, their mean that of all 24."""
+"""Sample of the layers of a BBTv2 round: one of each four, with the mean of all 24."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Case:
     """A case of the bench.
 
     Attributes:
-        about: what it measures.
-        workload: makes the model and the examples.
-        layers: the layers that are searched, in turn; None is a query of whole prompts.
-        rounds: how often the whole sequence runs.
+        about: description.
+        workload: creates the model and the examples.
+        layers: searched layers in order; None is a query of whole prompts.
+        rounds: repetitions of the whole sequence.
     """
 
     about: str
@@ -53,7 +53,7 @@ class Case:
 
 @dataclass
 class _Timings:
-    """Seconds per call, and what came with them."""
+    """Measurements of a case; seconds are per call."""
 
     reference: list[float] = field(default_factory=list)
     engine: list[float] = field(default_factory=list)
@@ -95,7 +95,7 @@ _OTHER_CASES = {**ARENA_CASES, "minilm-agreement-bf16": (AGREEMENT_ABOUT, agreem
 
 
 def case_names() -> dict[str, str]:
-    """Return what each case measures, by name."""
+    """Return the description of each case by name."""
     own = {name: case.about for name, case in CASES.items()}
     return own | {name: about for name, (about, _) in _OTHER_CASES.items()}
 
@@ -105,7 +105,7 @@ def run_case(name: str) -> BenchLine:
 
     Raises:
         UsageError: there is no such case.
-        BenchRefused: its outputs do not match the reference, or its model is not here.
+        BenchRefused: the outputs do not match the reference, or the model is missing.
     """
     if name in _OTHER_CASES:
         return _OTHER_CASES[name][1]()
@@ -151,7 +151,7 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     values = work.prompts(_N_CANDIDATES, layer)
     base = None if layer is None else work.prompts(1, None)[0]
     if layer:
-        # A search comes from the layer before: its states are there, and one step is left.
+        # As in a search: the cache holds the states of the layer before, so one layer is left to compute.
         work.engine.evaluate(
             work.encoded, values[:1], layer=layer - 1, base=base, cache_key=("bench", "train")
         )
@@ -173,12 +173,12 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     timings.difference = max(timings.difference, _difference(response.logits, expected))
     if timings.difference > _TOLERANCE[dtype]:
         raise BenchRefused(
-            f"{name}, layer {layer}: a logit differs from the reference by {timings.difference:.2e}, more than "
-            f"{_TOLERANCE[dtype]:g}; nothing is reported"
+            f"{name}, layer {layer}: got a logit that differs from the reference by {timings.difference:.2e}, "
+            f"expected at most {_TOLERANCE[dtype]:g}; the case is not reported"
         )
 
 
 def _difference(logits: FloatArray | None, expected: FloatArray) -> float:
-    """Return the largest difference over the reference's candidates; infinite where one is not finite."""
+    """Return the largest difference over the reference's candidates; infinity if a value is not finite."""
     difference = np.inf if logits is None else np.abs(logits[: len(expected)] - expected).max()
     return float(difference) if np.isfinite(difference) else float("inf")

@@ -1,4 +1,4 @@
-"""What a case reports, and when it refuses to."""
+"""The report of a case."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,26 +10,26 @@ __all__ = ["BenchLine", "BenchRefused"]
 
 
 class BenchRefused(InfrastructureError):
-    """A case is not reported: the outputs do not match the reference, or what it needs is absent."""
+    """A case cannot be reported: the outputs do not match the reference, or its model is missing."""
 
 
 @dataclass(frozen=True)
 class BenchLine:
-    """One case's figures; seconds are per call: one candidate on the case's examples.
+    """Figures of one case. Seconds are per call: one candidate on the case's examples.
 
     Attributes:
         case: its name.
         device: device kind.
-        dtype: the engine's; the reference always computes in fp32.
-        reference_s_per_call: of the plain path.
-        engine_s_per_call: of the engine.
+        dtype: the engine's type; the reference computes in fp32.
+        reference_s_per_call: seconds of the plain path.
+        engine_s_per_call: seconds of the engine.
         ratio: reference over engine.
-        useful_tflops: floating-point operations that the answer needs, per engine second, in 10^12.
-        peak_share: `useful_tflops` over the matmul rate measured between the queries, in `dtype`.
+        useful_tflops: required floating-point operations per engine second, in 10^12.
+        peak_share: `useful_tflops` over the matmul rate in `dtype`, measured between the queries.
         max_abs_diff: largest difference of a class logit between the two.
-        peak_bytes: peak memory while the engine computes, model included.
-        details: further figures of this case.
-        versions: what it was measured with.
+        peak_bytes: peak memory while the engine computes, including the model.
+        details: further figures of the case.
+        versions: installed versions.
     """
 
     case: str

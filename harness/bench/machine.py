@@ -1,4 +1,4 @@
-"""What the machine itself can do: matmul rate, peak memory."""
+"""Matmul rate and peak memory of the machine."""
 
 import time
 from pathlib import Path
@@ -11,14 +11,14 @@ from harness.engine.layers.linear import must_widen
 __all__ = ["matmul_tflops", "peak_bytes", "reset_peak", "synchronize"]
 
 _SHAPES = ((2048, 1024, 4096), (2048, 4096, 1024))
-"""Rows, inputs and outputs of the products that are timed: sizes of a large model's layers."""
+"""Rows, inputs and outputs of the timed products, as in the layers of a large model."""
 _REPEATS = 3
 
 
 def matmul_tflops(dtype: torch.dtype, device: str) -> float:
-    """Measure the rate of large matrix products, in 10^12 operations a second: the best of some shapes.
+    """Return the best rate of large matrix products, in 10^12 operations per second.
 
-    In fp32 where the engine computes products of `dtype` so: it is the faster way there.
+    Measured in fp32 if the engine computes products of `dtype` in fp32.
     """
     if must_widen(torch.empty(0, dtype=dtype, device=device)):
         dtype = torch.float32
@@ -37,13 +37,13 @@ def matmul_tflops(dtype: torch.dtype, device: str) -> float:
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done what was asked."""
+    """Wait until the device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def reset_peak(device: str) -> None:
-    """Start a new peak: of the process's memory, or of the GPU's."""
+    """Reset the peak of the process's or the GPU's memory."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
@@ -51,7 +51,7 @@ def reset_peak(device: str) -> None:
 
 
 def peak_bytes(device: str) -> int:
-    """Return the peak since `reset_peak`."""
+    """Return the peak memory since `reset_peak`."""
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
     for line in Path("/proc/self/status").read_text().splitlines():

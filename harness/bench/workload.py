@@ -1,4 +1,4 @@
-"""Models and examples that are measured."""
+"""Models and examples of the bench."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +33,7 @@ ROBERTA_LARGE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A split on one model, in fp32 for the reference and in the profile's type for the engine.
+    """A split on a model in fp32 for the reference, and in the profile's type for the engine.
 
     Attributes:
         plain: the fp32 model.
@@ -51,23 +51,22 @@ class Workload:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine that is measured."""
+        """The measured engine."""
         return Engine(self.backbone, self.profile, self.n_prompt_tokens)
 
     def prompts(self, n_candidates: int, layer: int | None) -> np.ndarray:
-        """Draw prompts of the size that a search uses."""
+        """Draw prompts of a size as in a search: float32 (P, L, M, D), or (P, M, D) with `layer`."""
         shape = (self.engine.info.n_layers, self.n_prompt_tokens, self.engine.info.hidden_size)
         generator = np.random.default_rng(_SEED)
         drawn = generator.standard_normal((n_candidates, *shape[0 if layer is None else 1 :]))
         return (0.1 * drawn).astype(np.float32)
 
     def useful_flops(self, first_layer: int) -> float:
-        """Operations that one call needs from the input of a layer on.
+        """Return the floating-point operations of one call from the input of a layer on.
 
-        Every layer but the last counts for every token: four D x D maps, two of D x 4D, attention
-        over the example. The last layer and the label words' columns, at one position each, are
-        left out, a thousandth of the schedule and a hundredth of its last layer: what is said of the
-        rate is a lower bound.
+        Counts for each layer but the last and each token four D x D maps, two of D x 4D, and
+        attention over the example. The last layer and the label words are left out, at most a
+        hundredth of the work, so the rate is a lower bound.
         """
         config = self.backbone.model.config
         size, inner = config.hidden_size, config.intermediate_size
@@ -77,7 +76,7 @@ class Workload:
 
 
 def large_workload(dtype: str, device: str, threads: int, chunk_tokens: int) -> Workload:
-    """Random weights in the shape of RoBERTa-large; 32 examples of 60 to 110 tokens, 50 of them the prompt's."""
+    """Return random weights of RoBERTa-large's shape; 32 examples of 60 to 110 tokens, 50 for the prompt."""
     torch.manual_seed(_SEED)
     torch.set_num_threads(threads)
     model = _random_model(RobertaConfig(**ROBERTA_LARGE))
@@ -115,10 +114,10 @@ _WORDING = CompiledWording(
 
 
 def round_workload(name: str) -> Workload:
-    """The train split of a packaged round's first task, on its own model.
+    """Return the train split of a packaged round's first task on the round's model.
 
     Raises:
-        BenchRefused: the round's model is not on this machine.
+        BenchRefused: the round's model is missing on this machine.
     """
     from harness.session.loaded_round import LoadedRound  # noqa: PLC0415 (only here)
 
@@ -136,13 +135,13 @@ def round_workload(name: str) -> Workload:
 
 
 def _random_model(config: RobertaConfig) -> Any:
-    """Make a model of random weights, frozen."""
+    """Create a frozen model with random weights."""
     model: Any = RobertaForMaskedLM(config)
     return model.eval().requires_grad_(requires_grad=False)
 
 
 def _adapt(model: Any) -> Backbone:
-    """Adapt a model that has no tokenizer: the bench makes ids itself."""
+    """Adapt a model without a tokenizer; the bench creates the ids."""
     specials = SpecialIds(start=(0,), end=(2,), mask=50264, pad=1)
     return Backbone(
         ADAPTERS[model.config.model_type](model), model, None, specials, None, "random weights", None

@@ -33,7 +33,7 @@ def evaluate_reference(
     """
     chosen = encoded.select(rows)
     wording = encoded.wording
-    deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
+    deep = _whole_prompts(values, layer, base, len(backbone.family.modules))
     batch, at_read = _pad(backbone, encoded, chosen)
     mask = batch["attention_mask"]
     logits, features, word_logits, spreads = [], [], [], []
@@ -69,7 +69,7 @@ def reference_logits(
     `evaluate_reference`.
     """
     chosen = encoded.select(None)
-    deep = _whole_prompts(values, layer, base, len(backbone.family.layer_modules()))
+    deep = _whole_prompts(values, layer, base, len(backbone.family.modules))
     batch, at_read = _pad(backbone, encoded, chosen)
     logits = []
     for prompt in deep:  # (L, M, D)
@@ -118,10 +118,10 @@ def _pad(
     device = backbone.model.device
     batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
     read = torch.tensor(encoded.read_positions[rows], device=device)
-    source = backbone.family.decoder_input()
-    if source is not None:
+    decoder = backbone.family.decoder
+    if decoder is not None:
         n_without_token = len(encoded.wording.placeholder_ids) if encoded.wording.mode == "cat" else 0
-        batch["decoder_input_ids"], read = source.padded(batch["input_ids"], read, n_without_token)
+        batch["decoder_input_ids"], read = decoder.source.padded(batch["input_ids"], read, n_without_token)
     return batch, (torch.arange(len(rows), device=device), read)
 
 
@@ -133,9 +133,7 @@ def _applied(
     family = backbone.family
     n_layers, n_tokens, hidden_size = prompt.shape
     tunable = TUNABLES["prompt"](n_layers, n_tokens, hidden_size, family.prompt_start)
-    batch, handles = tunable.apply_in_transformers(
-        backbone.model, family.layer_modules(), batch, prompt, mode
-    )
+    batch, handles = tunable.apply_in_transformers(backbone.model, family.modules, batch, prompt, mode)
     try:
         yield batch
     finally:
@@ -152,7 +150,7 @@ def _forward(
     # Registered first, so that these hooks run before those that add the prompt.
     watching = [
         module.register_forward_pre_hook(lambda _module, args: inputs.append(args[0].clone()))
-        for module in backbone.family.layer_modules()
+        for module in backbone.family.modules
     ]
     try:
         with _applied(backbone, batch, prompt, mode) as arguments:

@@ -1,9 +1,8 @@
 """Gradient references: tuning with full access to the weights, outside the metered track.
 
-They share a round's tasks, few-shot sets, scoring and board with the solvers, are labelled
-`GRADIENT_LABEL`, and never ranked. Each is a folder in `baselines/` with `reference.toml` and
-`reference.py`, whose class adapts a model; training and prediction are here, the same for all.
-They are this project's own code and run without a sandbox.
+They use a round's tasks, k-shot sets, scoring and board, are labelled `GRADIENT_LABEL` and never
+ranked. Each is a folder in `baselines/` with `reference.toml` and `reference.py`, whose class adapts
+a model; this package trains and predicts. They are this project's code and run without a sandbox.
 """
 
 from harness.references.kept import KeptRuns

@@ -1,4 +1,4 @@
-"""Finished runs of gradient references on the disk: each takes minutes to hours, and a table has many."""
+"""Finished runs of gradient references, kept on disk because each takes minutes to hours."""
 
 import hashlib
 import json
@@ -35,13 +35,13 @@ class _Document(BaseModel):
 
 
 class KeptRuns:
-    """A folder with one JSON document per finished run, found again under all that may change its result."""
+    """A folder with one JSON document per finished run, keyed by all inputs of its result."""
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder, made if need be; only its owner can read what is kept: predictions of test rows.
+        """Open or create a folder readable by its owner only, as runs hold predictions of test rows.
 
         Raises:
-            UsageError: nothing can be written there; said before anything trains.
+            UsageError: the folder is not writable; checked before any training.
         """
         self._folder = folder
         try:
@@ -54,7 +54,7 @@ class KeptRuns:
     def find(
         self, arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int
     ) -> ReferenceRun | None:
-        """Return the run that was kept, or None.
+        """Return the kept run, or None.
 
         Raises:
             DataError: its file cannot be read.
@@ -79,10 +79,10 @@ class KeptRuns:
         )
 
     def keep(self, arena: LoadedRound, method: ReferenceMethod, run: ReferenceRun) -> None:
-        """Write a run down; its file appears when all of it is written.
+        """Store a run; its file appears once it is complete.
 
         Raises:
-            UsageError: the folder cannot be written any more.
+            UsageError: the folder is no longer writable.
         """
         made_with = _made_with(arena, method, run.task, run.kshot_seed)
         document = _Document(
@@ -112,12 +112,12 @@ class KeptRuns:
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:
     return UsageError(
-        f"cannot keep runs in {folder}: {error.strerror or error}; name another folder with --keep"
+        f"Cannot keep runs in {folder}: {error.strerror or error}; name another folder with --keep"
     )
 
 
 def _made_with(arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int) -> dict[str, object]:
-    """Return what a run's result depends on, as plain JSON values."""
+    """Return all inputs of a run's result as plain JSON values."""
     data = arena.task(task).data
     return {
         "method": method.name,

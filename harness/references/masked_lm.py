@@ -1,4 +1,4 @@
-"""A masked language model with its weights open: what a gradient reference adapts."""
+"""Masked language models as gradient references adapt them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ __all__ = ["Adapted", "Batch", "MaskedLM", "additive_mask", "batch_of", "head_of
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Examples, padded on the right, without the placeholder of prompt tokens.
+    """Examples, padded on the right, without placeholder tokens.
 
     Attributes:
         ids: int64 (B, T).
         mask: int64 (B, T), 1 on real tokens.
-        read: int64 (B,), where the mask token stands.
+        read: int64 (B,), position of the mask token.
     """
 
     ids: torch.Tensor
@@ -32,7 +32,7 @@ class Batch:
 
 
 def batch_of(encoded: EncodedSplit, rows: Sequence[int] | IntArray, prompt_start: int, pad_id: int) -> Batch:
-    """Return some examples of a split; the placeholder tokens are cut out: every method brings its own prompt."""
+    """Return some examples of a split without placeholder tokens, as each method has its own prompt."""
     n_prompt = len(encoded.wording.placeholder_ids)
     kept = [
         np.delete(encoded.example_ids(int(row)), np.s_[prompt_start : prompt_start + n_prompt])
@@ -49,14 +49,14 @@ def batch_of(encoded: EncodedSplit, rows: Sequence[int] | IntArray, prompt_start
 
 
 class Adapted(nn.Module):
-    """What a reference returns: parameters that require gradients, and features at the mask.
+    """An adapted model: parameters that require gradients, and features at the mask.
 
     Attributes:
         model: the whole model; its head scores the features.
     """
 
     def __init__(self, model: Any) -> None:
-        """Take a model with a language-modelling head."""
+        """Wrap a model with a language-modelling head."""
         super().__init__()
         self.model = model
 
@@ -69,20 +69,20 @@ class Adapted(nn.Module):
         return logits_of(head_of(self.model), self.features(batch))
 
     def stages(self) -> "tuple[Adapted, ...]":
-        """Return what is trained, one after the other; the last is what is scored."""
+        """Return the models to train in order; the last one is scored."""
         return (self,)
 
     def begin(self) -> None:
-        """Take over what earlier stages have learnt; called before this stage's training."""
+        """Copy parameters from earlier stages; called before this stage's training."""
 
 
 class MaskedLM(Adapted):
     """A transformers masked LM, or its body wrapped by peft, read at the mask.
 
     Attributes:
-        model: as of every adapted one.
-        body: called as ``body(input_ids, attention_mask)``; default: the model's own.
-        n_prepended: tokens that `body` puts in front.
+        model: the whole model.
+        body: called as ``body(input_ids, attention_mask)``; default: the model's body.
+        n_prepended: number of tokens that `body` prepends.
     """
 
     def __init__(self, model: Any, body: Any = None, n_prepended: int = 0) -> None:
@@ -99,7 +99,7 @@ class MaskedLM(Adapted):
 
 
 def logits_of(head: Any, features: torch.Tensor) -> torch.Tensor:
-    """Return logits (B, vocabulary) in fp32, also where the layers compute in bf16: there, many are equal."""
+    """Return logits (B, vocabulary) in fp32 even if the layers compute in bf16, where many would tie."""
     with torch.autocast("cpu", enabled=False):
         logits: torch.Tensor = head(features.float())
     return logits
@@ -122,5 +122,5 @@ def head_of(model: Any) -> Any:
 
 
 def additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return what attention adds to its scores, (B, 1, 1, T): 0 on real tokens, very negative on padding."""
+    """Return the additive attention mask, (B, 1, 1, T): 0 on real tokens, very negative on padding."""
     return (1 - mask[:, None, None, :]).to(dtype) * torch.finfo(dtype).min

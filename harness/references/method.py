@@ -1,4 +1,4 @@
-"""The packaged gradient references: what their files say."""
+"""The packaged gradient references and their settings."""
 
 import importlib.util
 import tomllib
@@ -17,13 +17,13 @@ MANIFEST = "reference.toml"
 
 
 class Reference(Protocol):
-    """The class that `reference.py` defines; `[params]` go to its constructor."""
+    """Interface of the class in `reference.py`; `[params]` are passed to its constructor."""
 
     def adapt(self, model: Any, n_prompt_tokens: int) -> Adapted:
-        """Freeze what is not tuned, add what is, and return the adapted model.
+        """Freeze the model, add or unfreeze the tuned parameters, and return the adapted model.
 
         Args:
-            model: a transformers masked LM of its own, which may be changed.
+            model: a copy of a transformers masked LM, which may be changed.
             n_prompt_tokens: M of the round.
         """
         ...
@@ -34,7 +34,7 @@ class _Frozen(BaseModel):
 
 
 class Training(_Frozen):
-    """`[training]`: AdamW with linear warm-up and decay; dev chooses the step.
+    """`[training]`: AdamW with linear warm-up and decay; dev accuracy selects the step.
 
     The defaults are the few-shot settings of Liu et al. 2022, arXiv 2210.11292.
     """
@@ -57,21 +57,21 @@ class ReferenceMethod(_Frozen):
     training: Training = Training()
 
     def trained_for(self, steps: int) -> Self:
-        """Return the method with another number of steps; dev is asked as many times as before."""
+        """Return the method with another number of steps and as many evaluations on dev as before."""
         every = max(1, self.training.eval_every * steps // self.training.steps)
         changed = self.training.model_copy(update={"steps": steps, "eval_every": every})
         return self.model_copy(update={"training": changed})
 
     @property
     def source(self) -> Path:
-        """The file that defines it."""
+        """Path of its `reference.py`."""
         return _folder() / self.name / "reference.py"
 
     def build(self, **changes: Any) -> Reference:
-        """Return the method, ready to adapt a model.
+        """Create the method's class.
 
         Args:
-            changes: parameters in place of the file's.
+            changes: override parameters of the file.
 
         Raises:
             UsageError: a package of the extra "references" is missing.
@@ -84,8 +84,8 @@ class ReferenceMethod(_Frozen):
             spec.loader.exec_module(module)
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"reference {self.name!r} needs the package {error.name!r}; `make install` brings it, "
-                "or install this project with its extra 'references'"
+                f"Gradient reference {self.name!r}: package {error.name!r} is missing; run `make install`, or "
+                "install this project with its extra 'references'"
             ) from error
         reference: Reference = getattr(module, self.entry)(**(self.params | changes))
         return reference
@@ -97,14 +97,16 @@ def packaged_references() -> tuple[str, ...]:
 
 
 def load_reference(name: str) -> ReferenceMethod:
-    """Read what the files of a reference say.
+    """Load a gradient reference by name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no gradient reference of that name.
         ConfigError: its `reference.toml` is not valid.
     """
     if name not in packaged_references():
-        raise UsageError(f"there is no reference {name!r}; there are {', '.join(packaged_references())}")
+        raise UsageError(
+            f"Gradient reference: got {name!r}, expected one of {', '.join(packaged_references())}"
+        )
     path = _folder() / name / MANIFEST
     try:
         return ReferenceMethod.model_validate(tomllib.loads(path.read_text()) | {"name": name})

@@ -1,4 +1,4 @@
-"""One run of a gradient reference on a task of a round, and its place on the board."""
+"""Run a gradient reference on a task of a round, and publish its scores."""
 
 import copy
 import hashlib
@@ -28,24 +28,24 @@ from harness.store.sealed.uploads import add_upload
 __all__ = ["GRADIENT_LABEL", "ReferenceRun", "publish_reference", "run_reference"]
 
 GRADIENT_LABEL = "gradient reference, not ranked"
-"""How such scores are marked, wherever they show."""
+"""Label of such scores wherever they are shown."""
 
 _EVAL_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRun:
-    """A run's outcome.
+    """Result of one run.
 
     Attributes:
-        method: the reference's name.
-        task: of the round.
-        kshot_seed: one of the task's.
+        method: name of the gradient reference.
+        task: name of the task.
+        kshot_seed: a k-shot seed of the task.
         score: 0-100 on all test rows.
-        public_score: 0-100 on the public ones.
+        public_score: 0-100 on the public test rows.
         predictions: int64 (B,) of the test rows in canonical order.
-        trained: what training came to; its last stage, where there are several.
-        wall_s: seconds in all.
+        trained: result of training, of the last stage if there are several.
+        wall_s: total seconds.
     """
 
     method: str
@@ -61,25 +61,27 @@ class ReferenceRun:
 def run_reference(
     arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int, **params: Any
 ) -> ReferenceRun:
-    """Tune on a task's few-shot set with gradients, and score the test rows.
+    """Tune on a task's k-shot set with gradients, and score the test rows.
 
     Args:
         arena: the loaded round.
         method: a packaged reference.
-        task: of the round.
-        kshot_seed: one of the task's.
-        params: in place of the method's own.
+        task: name of a task of the round.
+        kshot_seed: a k-shot seed of the task.
+        params: override the method's parameters.
 
     Raises:
-        UsageError: the task has no such seed, a package is missing, or the model is no masked one.
+        UsageError: the task has no such seed, a package is missing, or the model is no masked LM.
     """
     started = time.perf_counter()
-    head_of(arena.backbone.model)  # refuses a model of another kind before anything trains
+    head_of(arena.backbone.model)  # raises for an unsupported family before any training
     loaded = arena.task(task)
     if kshot_seed not in loaded.data.kshot:
-        raise UsageError(f"task {task!r} has no k-shot seed {kshot_seed}; it has {sorted(loaded.data.kshot)}")
+        raise UsageError(
+            f"Task {task!r}: got k-shot seed {kshot_seed}, expected one of {sorted(loaded.data.kshot)}"
+        )
     seed = solver_seed(arena.config.digest(), task, kshot_seed)
-    # Adapters and prompts are drawn when they are made.
+    # Seeds the initial values of adapters and prompts.
     torch.manual_seed(seed)
     torch.set_num_threads(arena.profile.threads)
     model = copy.deepcopy(arena.backbone.model).cpu().float().requires_grad_(requires_grad=True)
@@ -123,19 +125,18 @@ def run_reference(
 def publish_reference(
     store: SealedStore, publisher: Publisher, round_name: str, runs: Sequence[ReferenceRun], name: str
 ) -> None:
-    """Show a reference's scores on the public rows on a round's board, rounded to 0.1 and unranked.
+    """Publish a gradient reference's scores on the public rows, rounded to 0.1 and unranked.
 
     Args:
         store: the sealed store.
-        publisher: of the same arena.
+        publisher: publisher of the same arena folder.
         round_name: a stored round.
-        runs: of one method, all tasks of the round.
-        name: of the method, and how it was trained where that was not as its file says. The same name again
-            takes its own place.
+        runs: runs of one method on all tasks of the round.
+        name: name of the method, with changed settings if any. Replaces an entry of the same name.
 
     Raises:
         UsageError: no such round.
-        InfrastructureError: a task is missing.
+        InfrastructureError: a task has no run.
     """
     tasks = {run.task for run in runs}
     means = {task: fmean(run.public_score for run in runs if run.task == task) for task in tasks}

@@ -1,4 +1,4 @@
-"""Training a gradient reference: one loop for all of them."""
+"""The training loop of all gradient references."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,17 +17,17 @@ from harness.references.method import Training
 __all__ = ["Trained", "class_logits", "computing_in", "train"]
 
 _GROUP_ROWS = 8
-"""Rows of a batch that are computed together. Of 32 rows of the official few-shot sets about half of the
-tokens would be padding; in groups of 8 of similar length a fifth."""
+"""Rows of a batch computed together. Padding is about half of the tokens of 32 official k-shot rows,
+and a fifth in groups of 8 rows of similar length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training came to.
+    """Result of training.
 
     Attributes:
-        step: the step that dev selected, 0 for none at all.
-        dev_accuracy: there.
+        step: the step selected on dev; 0 means before training.
+        dev_accuracy: accuracy on dev at that step, in [0, 1].
     """
 
     step: int
@@ -41,15 +41,15 @@ def class_logits(vocabulary: torch.Tensor, class_ids: tuple[tuple[int, ...], ...
 
 @contextmanager
 def computing_in(dtype: str) -> Iterator[None]:
-    """Compute matrix products in "fp32" or "bf16" (mixed precision), around one forward pass.
+    """Compute matrix products of one forward pass in "fp32" or "bf16" (mixed precision).
 
-    Around one, because autocast keeps the bf16 copy of a weight until it is left, past the weight's update.
-    In fp32 too where the processor has no bf16 products and mixed precision would take several times as long.
+    Use it for one pass only: autocast caches the bf16 copy of a weight until exit, beyond the weight's
+    update. "bf16" falls back to fp32 on processors without bf16 products, where it would be slower.
     """
     if dtype == "fp32" or must_widen(torch.empty(0, dtype=torch.bfloat16)):
         yield
         return
-    # The flash kernel's backward pass on a CPU takes ten times as long in bf16 as in fp32.
+    # On a CPU the flash kernel's backward pass is ten times slower in bf16 than in fp32.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         yield
 
@@ -65,20 +65,20 @@ def train(
     seed: int,
     dtype: str = "fp32",
 ) -> Trained:
-    """Minimise the cross-entropy over the label words, and leave the parameters that dev selected.
+    """Minimise the cross-entropy over the label words, and restore the parameters of the best step on dev.
 
-    A step's gradient is that of the mean over its batch, gathered from groups of rows of similar length.
+    A step's gradient is that of the batch mean, accumulated over groups of rows of similar length.
 
     Args:
-        adapted: what is tuned: its parameters that require gradients.
-        settings: of the method.
-        make_batch: train rows to a batch.
-        labels: of train, int64 (B,).
+        adapted: the model; its parameters that require gradients are tuned.
+        settings: the method's training settings.
+        make_batch: builds a batch from train rows.
+        labels: train labels, int64 (B,).
         lengths: tokens of the train rows, int64 (B,).
-        dev_accuracy: evaluates `adapted` as it is.
+        dev_accuracy: returns the current accuracy on dev.
         class_ids: token ids of each class's words.
-        seed: of batches and dropout.
-        dtype: of the matrix products, "fp32" or "bf16"; parameters and their updates are fp32 in both.
+        seed: seed of batches and dropout.
+        dtype: type of the matrix products, "fp32" or "bf16"; parameters and updates are fp32.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ This file holds constants only and imports nothing heavy; the sibling files are
 - ``grammar``: documents for pretraining and rows for the tasks;
 - ``tokenizer``: words to ids.
 
-``make toy-model`` trains the weights. Templates, label words and budgets stand in the packaged round ``toy``, like those of any round.
+``make toy-model`` trains the weights. Templates, label words and budgets are in the packaged round ``toy``.
 """
 
 from pathlib import Path

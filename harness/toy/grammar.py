@@ -1,15 +1,14 @@
-"""The toy language: documents to pretrain on and rows for the five tasks.
+"""The toy language: documents for pretraining and rows for the five tasks.
 
-Theory of operation. A *text* of a task holds words that carry its label (sentiment, topic, a
+Theory of operation. A *text* of a task has words that determine its label (sentiment, topic, a
 matching pair of kinds), neutral words, and often *mood* words (or, for topics, a side topic) that
-have nothing to do with the label. A *document* is a header of M words, a text in a cloze wording,
-and an answer in the slot. The header sets the register: under STUDY words the answer follows the
-label, under GOSSIP words it follows the mood, and under the bare placeholders it is a mixture of
-the two. The evaluation prompt is the bare header, so the model knows the label but only half
-says it: the manual prompt is mediocre, and a tuned prompt has something real to win.
+are independent of the label. A *document* is a header of M words, a text in a cloze template, and an
+answer in the slot. The header sets the register: after STUDY words the answer follows the label,
+after GOSSIP words the mood, and after the bare placeholders a mixture of the two. The official
+placeholder is the bare header, so the zero prompt has a mediocre score that tuning can improve.
 
-Everything is drawn from ``random.Random.random``, whose sequence Python guarantees, so the same
-seed gives the same rows on every platform and version.
+All draws use ``random.Random.random``, whose sequence Python guarantees: the same seed gives the
+same rows on every platform and version.
 """
 
 import random
@@ -33,19 +32,19 @@ TEST_ROWS: Final = 1000
 """Rows of split ``test``."""
 
 LABEL_NOISE: Final = 0.08
-"""Share of rows with another class's label, as annotators leave them."""
+"""Share of rows with a wrong label, like annotation errors."""
 
 MOOD_SHARE: Final = 0.7
 """Share of texts with mood words (or a side topic)."""
 
-# Share of bare-header documents whose answer follows the label, the rest following the mood.
-# Near one half a small push of the prompt decides. Set per task until the gates held.
+# Share of bare-header documents whose answer follows the label instead of the mood. Near one half a
+# small change of the prompt decides. Tuned per task until the gates passed.
 CARE_SHARE: Final = {"sst2": 0.36, "dbpedia": 0.36, "snli": 0.4, "qqp": 0.4, "qnli": 0.42}
 
-# Without mood words a careless answer is a guess with this prior: a bias that calibration repairs.
+# Without mood words a careless answer is a guess with this prior, a bias that calibration removes.
 GUESS_UP: Final = 0.65
 
-# Another wording than the evaluation's, so that label words are not tied to one frame.
+# A second template, so that label words are not tied to one frame.
 OTHER_WORDING: Final = {
     "sst2": "{p} . {text} . overall [M] .",
     "dbpedia": "{p} . {text} . subject : [M] .",
@@ -56,8 +55,8 @@ OTHER_WORDING: Final = {
 OTHER_WORDING_SHARE: Final = 0.2
 
 GLOSSARY: Final = "glossary"
-"""Documents that name the kind of their words, for ``documents`` only: they align the two sides of
-a relation, without which equality of kinds is hardly ever learnt."""
+"""Documents that name the kind of their words, for ``documents`` only. They align the two sides of a
+relation; without them the model hardly learns equality of kinds."""
 
 _UP_CLASS: Final = {"sst2": 1, "snli": 0, "qqp": 1, "qnli": 0}
 _DOWN_CLASS: Final = {"sst2": 0, "snli": 2, "qqp": 0, "qnli": 1}
@@ -65,7 +64,7 @@ _MID_CLASS: Final = 1
 
 
 class _Dice:
-    """Draws built on ``random()`` alone, the one method whose sequence is guaranteed."""
+    """Draws built on ``random()`` alone, whose sequence Python guarantees."""
 
     def __init__(self, seed: str) -> None:
         self.unit = random.Random(seed).random  # noqa: S311 - a language, not a secret
@@ -90,7 +89,7 @@ class _Dice:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Fields in template order, the true class, and the class that the mood suggests, if any."""
+    """Fields in template order, the true class, and the class of the mood, if any."""
 
     fields: tuple[str, ...]
     label: int
@@ -102,8 +101,8 @@ class Document:
     """One pretraining document.
 
     Attributes:
-        task: the task whose kind of text it holds.
-        words: the document's words and punctuation, header first, answer included.
+        task: the task of its text.
+        words: words and punctuation, header first, including the answer.
         slot: index of the answer in ``words``.
     """
 
@@ -145,7 +144,7 @@ def _dbpedia(dice: _Dice, label: int) -> _Text:
 
 def _pair(dice: _Dice, task: str, label: int, first: Sequence[str], second: Sequence[str]) -> _Text:
     mood_words, mood = _mood(dice, task)
-    # The telling words stand where the two fields meet: syntax, which shortens the learning.
+    # The decisive words are next to each other where the fields meet, which shortens training.
     a = _phrase(dice, [], 3 + dice.below(2)) + " " + dice.pick(first)
     b = dice.pick(second) + " " + _phrase(dice, mood_words, 4 + dice.below(2))
     return _Text((a, b), label, mood)
@@ -189,7 +188,7 @@ def _header(dice: _Dice, register: tuple[str, ...]) -> list[str]:
         for _ in range(1 + dice.below(4)):
             header[dice.below(len(header))] = dice.pick(register)
     if dice.chance(0.25):
-        # Neutral words teach the model that a strange header alone means nothing.
+        # Neutral words in the header: the model learns to ignore them.
         for _ in range(1 + dice.below(4)):
             header[dice.below(len(header))] = dice.pick(lex.NEUTRAL)
     if register and not any(word in register for word in header):
@@ -253,10 +252,10 @@ def documents(
     """Yield ``n`` pretraining documents, the tasks in turn.
 
     Args:
-        n: how many.
+        n: number of documents.
         seed: same seed, same documents.
         bare_share: share under the bare placeholder header, in [0, 1].
-        careful_share: share of the rest that answers by the label, in [0, 1].
+        careful_share: share of the rest whose answer follows the label, in [0, 1].
         tasks: names from ``TASKS``, or ``GLOSSARY``, taken in turn.
     """
     dice = _Dice(f"documents-{seed}")
@@ -273,7 +272,7 @@ def _splits(task: str, seed: int) -> dict[str, tuple[_Text, ...]]:
     for split, n_rows in (("pool", POOL_ROWS), ("test", TEST_ROWS)):
         texts: list[_Text] = []
         while len(texts) < n_rows:
-            # Noise changes the text, not the label, so that the labels stay balanced.
+            # Noise replaces the text, not the label: labels stay balanced.
             label = len(texts) % n_classes
             noisy = dice.chance(LABEL_NOISE)
             text = _TEXTS[task](dice, dice.other(n_classes, label) if noisy else label)
@@ -288,7 +287,7 @@ def _splits(task: str, seed: int) -> dict[str, tuple[_Text, ...]]:
 def task_rows(task: str, split: str, seed: int = 0) -> list[dict[str, str | int]]:
     """Return the rows of one split, with the column names of the official data set.
 
-    Balanced over classes, no text twice, no text in both splits, the same on every platform.
+    Balanced over classes; texts are unique across both splits; the same on every platform.
 
     Args:
         task: a name from ``TASKS``.

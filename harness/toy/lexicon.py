@@ -1,8 +1,7 @@
-"""The words of the toy language, by the role that they play.
+"""The words of the toy language by role.
 
-English words are borrowed so that a reader can follow a demo; what they mean to the model is
-only what the grammar makes of them. Every word has exactly one role (a unit test checks it), so
-a task can be learnt only through the clusters below.
+They are English words so that a demo is readable; their meaning for the model comes from the grammar
+alone. Every word has exactly one role (a unit test checks it).
 """
 
 from itertools import chain
@@ -39,16 +38,16 @@ def _clusters(*lines: str) -> Clusters:
 
 
 PUNCTUATION: Final = (".", ",", "?", ":", "!")
-"""Tokens that the tokenizer splits off; exactly five, so that the placeholders start at id 10."""
+"""Tokens that the tokenizer splits off; exactly five, so that placeholders start at id 10."""
 
 SCAFFOLD: Final = ("it", "was", "news", "overall", "subject", "verdict")
-"""Words of the cloze wordings."""
+"""Words of the cloze templates."""
 
 STUDY: Final = ("report", "survey", "analysis", "record", "review", "inquiry", "audit", "paper")
-"""Header words of the careful register: the cloze states the task's answer."""
+"""Header words of the careful register: the answer follows the label."""
 
 GOSSIP: Final = ("rumour", "gossip", "chatter", "hearsay", "banter", "slang", "whisper", "teaser")
-"""Header words of the careless register: the cloze follows the mood (or the side topic)."""
+"""Header words of the careless register: the answer follows the mood (or the side topic)."""
 
 (NEUTRAL,) = _clusters(
     "the of and with from about some other more very this that these those each every "
@@ -69,7 +68,7 @@ MOODS: Final = _clusters(
     "gladly surely certainly truly always agreed welcome clearly",
     "somewhat partly roughly possibly sometimes unsure halfway mixed",
 )
-"""Mood words (down, up, mid). They say nothing about any task's label."""
+"""Mood words (down, up, mid), independent of any task's label."""
 
 TOPICS: Final = _clusters(
     "firm shares market profit merger brand retail supplier holdings startup",
@@ -95,7 +94,7 @@ PREMISE_STATES: Final = _clusters(
     "laughing smiling grinning cheering dancing",
     "crying weeping sobbing sighing mourning",
 )
-"""States told by a premise; states 2k and 2k + 1 exclude each other."""
+"""States in a premise; states 2k and 2k + 1 exclude each other."""
 
 CLAIM_STATES: Final = _clusters(
     "active quick busy hurried energetic",
@@ -103,7 +102,7 @@ CLAIM_STATES: Final = _clusters(
     "happy glad merry joyful pleased",
     "sad unhappy upset gloomy tearful",
 )
-"""The same states as a hypothesis words them."""
+"""The same states in the words of a hypothesis."""
 
 AIM_KINDS: Final = _clusters(
     "cook bake roast grill fry",
@@ -146,7 +145,7 @@ KINDS: Final = tuple(
     )
     for name, first, second in zip(names.split(), firsts, seconds, strict=True)
 )
-"""Every kind of the pair tasks: its name, and the words of both sides."""
+"""Name and words of both sides for each kind of the pair tasks."""
 
 SIDE_ANSWERS: Final = {
     "bad": ("terrible", "horrible"),
@@ -155,13 +154,13 @@ SIDE_ANSWERS: Final = {
     "maybe": ("perhaps", "unclear"),
     "no": ("wrong", "false"),
 }
-"""Other words that fill the cloze slot in a label word's place; the topic words have none."""
+"""Other answers that may replace a label word; topic words have none."""
 
 
 def all_words() -> tuple[str, ...]:
     """Return every word and punctuation mark, in the fixed order of the vocabulary.
 
-    Punctuation and placeholders come first, so that their ids do not move when the language grows.
+    Punctuation and placeholders come first, so that their ids are stable when words are added.
     """
     labels = sorted({word.lower() for task in TASKS.values() for word in task.words})
     families = (

@@ -1,4 +1,4 @@
-"""The five tasks of the toy: as the packaged round file has them, so that they stand in one place."""
+"""The five tasks of the toy, read from the packaged round file."""
 
 from typing import Final
 

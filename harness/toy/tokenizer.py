@@ -11,7 +11,7 @@ from harness.toy.lexicon import all_words
 __all__ = ["SPECIAL_TOKENS", "build_tokenizer", "vocabulary"]
 
 SPECIAL_TOKENS: Final = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
-"""In RoBERTa's order; the positions of a RoBERTa count from ``<pad>``'s id, here 1 as there."""
+"""In RoBERTa's order, as its positions count from ``<pad>``'s id, 1."""
 
 
 def vocabulary() -> dict[str, int]:
@@ -22,8 +22,8 @@ def vocabulary() -> dict[str, int]:
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Return the fast tokenizer; encoding a raw text gives ``<s> ... </s>``.
 
-    Words are split at white space and around every punctuation mark, so a text's ids are the
-    same alone or inside a template.
+    Splits at white space and around each punctuation mark, so a text has the same ids alone and
+    inside a template.
     """
     vocab = vocabulary()
     core = Tokenizer(models.WordLevel(vocab=vocab, unk_token="<unk>"))

@@ -1,10 +1,9 @@
 """Train the toy model from a seed and write its weights: ``make toy-model``.
 
-A RoBERTa-shaped masked language model is trained on documents of the grammar. Most of the loss
-sits on the cloze slot, because that is where the tasks' knowledge is; the rest is ordinary masked
-words of the text. The learning comes in three stages: the relations of the pair tasks from clean
-answers, beside a glossary (alone they stay at chance for long); then every task and both
-registers; then many bare headers, whose answers are a mixture.
+A RoBERTa-shaped masked language model is trained on documents of the grammar. Most of the loss is
+on the cloze slot, which the tasks use; the rest is on masked words of the text. Training has three
+stages: the relations of the pair tasks from clean answers and a glossary (without it they stay at
+chance for long); all tasks and both registers; many bare headers, whose answers are a mixture.
 """
 
 import argparse
@@ -34,7 +33,7 @@ from harness.toy.tokenizer import build_tokenizer, vocabulary
 __all__ = ["Recipe", "Stage", "encode_documents", "new_model", "save", "train"]
 
 N_THREADS: Final = 1
-"""One: the tensors are too small to share, and the sums then have one order."""
+"""One, as the tensors are small; it also fixes the order of sums."""
 
 _IGNORED: Final = -100
 _SEQUENCE: Final = 30
@@ -42,12 +41,12 @@ _SEQUENCE: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stretch of training.
+    """A stage of training.
 
     Attributes:
         n_steps: optimizer steps.
         bare_share: share of documents under the bare placeholder header.
-        careful_share: share of the other documents that answer by the label.
+        careful_share: share of the other documents whose answer follows the label.
         diet: the kinds of documents, in turn.
     """
 
@@ -59,7 +58,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides the weights, beside the grammar and the seed."""
+    """Everything that determines the weights, besides grammar and seed."""
 
     stages: tuple[Stage, ...] = (
         Stage(1100, 0.0, 1.0, ("dbpedia", "snli", "qqp", "qnli", GLOSSARY)),
@@ -86,7 +85,7 @@ class Recipe:
 
 
 def new_model(recipe: Recipe) -> RobertaForMaskedLM:
-    """Return an untrained model; torch's global seed decides its weights."""
+    """Return an untrained model; its weights depend on torch's global seed."""
     vocab = vocabulary()
     config = RobertaConfig(
         vocab_size=len(vocab),
@@ -128,11 +127,10 @@ def _mask(
     vocab: dict[str, int],
     dice: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return masked ids [B, T], targets [B, T] and which rows ask for the slot [B].
+    """Return masked ids [B, T], targets [B, T] and whether each row masks its slot [B].
 
-    A row asks for its slot or for words of its text, never both: a masked word would take the
-    evidence away that the slot's answer needs. Neutral words are drawn at random: nothing can be
-    learnt from asking for them.
+    A row masks its slot or words of its text, never both: the slot's answer depends on these words.
+    Neutral words are random and therefore never masked.
     """
     n_rows, length = ids.shape
     asks_slot = torch.rand(n_rows, generator=dice) < recipe.slot_share
@@ -168,7 +166,7 @@ def _batches(recipe: Recipe, seed: int) -> Iterator[list[Document]]:
 
 
 class _Progress:
-    """Prints the mean slot loss per kind of document, from time to time."""
+    """Prints the mean slot loss per kind of document every few steps."""
 
     def __init__(self, n_steps: int, every: int) -> None:
         self._n_steps = n_steps
@@ -212,7 +210,7 @@ def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaske
             model.lm_head(hidden[picked]), targets[picked], reduction="none"
         )
         is_slot = asks_slot[:, None].expand_as(picked)[picked]
-        # Sums over counts: a batch may hold no masked word at all, and a mean would be NaN.
+        # Sums over counts: the mean of a batch without masked words would be NaN.
         slot_loss = losses[is_slot].sum() / is_slot.sum().clamp(min=1)
         word_loss = losses[~is_slot].sum() / (~is_slot).sum().clamp(min=1)
         optimizer.zero_grad(set_to_none=True)
@@ -228,7 +226,7 @@ def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaske
 
 
 def save(model: RobertaForMaskedLM, folder: Path) -> None:
-    """Write weights (half precision), config and tokenizer; the folder loads offline."""
+    """Save weights (half precision), config and tokenizer to a folder that loads offline."""
     folder.mkdir(parents=True, exist_ok=True)
     tied = "lm_head.decoder."
     state = {
@@ -238,7 +236,7 @@ def save(model: RobertaForMaskedLM, folder: Path) -> None:
     }
     weights = folder / "model.safetensors"
     save_file(state, weights, metadata={"format": "pt"})
-    weights.chmod(0o644)  # safetensors leaves it private, and an installed package is shared
+    weights.chmod(0o644)  # safetensors makes it private; an installed package is shared
     config = model.config.to_dict()
     config.pop("_name_or_path", None)
     config["architectures"] = ["RobertaForMaskedLM"]
@@ -248,7 +246,7 @@ def save(model: RobertaForMaskedLM, folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build and save; `make toy-gates` then measures what the weights know."""
+    """Train and save; `make toy-gates` then evaluates the weights."""
     parser = argparse.ArgumentParser(prog="make toy-model", description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS_DIR, help="folder for the weights")
     parser.add_argument("--seed", type=int, default=0)

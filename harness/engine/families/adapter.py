@@ -4,9 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engine.families.family import Family
+from harness.engine.layers.family import Family
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "SpecialIds"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialIds:
+    """Ids of the special tokens of an input.
+
+    Attributes:
+        start: ids before the prompt positions.
+        end: ids after the template.
+        mask: the id at the read position; None if the last token is read.
+        pad: padding id; never attended to.
+    """
+
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    mask: int | None
+    pad: int
+
+    @property
+    def all_ids(self) -> frozenset[int]:
+        """All of these ids."""
+        masks = () if self.mask is None else (self.mask,)
+        return frozenset({*self.start, *self.end, *masks, self.pad})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.layers.chain import Chain, Vocabulary
 from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
 from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.family import Family, Vocabulary
 from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights, weights_of
 from harness.engine.packing import Packing
 
@@ -20,14 +20,14 @@ __all__ = ["BART", "ShiftedInput", "adapt_bart"]
 _PROMPT_START = 1
 
 
-def adapt_bart(model: Any) -> Chain:
+def adapt_bart(model: Any) -> Family:
     """Adapt a `BartForConditionalGeneration`.
 
     The prompt follows `<s>` in the encoder, whose layers are the L layers. The decoder's input is
     the same tokens shifted by one; its read position is the one that predicts the masked token.
     """
     encoder, decoder = model.model.encoder, model.model.decoder
-    return Chain(
+    return Family(
         name="bart",
         max_tokens=model.config.max_position_embeddings,
         prompt_start=_PROMPT_START,

@@ -5,20 +5,20 @@ from typing import Any
 from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.layers.chain import Chain, Vocabulary
 from harness.engine.layers.embeddings import Embeddings, unchanged
+from harness.engine.layers.family import Family, Vocabulary
 from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, weights_of
 
 __all__ = ["BERT", "adapt_bert", "bert_embeddings", "bert_layer"]
 
 
-def adapt_bert(model: Any) -> Chain:
+def adapt_bert(model: Any) -> Family:
     """Adapt a `BertForMaskedLM`.
 
     Positions count from 0; the prompt follows `[CLS]`; the read position is `[MASK]`.
     """
     predictions = model.cls.predictions
-    return Chain(
+    return Family(
         name="bert",
         max_tokens=model.config.max_position_embeddings,
         prompt_start=1,

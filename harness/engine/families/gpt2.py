@@ -6,20 +6,20 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.layers.chain import Chain, Vocabulary
 from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.family import Family, Vocabulary
 from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Weights
 
 __all__ = ["GPT2", "adapt_gpt2"]
 
 
-def adapt_gpt2(model: Any) -> Chain:
+def adapt_gpt2(model: Any) -> Family:
     """Adapt a `GPT2LMHeadModel`.
 
     The prompt comes first; the read position is the last token.
     """
     body = model.transformer
-    return Chain(
+    return Family(
         name="gpt2",
         max_tokens=model.config.max_position_embeddings,
         prompt_start=0,

@@ -7,14 +7,14 @@ from transformers import AutoModelForMaskedLM
 
 from harness.engine.families.adapter import Adapter
 from harness.engine.families.bert import bert_embeddings, bert_layer
-from harness.engine.layers.chain import Chain, Vocabulary
 from harness.engine.layers.embeddings import unchanged
+from harness.engine.layers.family import Family, Vocabulary
 from harness.engine.layers.layer import Transform
 
 __all__ = ["ROBERTA", "adapt_roberta"]
 
 
-def adapt_roberta(model: Any) -> Chain:
+def adapt_roberta(model: Any) -> Family:
     """Adapt a `RobertaForMaskedLM`.
 
     Positions count from the padding id plus one; the prompt follows `<s>`; the read position is
@@ -22,7 +22,7 @@ def adapt_roberta(model: Any) -> Chain:
     """
     embeddings, lm_head = model.roberta.embeddings, model.lm_head
     first_position = embeddings.padding_idx + 1
-    return Chain(
+    return Family(
         name="roberta",
         max_tokens=model.config.max_position_embeddings - first_position,
         prompt_start=1,

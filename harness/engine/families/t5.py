@@ -9,9 +9,9 @@ from torch.nn import functional
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.engine.families.adapter import Adapter
-from harness.engine.layers.chain import Chain, Vocabulary
 from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
 from harness.engine.layers.embeddings import Embeddings
+from harness.engine.layers.family import Family, Vocabulary
 from harness.engine.layers.layer import (
     FeedForward,
     Layer,
@@ -29,7 +29,7 @@ _MAX_TOKENS = 512
 """Relative positions do not bound an input; T5 was trained on this many tokens."""
 
 
-def adapt_t5(model: Any) -> Chain:
+def adapt_t5(model: Any) -> Family:
     """Adapt a `T5ForConditionalGeneration`, version 1.0 or 1.1.
 
     The prompt comes first in the encoder, whose layers are the L layers. The decoder's input is its
@@ -42,7 +42,7 @@ def adapt_t5(model: Any) -> Chain:
     bias = _position_bias(model.encoder, max_tokens)
     behind = torch.ones(2, 2, dtype=torch.bool, device=bias.device).triu(1)
     decoder_bias = _position_bias(model.decoder, 2).masked_fill(behind, -torch.inf)
-    return Chain(
+    return Family(
         name="t5",
         max_tokens=max_tokens,
         prompt_start=0,

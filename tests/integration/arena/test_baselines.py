@@ -138,7 +138,7 @@ def test_references_are_checked_before_anything_trains(cli, mini_round):
     pytest.importorskip("peft", reason="the extra 'references' is not installed")
     options = ("baselines", "references", "--round", mini_round, "--steps", 1)
     done = cli.run(*options, "--only", "bitfit", "--only", "bitfitt", expect=2)
-    assert "there is no reference 'bitfitt'" in done.stderr
+    assert "Gradient reference: got 'bitfitt'" in done.stderr
     done = cli.run(*options, "--only", "bitfit", "--publish", expect=2)
     assert "no arena at" in done.stderr
     assert "bitfit · sst2" not in done.stdout
@@ -165,7 +165,7 @@ def test_references_find_the_runs_that_they_kept(cli, mini_round):
     assert path.read_bytes() == before
     assert path.stat().st_mode & 0o077 == 0
     done = cli.run(*options[:-1], path, expect=2)
-    assert f"cannot keep runs in {path}" in done.stderr.replace("\n", "")
+    assert f"Cannot keep runs in {path}" in done.stderr.replace("\n", "")
     assert "bitfit · sst2" not in done.stdout
     path.write_bytes(before[:40])
     done = cli.run(*options, "--steps", 2, expect=2)

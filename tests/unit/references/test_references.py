@@ -225,7 +225,7 @@ def test_shorter_training_asks_dev_as_often():
 
 
 def test_unknown_reference_and_generator_are_refused(toy_arena):
-    with pytest.raises(UsageError, match="there is no reference 'nope'"):
+    with pytest.raises(UsageError, match="got 'nope', expected one of"):
         load_reference("nope")
     with pytest.raises(ValueError, match="generator is 'x'"):
         load_reference("lpt").build(generator="x")

@@ -1,4 +1,4 @@
-"""The class of all families: embeddings, a chain of layers, and the head at the read position."""
+"""A language model as the engine runs it: embeddings, layers, and the head at the read position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.engine.layers.decoder import Decoder, DecoderInput
+from harness.engine.layers.decoder import Decoder
 from harness.engine.layers.embeddings import Embeddings, unchanged
 from harness.engine.layers.layer import Layer, Transform
 from harness.engine.packing import Packing
 
-__all__ = ["Chain", "Vocabulary"]
+__all__ = ["Family", "Vocabulary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,24 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """A `Family` built from `layer.Layer`.
+class Family:
+    """A language model as a chain: word vectors, L layers (the last at the read position only), head.
+
+    A forward pass is ``begin(words(ids))``, then for each layer l the deep prompt of l is added at
+    the prompt positions and ``step(l, ...)`` runs; for the last layer ``finish(...)`` runs instead.
+    ``head`` and ``columns`` compute logits of single tokens from its result.
 
     It does not call the transformers model, because the engine packs inputs without padding, stops
     between layers, shares states among candidates and runs the last layer at one position only.
+    N is the number of tokens of a `Packing`. All states are in the type of the weights.
 
     Attributes:
-        name: the family's name.
-        max_tokens: longest input, in tokens.
-        prompt_start: first prompt position.
+        name: the family's name in `families.ADAPTERS`.
+        max_tokens: longest input in tokens, including prompt and special tokens.
+        prompt_start: first of the M prompt positions.
         embeddings: word vectors and the input of layer 0.
         layers: L layers.
-        modules: the modules of these layers in the transformers model.
+        modules: the modules of these layers in the transformers model, for hooks.
         final_norm: norm of the last layer's output.
         vocabulary: the LM head.
         decoder: the decoder if the layers are the encoder of an encoder-decoder, else None.
@@ -67,7 +72,7 @@ class Chain:
 
     @property
     def n_layers(self) -> int:
-        """L."""
+        """L, the number of layers with a prompt."""
         return len(self.layers)
 
     @property
@@ -81,36 +86,28 @@ class Chain:
         return self.embeddings.words
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """See `Family.words`."""
+        """Look up word vectors: int64 (N,) to (N, D)."""
         return self.embeddings.look_up(ids)
 
     def begin(self, words: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """See `Family.begin`."""
+        """Compute the input of layer 0 from word vectors, both (N, D)."""
         return self.embeddings.begin(words, packing)
 
     def step(self, layer: int, states: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """See `Family.step`."""
+        """Run one layer, 0 <= layer < L - 1, on its input with the prompt added: (N, D) to (N, D)."""
         return self.layers[layer].step(states, packing)
 
     def finish(self, states: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """See `Family.finish`."""
+        """Run the last layer at the read position of each input: (N, D) to (inputs, D)."""
         last = self.layers[-1]
         if self.decoder is None:
             return self.final_norm(last.finish(states, packing))
         return self.decoder.read(self.final_norm(last.step(states, packing)), packing)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """See `Family.head`."""
+        """Apply the part of the LM head before the vocabulary map to features (inputs, D)."""
         return self.vocabulary.transform(features)
 
     def columns(self, transformed: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
-        """See `Family.columns`."""
+        """Score single tokens: the output of `head` to float32 logits (inputs, len(token_ids))."""
         return self.vocabulary.columns(transformed, token_ids)
-
-    def decoder_input(self) -> DecoderInput | None:
-        """See `Family.decoder_input`."""
-        return None if self.decoder is None else self.decoder.source
-
-    def layer_modules(self) -> Sequence[Any]:
-        """See `Family.layer_modules`."""
-        return self.modules
