@@ -147,7 +147,7 @@ def test_public_store_is_read_by_a_user_who_may_write_nothing_whether_or_not_som
         try:
             assert n_rounds() == b"0"
             with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-                sealed.add_round(
+                write(sealed, add_round, 
                     RoundFacts("toy", "1.0", "a" * 64, "{}", (TaskFacts("sst2", "accuracy", 3, (8,)),))
                 )
                 publisher.publish()
@@ -162,7 +162,7 @@ def test_public_store_is_read_by_a_user_who_may_write_nothing_whether_or_not_som
 def test_what_is_sealed_can_be_read_by_its_owner_alone(tmp_path):
     paths = ArenaPaths(tmp_path / "arena")
     with SealedStore.open(paths) as sealed:
-        sealed.ensure_team("x")
+        write(sealed, ensure_team, "x")
         beside = list(paths.home.glob("sealed.db*"))
         assert len(beside) > 1
         assert {stat.S_IMODE(path.stat().st_mode) for path in beside} == {0o600}
@@ -194,7 +194,7 @@ def test_failure_of_the_database_is_ours(tmp_path):
         with sqlite3.connect(paths.sealed_db) as connection:
             connection.execute("DROP TABLE teams")
         with pytest.raises(InfrastructureError, match="the sealed store failed: no such table: teams"):
-            sealed.ensure_team("x")
+            write(sealed, ensure_team, "x")
 
 
 def test_a_store_of_the_first_schema_is_upgraded_with_its_rows(tmp_path):
@@ -231,7 +231,7 @@ FIRST_ROWS = (
     ),
     (
         "INSERT INTO runs (id, submission_id, task_id, kshot_seed, solver_seed, status, is_held, priority, claim_number, "
-        "n_lost_leases, n_internal_errors, is_flagged, score_public, calls, message, artifact_path, artifact_sha256, "
+        "n_lost_leases, n_internal_errors, is_checkpoint, score_public, calls, message, artifact_path, artifact_sha256, "
         "is_official) VALUES (1, 1, 1, 8, 5, 'finished', 0, 0, 1, 0, 0, 0, 70.0, 3, '', '', '', 1)"
     ),
     "INSERT INTO events VALUES (1, '2026-01-01', 'old', 1, 1, NULL, NULL, '{}')",
