@@ -96,7 +96,7 @@ class Publisher(Connected):
             ensure_format(public.connection())
             meta = public.get_one(PublicMeta, META_ID)
             with self._sealed.read() as tx:
-                if _publish_rounds(public, tx):
+                if _publish_rounds(public, tx) or meta.published_at is None:
                     meta.version += 1
                     meta.published_at = tx.now
             return meta.version

@@ -2,6 +2,11 @@ from harness.store.curves import GRID_POINTS, best_so_far, log_grid
 from hypothesis import given
 from hypothesis import strategies as st
 
+<<<<<<< HEAD
+=======
+from harness.store.public.curves import GRID_POINTS, SPARKLINE_POINTS, best_so_far, log_grid, mean_curve
+
+>>>>>>> t-store
 
 @given(st.integers(1, 100_000))
 def test_grid_rises_from_one_to_the_budget(budget):
@@ -22,3 +27,12 @@ def test_best_so_far_takes_points_in_any_order():
 
 def test_best_so_far_leaves_out_what_is_not_finite():
     assert best_so_far([(1, float("nan")), (2, float("inf")), (3, 4.0)], [2, 3]) == [None, 4.0]
+
+
+def test_mean_curve_starts_where_every_run_has_a_loss():
+    early, late = [(1, 1.0), (100, 0.0)], [(10, 2.0)]
+    means = mean_curve([(early, 100), (late, 100)])
+    assert means[0] == 1.5
+    assert means[-1] == 1.0
+    assert len(means) < SPARKLINE_POINTS
+    assert mean_curve([]) == []

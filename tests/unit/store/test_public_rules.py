@@ -1,15 +1,22 @@
 """What of a round file everybody may read."""
 
+<<<<<<< HEAD
 import json
 
 from harness.store.public_rules import public_rules
 from sample_arena import sample_round
+=======
+from sample_arena import sample_round
+
+from harness.config import VisibilityConfig
+from harness.store.public.rules import public_rules
+>>>>>>> t-store
 
 
 def test_rules_tell_from_when_on_things_are_seen_and_whether_prompts_are_turned():
-    rules = json.loads(sample_round().rules_json)
-    rules["round"]["rotation"] = "secret"
-    rules["visibility"]["logs"] = "closed"
-    shown = public_rules(json.dumps(rules))
+    config = sample_round()
+    about = config.round.model_copy(update={"rotation": "secret"})
+    config = config.model_copy(update={"round": about, "visibility": VisibilityConfig(logs="closed")})
+    shown = public_rules(config)
     assert shown["visibility"] == {"scores": "open", "curves": "published", "logs": "closed"}
     assert shown["round"]["rotation"] == "secret"

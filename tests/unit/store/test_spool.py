@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.errors import UsageError
-from harness.store.spool import MAX_UPLOAD_BYTES, Answer, Spool
+from harness.store.spool import MAX_UPLOAD_BYTES, Spool, SpoolAnswer
 
 ZIP = b"PK\x03\x04 and the rest"
 
@@ -23,8 +23,8 @@ def test_upload_waits_until_it_is_answered(spool):
     assert (upload.number, upload.round_name, upload.token) == (number, "toy", "secret")
     assert upload.archive.read_bytes() == ZIP
     assert spool.answer_to(number) is None
-    spool.settle(upload, Answer(7, "queued"))
-    assert spool.answer_to(number) == Answer(7, "queued")
+    spool.settle(upload, SpoolAnswer(7, "queued"))
+    assert spool.answer_to(number) == SpoolAnswer(7, "queued")
     assert list(spool.waiting()) == []
 
 
@@ -37,7 +37,7 @@ def test_tokens_lie_in_private_folders_and_never_in_an_answer(spool, tmp_path):
     spool.drop("toy", "secret", ZIP)
     (upload,) = spool.waiting()
     assert stat.S_IMODE((tmp_path / "spool" / "uploads").stat().st_mode) == 0o700
-    spool.settle(upload, Answer(None, "no"))
+    spool.settle(upload, SpoolAnswer(None, "no"))
     assert not any(b"secret" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
@@ -52,7 +52,7 @@ def test_what_is_no_zip_or_too_large_is_refused_at_once(spool, archive, reason):
 
 
 def test_token_longer_than_the_intake_reads_is_refused_at_once(spool):
-    with pytest.raises(UsageError, match=r"a token of 5,000 characters is nobody's"):
+    with pytest.raises(UsageError, match=r"the token has 5,000 characters"):
         spool.drop("toy", "x" * 5000, ZIP)
     number = spool.drop("toy", "x" * 4000, ZIP)
     assert [upload.number for upload in spool.waiting()] == [number]
@@ -117,7 +117,7 @@ def test_full_spool_takes_no_more(spool, monkeypatch):
 def test_what_dead_processes_left_and_old_answers_go_and_nothing_else_does(spool, tmp_path):
     old, new = (spool.drop("toy", "secret", ZIP) for _ in range(2))
     for upload in spool.waiting():
-        spool.settle(upload, Answer(1, "queued"))
+        spool.settle(upload, SpoolAnswer(1, "queued"))
     uploads, answers = tmp_path / "spool" / "uploads", tmp_path / "spool" / "answers"
     waiting = spool.drop("toy", "secret", ZIP)
     for name in (".dead", ".alive"):
@@ -127,4 +127,4 @@ def test_what_dead_processes_left_and_old_answers_go_and_nothing_else_does(spool
         os.utime(path, (time.time() - 3600 * hours,) * 2)
     assert [upload.number for upload in spool.waiting()] == [waiting]
     assert {path.name for path in uploads.iterdir()} == {".alive", waiting}
-    assert (spool.answer_to(old), spool.answer_to(new)) == (None, Answer(1, "queued"))
+    assert (spool.answer_to(old), spool.answer_to(new)) == (None, SpoolAnswer(1, "queued"))

@@ -1,22 +1,26 @@
-"""What the board says beside the score: tiers, frontier, efficiency, freezing, phases by the clock."""
+"""What the board shows beside the score: tiers, frontier, efficiency, freezing, phases by the clock."""
 
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from in_store import read, write
+from small_round import small_round
+from store_steps import add_rejudge, cancel, end_rejudge, finish, finish_all, repeat, to_phase
+from store_steps import enter as submit
 
 from harness.errors import InfrastructureError, UsageError
-from harness.records import Usage, Verdict
-from harness.store import (
-    ArenaPaths,
-    Phase,
-    PublicStore,
-    Publisher,
-    RoundFacts,
-    RunResult,
-    SealedStore,
-    TaskFacts,
-)
+from harness.records import Phase, RunSummary, Usage, Verdict
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed import rounds as sealed_rounds
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.replicates import TestSet, keep_test_set
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import list_submissions
+from harness.store.sealed.teams import ensure_team
 
 START = datetime(2020, 11, 1, tzinfo=UTC)
 LABELS = np.random.default_rng(0).integers(0, 2, 200)
@@ -39,37 +43,39 @@ def clock():
 @pytest.fixture
 def arena(tmp_path, clock):
     paths = ArenaPaths(tmp_path)
-    with (
-        SealedStore.open(paths, clock=clock) as sealed,
-        Publisher.open(paths, sealed, clock=clock) as publisher,
-    ):
+    with SealedStore.open(paths, clock=clock) as sealed, Publisher.open(paths, sealed) as publisher:
         yield sealed, publisher, paths
 
 
 def add_round(sealed, **more):
-    tasks = (TaskFacts("sst2", "accuracy", 400, SEEDS), TaskFacts("snli", "f1_macro", 400, SEEDS))
-    sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", tasks, **more))
-    for task in tasks:
-        keep(sealed, task.name)
+    tasks = (("sst2", "accuracy", 400, SEEDS), ("snli", "f1_macro", 400, SEEDS))
+    write(sealed, sealed_rounds.add_round, small_round(*tasks, **more))
+    for task, *_ in tasks:
+        keep(sealed, task)
 
 
 def keep(sealed, task, labels=LABELS):
-    sealed.keep_test_set("toy", "1.0", task, digest="d" * 64, n_classes=2, labels=labels, is_public=IS_PUBLIC)
+    with sealed.write() as tx:
+        keep_test_set(tx, find_round(tx, "toy"), task, TestSet(labels, IS_PUBLIC, 2, "d" * 64))
+
+
+def summary_of(public, private=60.0):
+    return RunSummary(Verdict.OK, public, private, Usage(calls=100), START, START)
 
 
 def enter(sealed, name, share, calls=100, team=None, baseline=False, curve=(), official=True):
-    """Hand in and finish with predictions of which a share is right; the score is that share."""
+    """Submit and finish with predictions of which a share is right; the score is that share."""
     team = team or name
-    sealed.ensure_team(team, is_baseline_owner=baseline)
-    number = sealed.add_submission("toy", team, name, "b" * 64, "x", is_baseline=baseline)
-    while claim := sealed.claim_run("w", 60):
+    write(sealed, ensure_team, team, is_baseline_owner=baseline)
+    number = submit(sealed, team, name, is_baseline=baseline)
+    while claim := write(sealed, claim_run, "w", 60):
         generator = np.random.default_rng([claim.run_id, 1])
         predictions = np.where(generator.random(LABELS.size) < share, LABELS, 1 - LABELS)
-        result = RunResult(
-            Verdict.OK, 100 * share, 90 * share, Usage(calls=calls, tokens=5, engine_s=1.0), 400, START, START,
-            predictions=predictions, test_curve=curve, wall_s=2.0, is_official=official,
+        summary = RunSummary(
+            Verdict.OK, 100 * share, 90 * share, Usage(calls=calls, tokens=5, engine_s=1.0), START, START,
+            incumbents=curve, solve_s=2.0, is_official=official,
         )  # fmt: skip
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+        finish(sealed, claim, summary, predictions)
     return number
 
 
@@ -85,7 +91,7 @@ def test_board_rows_carry_tier_frontier_and_standard_error(arena):
         enter(sealed, name, share, calls)
     publisher.publish()
     entries = board(paths).entries
-    assert [(entry.name, entry.tier, entry.is_pareto) for entry in entries] == [
+    assert [(entry.solver, entry.tier, entry.is_pareto) for entry in entries] == [
         ("a", 1, True),
         ("b", 1, True),
         ("c", 2, False),
@@ -100,7 +106,7 @@ def test_what_ran_without_a_sandbox_takes_nobody_off_the_frontier(arena):
     enter(sealed, "a", 0.6, 200)
     enter(sealed, "b", 0.9, 100, official=False)
     publisher.publish()
-    assert {entry.name: entry.is_pareto for entry in board(paths).entries} == {"a": True, "b": False}
+    assert {entry.solver: entry.is_pareto for entry in board(paths).entries} == {"a": True, "b": False}
 
 
 def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_tier_after_it(
@@ -111,7 +117,7 @@ def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_ti
     enter(sealed, "a", 0.9)
     with monkeypatch.context() as between:
         # The run ends when the other one has derived, and before it reads.
-        between.setattr(sealed, "derive", lambda: None)
+        between.setattr("harness.store.public.publisher.derive_replicates", lambda _: None)
         publisher.publish()
     assert [entry.tier for entry in board(paths).entries] == [None]
     publisher.publish()
@@ -120,14 +126,14 @@ def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_ti
 
 def test_an_entry_without_known_labels_has_no_tier(arena):
     sealed, publisher, paths = arena
-    sealed.add_round(RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 400, SEEDS),)))
+    write(sealed, sealed_rounds.add_round, small_round(("sst2", "accuracy", 400, SEEDS)))
     enter(sealed, "a", 0.9)
     publisher.publish()
     (entry,) = board(paths).entries
     assert (entry.tier, entry.standard_error, entry.is_pareto) == (None, None, True)
 
 
-def test_other_test_rows_than_before_are_our_fault(arena):
+def test_other_test_rows_than_before_are_a_platform_error(arena):
     sealed, _, _ = arena
     add_round(sealed)
     keep(sealed, "sst2")
@@ -144,21 +150,21 @@ def test_test_curves_and_efficiency_show_with_publication_and_on_the_rows_that_r
     with PublicStore.open(paths.public_db) as public:
         assert public.submission(number).entry.efficiency is None
         assert all(not curve.scores for curve in public.submission(number).curves)
-    sealed.set_phase("toy", Phase.CLOSED)
-    sealed.set_phase("toy", Phase.PUBLISHED)
+    to_phase(sealed, Phase.CLOSED)
+    to_phase(sealed, Phase.PUBLISHED)
     publisher.publish()
     with PublicStore.open(paths.public_db) as public:
         page = public.submission(number)
     assert page.curves[0].scores == {8: ((20, 72.5), (400, 81.0)), 13: ((20, 72.5), (400, 81.0))}
     # Half of the way to a perfect score, for the last factor 20 of a budget of 400: half of its logarithm.
     assert page.entry.efficiency == pytest.approx(0.25)
-    scores = {entry.name: entry.efficiency for entry in board(paths).entries}
+    scores = {entry.solver: entry.efficiency for entry in board(paths).entries}
     assert scores["manual"] == pytest.approx(0.0)
 
 
 def test_efficiency_of_entries_that_ended_before_the_manual_prompt_follows(arena):
     sealed, publisher, paths = arena
-    add_round(sealed, curves_from=Phase.OPEN)
+    add_round(sealed, visibility={"curves": "open"})
     enter(sealed, "a", 0.9, curve=((20, 75.0, 72.5),))
     publisher.publish()
     assert board(paths).entries[0].efficiency is None
@@ -172,25 +178,26 @@ def test_a_frozen_board_stands_still_and_shows_everything_when_unfrozen(arena, c
     add_round(sealed)
     enter(sealed, "a", 0.8)
     clock.now += timedelta(hours=1)
-    sealed.set_phase("toy", Phase.FROZEN)
+    to_phase(sealed, Phase.FROZEN)
     clock.now += timedelta(hours=1)
     number = enter(sealed, "b", 0.9, curve=((1, 50.0, 50.0),))
     publisher.publish()
     shown = board(paths)
     assert shown.round.phase is Phase.FROZEN
-    assert [(entry.name, entry.rank) for entry in shown.entries] == [("a", 1), ("b", None)]
+    assert [(entry.solver, entry.rank) for entry in shown.entries] == [("a", 1), ("b", None)]
     with PublicStore.open(paths.public_db) as public:
         page = public.submission(number)
     assert (page.entry.score, page.entry.verdict, page.entry.calls, page.curves) == (None, None, 0, ())
     assert (page.entry.tokens, page.entry.engine_s, page.entry.wall_s) == (0, 0.0, 0.0)
     assert {(run.score, run.verdict, run.calls, run.engine_s) for run in page.runs} == {(None, None, 0, None)}
-    sealed.set_phase("toy", Phase.CLOSED)
+    to_phase(sealed, Phase.CLOSED)
     publisher.publish()
-    assert [(entry.name, entry.rank) for entry in board(paths).entries] == [("a", 1), ("b", None)]
-    sealed.unfreeze("toy")
+    assert [(entry.solver, entry.rank) for entry in board(paths).entries] == [("a", 1), ("b", None)]
+    with sealed.write() as tx:
+        sealed_rounds.unfreeze(tx, find_round(tx, "toy"))
     publisher.publish()
     assert board(paths).round.phase is Phase.CLOSED
-    assert [(entry.name, entry.rank) for entry in board(paths).entries] == [("b", 1), ("a", 2)]
+    assert [(entry.solver, entry.rank) for entry in board(paths).entries] == [("b", 1), ("a", 2)]
 
 
 def test_a_rejudge_applied_under_a_frozen_board_corrects_what_is_on_it_and_shows_nothing_else(arena, clock):
@@ -198,57 +205,51 @@ def test_a_rejudge_applied_under_a_frozen_board_corrects_what_is_on_it_and_shows
     add_round(sealed)
     enter(sealed, "a", 0.8)
     clock.now += timedelta(hours=1)
-    sealed.set_phase("toy", Phase.FROZEN)
+    to_phase(sealed, Phase.FROZEN)
     clock.now += timedelta(hours=1)
     enter(sealed, "b", 0.9)
-    sealed.stage_rejudge("toy", "the scorer was wrong")
-    while claim := sealed.claim_run("w", 60):
-        result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=100), 400, START, START)
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
-    sealed.apply_rejudge("toy")
+    add_rejudge(sealed, "the scorer was wrong")
+    finish_all(sealed, summary_of(70.0))
+    end_rejudge(sealed, is_applied=True)
     publisher.publish()
-    assert [(entry.name, entry.score) for entry in board(paths).entries] == [("a", 70.0), ("b", None)]
+    assert [(entry.solver, entry.score) for entry in board(paths).entries] == [("a", 70.0), ("b", None)]
 
 
 def test_a_blind_round_keeps_its_noise_floor_to_itself(arena):
     sealed, publisher, paths = arena
-    add_round(sealed, scores_from=Phase.CLOSED)
+    add_round(sealed, visibility={"scores": "closed"})
     enter(sealed, "bbtv2", 0.8, team="reference", baseline=True)
-    sealed.add_repeats("toy", "bbtv2", 2)
-    while claim := sealed.claim_run("w", 60):
-        result = RunResult(Verdict.OK, 70.0 + claim.run_id, 60.0, Usage(calls=100), 400, START, START)
-        sealed.finish_run(claim, sealed.start_attempt(claim), result)
+    repeat(sealed, "bbtv2", 2)
+    while claim := write(sealed, claim_run, "w", 60):
+        finish(sealed, claim, summary_of(70.0 + claim.run_id))
     publisher.publish()
     assert board(paths).round.noise == {}
-    sealed.set_phase("toy", Phase.CLOSED)
+    to_phase(sealed, Phase.CLOSED)
     publisher.publish()
     assert set(board(paths).round.noise) == {"bbtv2"}
 
 
-def test_repeats_are_of_the_reference_method_as_it_stands(arena):
+def test_repeats_are_of_the_baseline_as_it_stands(arena):
     """What was cancelled is filled up again, under a seed that was not used before."""
     sealed, _, _ = arena
     add_round(sealed)
-    sealed.ensure_team("reference", is_baseline_owner=True)
-    numbers = [
-        sealed.add_submission("toy", "reference", "bbtv2", digest * 64, digest * 64, is_baseline=True)
-        for digest in "ab"
-    ]
-    sealed.cancel_submission(numbers[0])
+    write(sealed, ensure_team, "reference", is_baseline_owner=True)
+    numbers = [submit(sealed, "reference", "bbtv2", digest=digest * 64, is_baseline=True) for digest in "ab"]
+    cancel(sealed, numbers[0])
 
     def repeats():
-        everything = sealed.list_submissions("toy", is_everything=True)
+        everything = read(sealed, list_submissions, is_everything=True)
         return [item for item in everything if item.submission_id not in numbers]
 
-    assert sealed.add_repeats("toy", "bbtv2", 2) == 2
+    assert repeat(sealed, "bbtv2", 2) == 2
     assert {item.digest for item in repeats()} == {"b" * 64}
-    assert sealed.add_repeats("toy", "bbtv2", 2) == 0
-    sealed.cancel_submission(repeats()[0].submission_id)
-    assert sealed.add_repeats("toy", "bbtv2", 2) == 1
+    assert repeat(sealed, "bbtv2", 2) == 0
+    cancel(sealed, repeats()[0].submission_id)
+    assert repeat(sealed, "bbtv2", 2) == 1
     assert len(repeats()) == 3
     # The same files again, as `--again` enters them: what they have been repeated by counts.
-    numbers.append(sealed.add_submission("toy", "reference", "bbtv2", "b" * 64, "b" * 64, is_baseline=True))
-    assert sealed.add_repeats("toy", "bbtv2", 3) == 1
+    numbers.append(submit(sealed, "reference", "bbtv2", is_baseline=True))
+    assert repeat(sealed, "bbtv2", 3) == 1
     seeds = [run.solver_seed for item in repeats() for run in item.runs]
     assert len(set(seeds)) == len(seeds)
 
@@ -256,14 +257,13 @@ def test_repeats_are_of_the_reference_method_as_it_stands(arena):
 def test_a_noise_floor_is_that_of_the_newest_files(arena):
     sealed, publisher, paths = arena
     add_round(sealed)
-    sealed.ensure_team("reference", is_baseline_owner=True)
+    write(sealed, ensure_team, "reference", is_baseline_owner=True)
     for digest, level, n_repeats in (("a", 10.0, 3), ("b", 70.0, 2)):
-        sealed.add_submission("toy", "reference", "bbtv2", digest * 64, digest * 64, is_baseline=True)
-        sealed.add_repeats("toy", "bbtv2", n_repeats)
-        while claim := sealed.claim_run("w", 60):
+        submit(sealed, "reference", "bbtv2", digest=digest * 64, is_baseline=True)
+        repeat(sealed, "bbtv2", n_repeats)
+        while claim := write(sealed, claim_run, "w", 60):
             score = level + claim.submission_id % 2
-            result = RunResult(Verdict.OK, score, score, Usage(calls=100), 400, START, START)
-            sealed.finish_run(claim, sealed.start_attempt(claim), result)
+            finish(sealed, claim, summary_of(score, score))
     publisher.publish()
     floor = board(paths).round.noise["bbtv2"]
     assert (floor.n_repeats, floor.mean) == (2, pytest.approx(70.5))
@@ -271,7 +271,7 @@ def test_a_noise_floor_is_that_of_the_newest_files(arena):
 
 def test_a_blind_round_shows_no_score_before_its_phase_and_follows_the_clock(arena, clock):
     sealed, publisher, paths = arena
-    add_round(sealed, scores_from=Phase.CLOSED, closes=START + timedelta(days=1))
+    add_round(sealed, visibility={"scores": "closed"}, closes=START + timedelta(days=1))
     enter(sealed, "a", 0.8)
     publisher.publish()
     (entry,) = board(paths).entries
@@ -293,23 +293,23 @@ def test_a_round_past_its_end_is_not_shown_as_open(arena):
 def test_a_round_that_its_clock_closed_is_not_opened_again(arena, clock):
     sealed, _, _ = arena
     add_round(sealed, closes=START + timedelta(days=1))
-    sealed.set_phase("toy", Phase.OPEN)
+    to_phase(sealed, Phase.OPEN)
     clock.now += timedelta(days=2)
     with pytest.raises(UsageError, match=r"toy@1\.0 closed at .* by its file"):
-        sealed.set_phase("toy", Phase.OPEN)
+        to_phase(sealed, Phase.OPEN)
 
 
-def test_phases_follow_one_another_and_publication_is_for_ever(arena):
+def test_phases_follow_one_another_and_a_published_round_is_immutable(arena):
     sealed, _, _ = arena
     add_round(sealed)
     with pytest.raises(UsageError, match=r"toy@1\.0 is open; close it first: gradfree round close toy@1\.0"):
-        sealed.set_phase("toy", Phase.PUBLISHED)
-    sealed.ensure_team("a")
-    number = sealed.add_submission("toy", "a", "a", "b" * 64, "x")
-    sealed.set_phase("toy", Phase.CLOSED)
+        to_phase(sealed, Phase.PUBLISHED)
+    write(sealed, ensure_team, "a")
+    number = submit(sealed, "a", "a")
+    to_phase(sealed, Phase.CLOSED)
     with pytest.raises(UsageError, match=r"have not ended: 1 \(4 runs\)"):
-        sealed.set_phase("toy", Phase.PUBLISHED)
-    sealed.cancel_submission(number)
-    sealed.set_phase("toy", Phase.PUBLISHED)
-    with pytest.raises(UsageError, match="that is for ever"):
-        sealed.set_phase("toy", Phase.OPEN)
+        to_phase(sealed, Phase.PUBLISHED)
+    cancel(sealed, number)
+    to_phase(sealed, Phase.PUBLISHED)
+    with pytest.raises(UsageError, match="it is immutable"):
+        to_phase(sealed, Phase.OPEN)
