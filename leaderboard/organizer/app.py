@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 class SealedView(Protocol):
-    """Interface of `harness.store.sealed.organizer.OrganizerStore`.
+    """Interface of `harness.rounds.organizer_view.OrganizerStore`.
 
     The command line passes an instance, so that the leaderboard does not import the sealed store.
     """
