@@ -1,4 +1,4 @@
-"""Reading the address: what is not a number says so in plain words."""
+"""Numbers in the query string of the address."""
 
 import streamlit as st
 
@@ -10,29 +10,29 @@ _MAX_DIGITS = 15
 
 
 def number_in(name: str, wanted: str) -> int:
-    """Return the number that a query parameter holds.
+    """Return the value of a query parameter as a number.
 
     Args:
         name: of the parameter.
-        wanted: what it should be the number of, for the error.
+        wanted: what the number identifies, for the error.
 
     Raises:
-        UsageError: it is missing, or not a number.
+        UsageError: the parameter is missing or not a number.
     """
-    return _number(st.query_params.get(name, ""), wanted)
+    return _number(name, st.query_params.get(name, ""), wanted)
 
 
 def numbers_in(name: str, wanted: str) -> list[int]:
-    """Return the distinct numbers of a list with commas, in order.
+    """Return the distinct numbers of a comma-separated query parameter, in order.
 
     Raises:
-        UsageError: one is not a number.
+        UsageError: a part is not a number.
     """
     parts = [part for part in st.query_params.get(name, "").split(",") if part]
-    return list(dict.fromkeys(_number(part, wanted) for part in parts))
+    return list(dict.fromkeys(_number(name, part, wanted) for part in parts))
 
 
-def _number(text: str, wanted: str) -> int:
+def _number(name: str, text: str, wanted: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise UsageError(f"{text!r} is not the number of {wanted}")
+        raise UsageError(f"{name}: got {text!r}, expected the number of {wanted}")
     return int(text)

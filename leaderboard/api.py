@@ -1,4 +1,4 @@
-"""What is served beside the app: the plain board and the exports. No JavaScript, no cookies, ETags."""
+"""Routes beside the app: the plain board and the exports. No JavaScript, no cookies; with ETags."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from leaderboard.static_board import board_page
 __all__ = ["routes"]
 
 _HEADERS = {
-    # A reader's copy is used again only after asking whether it is still the newest.
+    # A cached copy is used only after revalidation.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     "X-Content-Type-Options": "nosniff",
@@ -32,12 +32,10 @@ _FORMS: dict[str, tuple[str, Callable[[Board, tuple[BoardRound, ...]], str]]] = 
 
 
 def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
-    """Return the routes; the store is asked for its version and the rounds' phases at every request.
-
-    It is read when one of them has changed.
+    """Return the routes. A response is rendered again when the store's version or a round's phase changes.
 
     Args:
-        public_db: gives the file of the public store.
+        public_db: returns the file of the public store.
     """
 
     @lru_cache(maxsize=2)
@@ -64,7 +62,11 @@ def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
             phases = tuple(each.phase for each in store.rounds())
             content, tag = rendered(path, inode, store.version(), phases, form, name)
         except (UsageError, OSError) as error:
-            text = "there is no board yet" if isinstance(error, OSError) else str(error)
+            text = (
+                "no board yet; create a round first: gradfree round create toy"
+                if isinstance(error, OSError)
+                else str(error)
+            )
             return PlainTextResponse(f"{text}\n", status_code=404, headers=_HEADERS)
         except GradfreeError as error:
             return PlainTextResponse(f"{error}\n", status_code=503, headers=_HEADERS)
@@ -78,5 +80,5 @@ def routes(public_db: Callable[[], Path]) -> list[BaseRoute]:
 
 def _newest(rounds: tuple[BoardRound, ...]) -> str:
     if not rounds:
-        raise UsageError("no round has been published yet; the organizer creates one first")
+        raise UsageError("no round yet; the organizer creates one first")
     return rounds[0].name

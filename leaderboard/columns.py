@@ -1,4 +1,4 @@
-"""Columns of the ranking: what each shows, and the order that it gives."""
+"""Columns of the ranking and the sort orders that they offer."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ VIEWS = ("summary", "tasks", "cost")
 """Choices of columns."""
 
 BY_RANK = "by rank"
-"""The order of the board itself."""
+"""The order of the board."""
 
 _Kind = Literal["number", "count", "text", "series"]
 
@@ -38,14 +38,14 @@ class EntryColumn:
     """A column of the ranking.
 
     Attributes:
-        header: with an arrow where higher or lower is better.
-        value: of an entry; None where it is unknown, an empty text where there is nothing to say.
+        header: with an arrow up or down if higher or lower is better.
+        value: of an entry; None if unknown, an empty text if there is nothing to show.
         kind: "number" has decimals, "count" none, "series" is a list of numbers.
-        views: in which choices of columns it stands; empty means in all.
-        order: what the order by this column is called; empty where there is none.
-        key: what the order compares, where that is not `value`.
-        is_high_first: the best is the highest.
-        is_optional: left out where no entry has a value.
+        views: choices of columns that include it; empty means all.
+        order: name of the sort order by this column; empty if there is none.
+        key: sort key; None means `value`.
+        is_high_first: sort the highest first.
+        is_optional: left out if no entry has a value.
     """
 
     header: str
@@ -58,11 +58,11 @@ class EntryColumn:
     is_optional: bool = False
 
     def is_shown(self, entries: Sequence[Entry]) -> bool:
-        """Say whether the column has a place beside these rows."""
+        """Return whether the column is shown for these rows."""
         return not self.is_optional or any(self.value(entry) not in (None, "") for entry in entries)
 
     def cells(self, entries: Sequence[Entry]) -> Any:
-        """Return the values of entries, of the type that the table shows."""
+        """Return the values of entries, in the type that the table expects."""
         values = [self.value(entry) for entry in entries]
         if self.kind == "number":
             return pd.Series([math.nan if each is None else each for each in values], dtype="float64")
@@ -70,7 +70,7 @@ class EntryColumn:
 
 
 def columns_of(board_round: BoardRound) -> list[EntryColumn]:
-    """Return every column that a round's ranking can have, from left to right."""
+    """Return all columns of a round's ranking, from left to right."""
 
     def task_column(name: str) -> EntryColumn:
         return EntryColumn(
@@ -95,7 +95,7 @@ _ALWAYS = (
     EntryColumn("#", attrgetter("rank"), "count", order=BY_RANK),
     EntryColumn(
         "Team",
-        lambda entry: f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+        lambda entry: f"{BASELINE_MARK} baseline" if entry.is_baseline else entry.team,
         order="by team",
         key=lambda entry: entry.team.casefold(),
     ),
@@ -167,11 +167,11 @@ _LAST = (EntryColumn("Note", entry_note, is_optional=True),)
 def columns_shown(
     board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK
 ) -> list[EntryColumn]:
-    """Return the columns of a view; the one that orders the rows is among them.
+    """Return the columns of a view, always with the one that the rows are sorted by.
 
     Args:
         board_round: gives the tasks and their order.
-        entries: the rows; a column that says nothing about any of them is left out.
+        entries: the rows; an optional column without a value is left out.
         view: one of `VIEWS`.
         order: the `order` of a column.
     """
@@ -184,17 +184,17 @@ def columns_shown(
 
 
 def orders_of(columns: Sequence[EntryColumn], entries: Sequence[Entry]) -> list[str]:
-    """Return the orders there are, the board's own first; none by a column that says nothing."""
+    """Return the sort orders by the shown columns, the board's own first."""
     return list(dict.fromkeys(each.order for each in columns if each.order and each.is_shown(entries)))
 
 
 def order_entries(entries: Sequence[Entry], columns: Sequence[EntryColumn], order: str) -> list[Entry]:
-    """Return the entries by a column, best first; what has no value comes last, equal ones as on the board.
+    """Return the entries sorted by a column, best first; entries without a value come last, ties in board order.
 
     Args:
         entries: in the order of the board.
         columns: of the round.
-        order: the `order` of one of them; any other text leaves the order of the board.
+        order: the `order` of a column; any other text keeps the board's order.
     """
     column = next((each for each in columns if each.order == order), None)
     if column is None or order in {"", BY_RANK}:
@@ -202,5 +202,4 @@ def order_entries(entries: Sequence[Entry], columns: Sequence[EntryColumn], orde
     value = column.key or column.value
     known = [entry for entry in entries if value(entry) is not None]
     ordered = sorted(known, key=value, reverse=column.is_high_first)
-    # Sorting in reverse keeps equal ones in the order of the board too.
     return ordered + [entry for entry in entries if value(entry) is None]

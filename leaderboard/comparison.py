@@ -1,7 +1,7 @@
-"""Paired differences between submissions: pure functions of scores per task and few-shot seed.
+"""Paired differences between submissions: pure functions of scores per task and k-shot seed.
 
-The pairs are runs with the same few-shot examples. The interval is Student's over seeds; it says
-nothing about which test rows happened to be drawn.
+Pairs are runs on the same k-shot examples. The interval is Student's t over seeds; it does not cover the
+sampling of test rows.
 """
 
 import math
@@ -16,20 +16,20 @@ __all__ = ["ALL_TASKS", "Difference", "paired_differences"]
 ALL_TASKS = "All tasks"
 
 SeedScores = Mapping[str, Mapping[int, float | None]]
-"""Task -> few-shot seed -> score."""
+"""Task -> k-shot seed -> score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a submission is ahead of another one on a task, in points.
+    """Paired difference between two submissions on a task, in points.
 
     Attributes:
         series: the submission.
         task: the task, or `ALL_TASKS`.
-        mean: mean difference over the seeds that both have; None if there is none.
+        mean: mean difference over the seeds that both have; None without any.
         low: lower end of the 95 % interval; None with fewer than two seeds.
         high: upper end.
-        n_pairs: seeds that both have.
+        n_pairs: number of seeds that both have.
     """
 
     series: str
@@ -41,26 +41,26 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the interval excludes 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def paired_differences(
-    series: str, scores: SeedScores, reference: SeedScores, tasks: Sequence[str]
+    series: str, scores: SeedScores, other: SeedScores, tasks: Sequence[str]
 ) -> list[Difference]:
-    """Return the differences per task, and over all tasks where every task has a pair."""
-    pairs = {task: _pairs(scores.get(task, {}), reference.get(task, {})) for task in tasks}
+    """Return the differences to `other` per task, and over all tasks if every task has a pair."""
+    pairs = {task: _pairs(scores.get(task, {}), other.get(task, {})) for task in tasks}
     found = [_of_task(series, task, pairs[task]) for task in tasks]
     if tasks and all(pairs.values()):
         found.append(_over_tasks(series, list(pairs.values())))
     return found
 
 
-def _pairs(scores: Mapping[int, float | None], reference: Mapping[int, float | None]) -> list[float]:
+def _pairs(scores: Mapping[int, float | None], other: Mapping[int, float | None]) -> list[float]:
     return [
-        score - other
+        score - base
         for seed, score in scores.items()
-        if score is not None and (other := reference.get(seed)) is not None
+        if score is not None and (base := other.get(seed)) is not None
     ]
 
 
@@ -75,7 +75,7 @@ def _of_task(series: str, task: str, differences: list[float]) -> Difference:
 
 
 def _over_tasks(series: str, per_task: list[list[float]]) -> Difference:
-    """Combine tasks as strata: their errors add up, and Welch's formula gives the degrees of freedom."""
+    """Combine tasks as strata: variances add up; degrees of freedom by the Welch-Satterthwaite formula."""
     mean, n_pairs = fmean(map(fmean, per_task)), sum(map(len, per_task))
     if any(len(differences) < 2 for differences in per_task):
         return Difference(series, ALL_TASKS, mean, None, None, n_pairs)

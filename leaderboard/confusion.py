@@ -1,4 +1,4 @@
-"""Which class was taken for which, as a table that is read without colours too: a pure function of counts."""
+"""Confusion matrices as HTML tables; the text carries everything that the colours show."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ __all__ = ["confusion_table", "shades"]
 
 _N_SHADES = 5
 _DEEPEST = 0.5
-"""Share of the series' colour in the darkest cell: text on it keeps its contrast."""
+"""Share of the series' colour in the darkest cell; text on it has a contrast of at least 4.5."""
 
 
 def shades(palette: Palette) -> list[str]:
-    """Return the grounds of the cells, from the page's own to the darkest."""
+    """Return the cell backgrounds, from that of the page to the darkest."""
     return [
         blend(palette.ground, palette.series[0], _DEEPEST * number / (_N_SHADES - 1))
         for number in range(_N_SHADES)
@@ -23,11 +23,11 @@ def shades(palette: Palette) -> list[str]:
 def confusion_table(
     caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]], palette: Palette
 ) -> str:
-    """Return the matrix as HTML: true classes are rows, predicted ones columns, cells in % of their row.
+    """Return the matrix as HTML: rows are true classes, columns predicted ones, cells in % of their row.
 
     Args:
-        caption: read aloud, not shown.
-        labels: names of the classes; numbers where they are not known.
+        caption: for screen readers, not shown.
+        labels: names of the classes; missing ones are numbered.
         counts: rows are true classes.
         palette: colours.
     """
@@ -42,7 +42,7 @@ def confusion_table(
             cells.append(
                 {
                     "text": "" if count == 0 else f"{100 * share:.0f}",
-                    "title": f"{names[number]} taken for {names[column]}: {count:,} of {n_rows:,}",
+                    "title": f"true {names[number]}, predicted {names[column]}: {count:,} of {n_rows:,}",
                     "ground": colors[round(share * (_N_SHADES - 1))],
                     "is_right": column == number,
                 }

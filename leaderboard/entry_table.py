@@ -1,4 +1,4 @@
-"""The ranking as a table whose rows are ticked and opened, for screens that are wide enough."""
+"""The ranking as a table with selectable rows, for wide screens."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,17 +22,16 @@ def show_entries(
     order: str,
     on_order: Callable[[str], None],
 ) -> list[int]:
-    """Show entries as a table whose solvers open their pages; return the submissions whose rows are ticked.
+    """Show a table in which a solver links to its page; return the submissions of the selected rows.
 
-    A click on a header asks for the order by its column: the table holds a part of the ranking, and must not
-    sort that part alone.
+    A click on a header calls `on_order`, which sorts the whole ranking: the table holds only one page of it.
 
     Args:
         board_round: gives the tasks.
-        entries: one page of them: each row is styled.
-        view: which columns.
+        entries: one page of the ranking.
+        view: one of `VIEWS`.
         order: of the rows.
-        on_order: called with the order asked for.
+        on_order: called with the requested order.
     """
     frame = board_frame(board_round, entries, view, order)
     palette = palette_now()
@@ -41,12 +40,12 @@ def show_entries(
     number = st.column_config.NumberColumn
     orders = {each.header: each.order for each in columns_of(board_round)}
     ordering = [header for header in frame.columns if orders[header] == order != BY_RANK][:1]
-    # Ticks are kept by place, so other rows make another table.
+    # Streamlit keeps selected rows by position, so other rows need another table.
     key = f"entries-{view}-{order}-{hash(tuple(identifiers))}"
 
     def pass_on() -> None:
         headers = st.session_state[key]["selection"]["columns"]
-        # A second click on the column that orders gives the board's own order back.
+        # A second click on the sorting column restores the board's order.
         asked = orders[headers[0]] if headers else BY_RANK
         if asked and asked != order:
             on_order(asked)
@@ -62,10 +61,10 @@ def show_entries(
         selection_default={"selection": {"rows": [], "columns": ordering, "cells": []}},
         key=key,
         column_config={
-            "#": number(width=44, help="Place among competitors; ties share it."),
+            "#": number(width=44, help="Rank among competitors; ties share a rank."),
             "Team": st.column_config.TextColumn(width=150),
             "Solver": st.column_config.ButtonColumn(
-                type="tertiary", alignment="left", key="open-click", help="Opens the submission.", width=150
+                type="tertiary", alignment="left", key="open-click", help="Open the submission.", width=150
             ),
             "Score ↑": st.column_config.ProgressColumn(
                 min_value=0,
@@ -73,34 +72,36 @@ def show_entries(
                 format="%.2f",
                 width=150,
                 color=palette.series[0],
-                help="Mean over tasks, 0-100. This is what ranks.",
+                help="Mean over tasks, 0-100. Entries are ranked by it.",
             ),
             "± 95 %": number(format="%.2f", width=76, help="Half the width of the score's 95 % interval."),
             "Tier ↓": number(
                 width=66,
-                help="Entries of one tier cannot be told from its leader: bootstrap over test rows and seeds.",
+                help="No significant difference to the leader of the tier (bootstrap over test rows and seeds).",
             ),
-            "7 days": st.column_config.TextColumn(width=66, alignment="right", help="Places won or lost."),
+            "7 days": st.column_config.TextColumn(
+                width=66, alignment="right", help="Places gained or lost within 7 days."
+            ),
             "Train loss ↓ by calls": st.column_config.LineChartColumn(
                 width=140,
                 color=palette.series[0],
-                help="Best train loss so far, mean over runs, over the logarithm of the calls.",
+                help="Best train loss so far, mean over runs, against log calls.",
             ),
             **{f"{task.name} ↑": number(format="%.1f", width=76) for task in board_round.tasks},
             "Calls / run ↓": number(format="localized", width=104),
-            "Calls ↓": number(format="localized", help="Charged calls over all runs; breaks ties."),
+            "Calls ↓": number(format="localized", help="Charged calls of all runs; fewer calls break ties."),
             "Budget used ↓": number(format="%.1f %%"),
             "Tokens ↓": number(format="compact"),
             "Model s ↓": number(format="%.1f"),
             "Wall s ↓": number(format="%.1f"),
             "Efficiency ↑": number(
                 format="%.3f",
-                help="Area under the score over log calls; 0 is the manual prompt, 1 perfect at one call.",
+                help="Area under the score against log calls: 0 is the manual prompt, 1 a perfect score at one call.",
             ),
             "Note": st.column_config.TextColumn(width=118),
-            "Pareto": st.column_config.TextColumn(help="Nobody scores higher with fewer calls.", width=70),
+            "Pareto": st.column_config.TextColumn(help="No entry scores higher with fewer calls.", width=70),
         },
-        alt="Entries in order",
+        alt="Ranking",
     )
     clicked = st.session_state.get("open-click")
     if clicked is not None and clicked["row"] < len(identifiers):

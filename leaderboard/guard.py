@@ -1,18 +1,18 @@
-"""Every error of a page becomes a page for people: never a traceback."""
+"""Error pages: visitors never see a traceback."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
 from harness.store.public import GradfreeError, UsageError
-from leaderboard.headings import title
+from leaderboard.parts import title
 from leaderboard.texts import literal
 
 __all__ = ["show"]
 
 
 def show(page: Callable[[], None]) -> None:
-    """Show a page, or say in plain words why there is nothing to show."""
+    """Show a page; on an error, show its message instead."""
     try:
         page()
     except UsageError as error:

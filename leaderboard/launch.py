@@ -1,4 +1,4 @@
-"""The command that starts the app: local, silent, and closed to other sites."""
+"""The command that starts the app: local, without telemetry, closed to other sites."""
 
 import sys
 import tomllib
@@ -9,7 +9,7 @@ from harness.store.public import MAX_UPLOAD_BYTES
 __all__ = ["PUBLIC_DB_VARIABLE", "streamlit_command"]
 
 PUBLIC_DB_VARIABLE = "GRADFREE_PUBLIC_DB"
-"""Environment variable that names the public store, where no argument does."""
+"""Environment variable with the path of the public store, used without an argument."""
 
 _FOLDER = Path(__file__).parent
 
@@ -21,9 +21,9 @@ def streamlit_command(
 
     Args:
         public_db: file of the public store; it need not exist yet.
-        host: address to listen on. Another one than the default shows the board to the network.
+        host: address to listen on; any but the default exposes the board to the network.
         port: TCP port, 1-65535.
-        spool: folder for uploads; None takes none.
+        spool: folder for submission uploads; None accepts none.
     """
     settings = {
         "server.address": host,
@@ -35,7 +35,7 @@ def streamlit_command(
         "server.maxUploadSize": str(max(MAX_UPLOAD_BYTES // 2**20, 1)),
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
-        # A stranger learns nothing of this machine from an error.
+        # Error details would reveal paths of this machine.
         "client.showErrorDetails": "none",
     }
     flags = [f"--{name}={value}" for name, value in {**settings, **_theme()}.items()]

@@ -1,4 +1,4 @@
-"""What changes while a reader looks: new results are offered, never forced; progress is shown."""
+"""Updates while a page is open: an offer to refresh, and progress of running submissions."""
 
 import streamlit as st
 
@@ -13,17 +13,17 @@ _PROGRESS_S = 3
 
 @st.fragment(run_every=_POLL_S)
 def offer_refresh(shown_version: int) -> None:
-    """Say that there are newer results; never reorder a table under a reader."""
+    """Offer to refresh when there are newer results; the table does not change by itself."""
     if source.version() != shown_version and st.button("New results: refresh", type="primary"):
         st.rerun()
 
 
 @st.fragment(run_every=_PROGRESS_S)
 def show_progress(submission_id: int) -> None:
-    """Show how far each running run is."""
+    """Show the progress of each running run."""
     running = source.progress(submission_id)
     if not running:
-        st.caption("No run is under way at this moment.")
+        st.caption("No run is in progress.")
         return
     columns = [
         Column("Running", is_heading=True),
@@ -40,4 +40,4 @@ def show_progress(submission_id: int) -> None:
         ]
         for each in running
     ]
-    st.html(text_table("Runs under way", columns, rows))
+    st.html(text_table("Runs in progress", columns, rows))

@@ -1,4 +1,4 @@
-"""HTML made here: every value of a person goes through the escaping of Jinja, never through Markdown."""
+"""HTML from templates; Jinja escapes every value."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,9 +26,9 @@ class Column:
 
     Attributes:
         title: header.
-        is_number: set to the right, in figures of one width.
-        is_wide_only: left out where the screen is narrow.
-        is_heading: its cells name their rows.
+        is_number: right-aligned, in tabular figures.
+        is_wide_only: hidden on narrow screens.
+        is_heading: its cells are row headers.
     """
 
     title: str
@@ -39,13 +39,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell that is more than a text.
+    """A cell with a link, a tone or a remark.
 
     Attributes:
-        text: what it says.
-        href: where it leads; empty means nowhere.
-        tone: "good", "bad", "muted" or empty: colours the text, and never says more than the text does.
-        remark: smaller, behind the text.
+        text: of the cell.
+        href: of its link; empty means none.
+        tone: "good", "bad", "muted" or empty; colours the text and adds no meaning of its own.
+        remark: smaller text after it.
     """
 
     text: str
@@ -62,12 +62,12 @@ class _Row:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a template filled in; every value is escaped."""
+    """Return a rendered template; every value is escaped."""
     return _ENVIRONMENT.get_template(template).render(**values)
 
 
 def style_sheet(palette: Palette) -> str:
-    """Return the style sheet of the pages in the colours of a theme."""
+    """Return the style sheet of the pages in the palette's colours."""
     return f"<style>{render('style.css', **asdict(palette))}</style>"
 
 
@@ -79,14 +79,14 @@ def text_table(
     notes: Sequence[str] = (),
     tinted: Sequence[bool] = (),
 ) -> str:
-    """Return a table as HTML that a screen reader reads whole and a phone shows without scrolling.
+    """Return an accessible table as HTML that fits a narrow screen.
 
     Args:
-        caption: what the table holds; read aloud, not shown.
+        caption: for screen readers, not shown.
         columns: headers.
-        rows: one cell per column each.
-        notes: a line below each row, empty for none.
-        tinted: whether a row stands for a reference method.
+        rows: one cell per column.
+        notes: a line below each row; empty means none.
+        tinted: whether each row is a baseline.
     """
     prepared = [
         _Row(

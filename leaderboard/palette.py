@@ -1,4 +1,4 @@
-"""Colours of the two themes: they stay apart for colour-blind readers, and text keeps a contrast of 4.5."""
+"""Colours of the light and the dark theme: distinct for colour-blind readers, text with a contrast of at least 4.5."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ __all__ = ["DARK", "LIGHT", "Palette", "blend", "contrast"]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours of one theme, as #rrggbb. Shapes and dashes always say the same as the series' colours.
+    """Colours of one theme, as #rrggbb. No meaning depends on colour alone.
 
     Attributes:
-        series: for marks; in charts alone, where every mark has a shape or a dash of its own too.
+        series: for marks in charts, which also differ in shape or dash.
         text: ordinary text.
         muted: secondary text.
-        link: text that leads somewhere.
-        good: text of what went well.
-        bad: text of what went wrong.
-        ground: of the page.
-        surface: of headers and cards.
-        border: lines around things.
-        grid: lines behind marks.
-        tint: ground of a reference method's row.
-        is_dark: whether the ground is dark.
+        link: links.
+        good: text of successes.
+        bad: text of failures.
+        ground: background of the page.
+        surface: background of headers and cards.
+        border: borders.
+        grid: grid lines of charts.
+        tint: background of a baseline's row.
+        is_dark: whether the background is dark.
     """
 
     series: tuple[str, ...]
@@ -69,7 +69,7 @@ DARK = Palette(
 
 
 def blend(under: str, over: str, share: float) -> str:
-    """Return the colour of `over` at an opacity of `share` on `under`; all as #rrggbb."""
+    """Return `over` blended onto `under` with opacity `share` (0-1); all as #rrggbb."""
     mixed = (
         round(low + share * (high - low)) for low, high in zip(_channels(under), _channels(over), strict=True)
     )
@@ -77,7 +77,7 @@ def blend(under: str, over: str, share: float) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, 1 to 21.
+    """Return the contrast ratio of two colours, 1 to 21.
 
     Source: WCAG 2.2, definitions of contrast ratio and relative luminance.
     """

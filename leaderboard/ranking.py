@@ -1,4 +1,4 @@
-"""The ranking as rows: pure functions from a board to data frames and to the rows of a phone."""
+"""The ranking as rows: pure functions from a board to data frames, cards and rows of a narrow screen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import pandas as pd
 
 from harness.records import Status
 from harness.store.public import UNOFFICIAL, Board, BoardRound, Entry, Upload
-from leaderboard.cards import Card
 from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
+from leaderboard.parts import Card
 from leaderboard.texts import counted, entry_note, entry_words, moment
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PhoneRow:
-    """An entry in two lines, for a narrow screen; `share` is the length of the bar in percent."""
+    """An entry in two lines, for a narrow screen; `share` is the length of its bar in percent."""
 
     rank: str
     name: str
@@ -37,7 +37,7 @@ class PhoneRow:
 
 
 def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool) -> list[Entry]:
-    """Return the entries whose team or solver contains `text`, whatever its case, in the same order."""
+    """Return the entries whose team or solver contains `text`, ignoring case, in the same order."""
     wanted = text.strip().casefold()
     return [
         entry
@@ -50,11 +50,11 @@ def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool)
 def board_frame(
     board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK
 ) -> pd.DataFrame:
-    """Return the table of a board, one row per entry, in the order given.
+    """Return the table of a board: one row per entry, in the order given.
 
     Args:
         board_round: gives the tasks and their order.
-        entries: what to show; complete ones.
+        entries: complete ones.
         view: one of `VIEWS`.
         order: see `columns_shown`.
     """
@@ -66,8 +66,8 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
     """Return the rows of a narrow screen, in the order given.
 
     Args:
-        entries: what to show.
-        with_state: show the number of each and where it is in its life, instead of its rank and its calls.
+        entries: to show.
+        with_state: show number and state of each, instead of rank and calls per run.
     """
     return [
         PhoneRow(
@@ -77,7 +77,7 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
                 filter(
                     None,
                     [
-                        "reference" if entry.is_baseline else entry.solver,
+                        "baseline" if entry.is_baseline else entry.solver,
                         entry_words(entry) if with_state else entry_note(entry),
                     ],
                 )
@@ -95,7 +95,7 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
 
 
 def tint(entries: Sequence[Entry], tint_color: str, muted: str) -> list[str]:
-    """Return a style per row: reference methods are tinted; unofficial ones are muted."""
+    """Return a style per row: baselines are tinted, unofficial entries muted."""
     return [
         f"background-color: {tint_color}"
         if entry.is_baseline
@@ -107,11 +107,11 @@ def tint(entries: Sequence[Entry], tint_color: str, muted: str) -> list[str]:
 
 
 def board_cards(board: Board) -> list[Card]:
-    """Return the leader, who is tied with it, the number of entries and the phase of a round."""
+    """Return the cards of a round: leader, teams tied at the top, number of teams, phase."""
     competitors = [entry for entry in board.entries if not entry.is_baseline]
     ranked = [entry for entry in competitors if entry.rank is not None]
     baselines = [entry for entry in board.entries if entry.is_baseline and entry.score is not None]
-    # A finished one is not complete where its scores are hidden.
+    # A finished submission is not complete while scores are hidden.
     waiting = sum(not entry.is_complete and entry.status is not Status.FINISHED for entry in board.entries)
     phase = board.round.phase
     closes = f"closes {moment(board.round.closes)}" if board.round.closes else "no closing time"
@@ -129,7 +129,7 @@ def board_cards(board: Board) -> list[Card]:
 
 
 def upload_rows(board_round: BoardRound, uploads: Sequence[Upload]) -> list[list[str]]:
-    """Return name, score, the score per task and the day of each upload, in the order given."""
+    """Return name, score, score per task and time of each prediction upload, in the order given."""
     return [
         [
             upload.name,
@@ -143,21 +143,22 @@ def upload_rows(board_round: BoardRound, uploads: Sequence[Upload]) -> list[list
 
 def _leader_card(leaders: list[Entry], baselines: list[Entry]) -> Card:
     if not leaders:
-        return Card("Leader", "-", "nobody is ranked yet")
+        return Card("Leader", "-", "no team is ranked yet")
     if len(leaders) > 1:
         return Card("Leader", f"{len(leaders)} tied", ", ".join(entry.team for entry in leaders))
     leader = leaders[0]
     remark = f"score {leader.score:.2f}"
     if leader.score is not None and baselines and baselines[0].score is not None:
-        remark += f", {leader.score - baselines[0].score:+.2f} to {baselines[0].solver}"
+        lead = leader.score - baselines[0].score
+        remark += f", {abs(lead):.2f} {'above' if lead >= 0 else 'below'} {baselines[0].solver}"
     return Card("Leader", leader.team, remark)
 
 
 def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
-    """Return who is statistically tied at the top; before that is known, the best reference method."""
+    """Return the number of teams in the top tier; without tiers, the best baseline."""
     known = [entry.tier for entry in ranked if entry.tier is not None]
     if known:
-        # Reference methods have tiers too: the best of them may stand above every team.
+        # Baselines have tiers too: the top team is not always in tier 1.
         n_top = known.count(min(known))
         if n_top > 1:
             remark = "no team is significantly better"
@@ -165,7 +166,7 @@ def _top_card(ranked: list[Entry], baselines: list[Entry]) -> Card:
             remark = "ahead of every other team" if len(ranked) > 1 else "no other team yet"
         return Card("Tied at the top", f"{n_top} {'team' if n_top == 1 else 'teams'}", remark)
     if not baselines:
-        return Card("Best reference", "-", "no score shown yet")
+        return Card("Best baseline", "-", "no score shown yet")
     best = baselines[0]
     remark = f"score {best.score:.2f}, not ranked"
-    return Card("Best reference", best.solver, remark if best.is_official else f"{remark}, {UNOFFICIAL}")
+    return Card("Best baseline", best.solver, remark if best.is_official else f"{remark}, {UNOFFICIAL}")

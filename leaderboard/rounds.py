@@ -1,4 +1,4 @@
-"""Which round a page shows: the one in the address, else the one looked at before, else the newest."""
+"""The round that a page shows: the one in the address, else the last one viewed, else the newest."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,7 +12,7 @@ _REMEMBERED = "round-seen"
 
 
 def head_with_round() -> tuple[DeltaGenerator, str]:
-    """Return the place of the title, beside the choice of a round, and the round chosen.
+    """Return the container for the title and the selected round; show the selection beside the title.
 
     Raises:
         UsageError: there is no round, or none of the name in the address.
@@ -23,16 +23,16 @@ def head_with_round() -> tuple[DeltaGenerator, str]:
 
 
 def choose_round() -> str:
-    """Return the short address of the round to show; offer the others if there are any.
+    """Return the short address of the selected round; show a selection if there are several.
 
-    Offered is the newest version of each; an older one shows when the address names it.
+    The selection lists the newest version of each round; an older one is listed if the address names it.
 
     Raises:
         UsageError: there is no round, or none of the name in the address.
     """
     short = _short_addresses()
     if not short:
-        raise UsageError("no round has been published yet; the organizer creates one first")
+        raise UsageError("no round yet; the organizer creates one first")
     known = list(dict.fromkeys(short.values()))
     wanted = st.query_params.get("round")
     if wanted is not None and wanted not in short:
@@ -61,12 +61,12 @@ def choose_round() -> str:
 
 
 def short_address(board_round: BoardRound) -> str:
-    """Return the name of a round, with its version unless that is the newest."""
+    """Return the name of a round, with its version unless it is the newest."""
     return _short_addresses()[board_round.full_name]
 
 
 def _short_addresses() -> dict[str, str]:
-    """Return every way to name a round in an address -> the short one: a name alone means the newest version."""
+    """Return each address of a round -> its short form; a name alone means the newest version."""
     short: dict[str, str] = {}
     for each in source.rounds():
         full = each.full_name

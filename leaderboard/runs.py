@@ -1,4 +1,4 @@
-"""A submission as tables: pure functions from its page to cells."""
+"""Tables of a submission and of a round's tasks: pure functions that return cells."""
 
 import statistics
 
@@ -14,7 +14,7 @@ Table = tuple[list[Column], list[list[str | Cell]]]
 
 
 def score_table(page: SubmissionPage) -> Table:
-    """Return scores per task and few-shot seed, with their mean and standard deviation."""
+    """Return scores per task and k-shot seed, with their mean and standard deviation."""
     seeds = list(dict.fromkeys(seed for task in page.round.tasks for seed in task.kshot_seeds))
     score_of = {(run.task, run.kshot_seed): run.score for run in page.runs}
     columns = [
@@ -42,7 +42,7 @@ def score_table(page: SubmissionPage) -> Table:
 
 
 def run_table(page: SubmissionPage) -> tuple[list[Column], list[list[str | Cell]], list[str]]:
-    """Return one row per run in the order of the round, and the message of each."""
+    """Return one row per run, in the order of the round, and each run's message."""
     columns = [
         Column("Task", is_heading=True),
         Column("Seed", is_number=True),
@@ -70,7 +70,7 @@ def run_table(page: SubmissionPage) -> tuple[list[Column], list[list[str | Cell]
 
 
 def hash_table(page: SubmissionPage) -> Table:
-    """Return every distinct hash of the runs and what it is of: what a repetition must find again."""
+    """Return the distinct hashes of the runs; a repetition gives the same ones."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in page.runs:
         named = dict(run.hashes) | ({"artifact": run.artifact_sha256} if run.artifact_sha256 else {})
@@ -91,7 +91,7 @@ def task_table(board_round: BoardRound) -> Table:
         Column("Calls per run", is_number=True),
         Column("Examples per class", is_number=True, is_wide_only=True),
         Column("Classes", is_number=True, is_wide_only=True),
-        Column("Few-shot seeds", is_wide_only=True),
+        Column("k-shot seeds", is_wide_only=True),
         Column("Data", is_wide_only=True),
     ]
     rows: list[list[str | Cell]] = [

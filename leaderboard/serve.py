@@ -1,4 +1,4 @@
-"""The server: the app, and beside it the plain board and the exports."""
+"""The server: the app, the plain board and the exports."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,14 +14,14 @@ from leaderboard.api import routes
 from leaderboard.palette import LIGHT
 from leaderboard.source import public_db
 
-# Until `st.navigation` has run once, Streamlit would take the folder `pages` for the app: whoever came first
-# by a deep link would see a bare page in another frame.
+# Until `st.navigation` has run once, Streamlit would serve the folder `pages` by itself: the first visitor by a
+# deep link would get a page without the app's frame.
 PagesManager.uses_pages_directory = False
 
 
 @asynccontextmanager
 async def warm_up(_: Any) -> AsyncIterator[None]:
-    """Load before the first reader comes what is slow to load: the database's driver and the charts."""
+    """Load the database driver and the chart library before the first request."""
     with suppress(GradfreeError), PublicStore.open(public_db()) as store:
         for each in store.rounds()[:1]:
             charts.score_against_calls(store.board(each.name).entries, LIGHT)

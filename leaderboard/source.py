@@ -1,4 +1,4 @@
-"""Where the pages get their values: the public store, cached by its version and the phases of its rounds."""
+"""Values for the pages, read from the public store and cached by its version and the rounds' phases."""
 
 import os
 import sys
@@ -43,39 +43,39 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 Edition = tuple[int, tuple[Phase, ...]]
-"""The version of the store, and the phases of its rounds: the clock closes a round without a new version."""
+"""Store version and phases of the rounds: a round closes by the clock without a new version."""
 
 
 def public_db() -> Path:
-    """Return the file to read: the argument after `--`, else the environment variable.
+    """Return the path of the public store: the argument after `--`, else the environment variable.
 
     Raises:
-        UsageError: neither names a file.
+        UsageError: neither is set.
     """
     named = sys.argv[1] if len(sys.argv) > 1 else os.environ.get(PUBLIC_DB_VARIABLE)
     if not named:
-        raise UsageError(f"no public store is named; set {PUBLIC_DB_VARIABLE} or pass a path after --")
+        raise UsageError(f"no path of a public store; set {PUBLIC_DB_VARIABLE} or pass it after --")
     return Path(named)
 
 
 def takes_uploads() -> bool:
-    """Return whether this server was given a spool for uploads."""
+    """Return whether this server has a spool for submission uploads."""
     return len(sys.argv) > 2
 
 
 def spool() -> Spool:
-    """Return the spool: the one place that this process may write to.
+    """Return the spool, the only folder that this process writes to.
 
     Raises:
-        UsageError: this server was given none.
+        UsageError: this server has none.
     """
     if not takes_uploads():
-        raise UsageError("this board takes no uploads; hand in with the command line: gradfree submit")
+        raise UsageError("this board accepts no uploads; submit with the command line: gradfree submit")
     return Spool(Path(sys.argv[2]))
 
 
 def version() -> int:
-    """Return the version number of the store, read now."""
+    """Return the version number of the store, uncached."""
     return _store().version()
 
 
@@ -131,12 +131,12 @@ def submissions(name: str, status: Status | None, text: str, page: int, per_page
 
 
 def progress(submission_id: int) -> tuple[Progress, ...]:
-    """Return the progress of a submission's running runs, read now."""
+    """Return the progress of a submission's running runs, uncached."""
     return _store().progress(submission_id)
 
 
 def cost_chart(name: str, *, is_dark: bool) -> dict[str, Any]:
-    """Return score against calls of a round, as a specification."""
+    """Return the chart of score against calls of a round."""
 
     def draw(store: PublicStore, name: str, *, is_dark: bool) -> dict[str, Any]:
         return charts.score_against_calls(store.board(name).entries, DARK if is_dark else LIGHT)
@@ -145,7 +145,7 @@ def cost_chart(name: str, *, is_dark: bool) -> dict[str, Any]:
 
 
 def targets_chart(entries: Sequence[Entry], *, is_dark: bool) -> dict[str, Any]:
-    """Return the targets that some entries reached against calls, as a specification."""
+    """Return the chart of targets reached against calls, for some entries."""
 
     def draw(store: PublicStore, chosen: tuple[int, ...], *, is_dark: bool) -> dict[str, Any]:
         pages = [store.submission(number) for number in chosen]

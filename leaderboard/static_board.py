@@ -1,4 +1,4 @@
-"""The board as one plain HTML page: no JavaScript, nothing fetched, readable by anything."""
+"""The board as one plain HTML page without JavaScript or external resources."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,9 +25,9 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
     """Return the page of a round.
 
     Args:
-        board: what to show.
-        rounds: all there are, newest first, for the links between them.
-        is_file: the page lies in a folder beside its exports; otherwise it is served.
+        board: to show.
+        rounds: all rounds, newest first, for links between them.
+        is_file: the page is a file beside its exports; otherwise it is served.
     """
     query = "" if is_file else f"?round={board.round.full_name}"
     tasks = [task.name for task in board.round.tasks]
@@ -67,7 +67,7 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
 def _row(entry: Entry, tasks: Sequence[str]) -> dict[str, object]:
     return {
         "rank": entry.rank,
-        "team": f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+        "team": f"{BASELINE_MARK} baseline" if entry.is_baseline else entry.team,
         "solver": entry.solver,
         "score": entry.score,
         "margin": entry.margin,
@@ -84,7 +84,7 @@ def write_static_board(public_db: Path, folder: Path, round_name: str | None = N
 
     Args:
         public_db: the store to read.
-        folder: made if it is missing; files of these names are replaced, each whole or not at all.
+        folder: created if missing; each existing file is replaced atomically.
         round_name: None means the newest.
 
     Raises:
@@ -93,9 +93,7 @@ def write_static_board(public_db: Path, folder: Path, round_name: str | None = N
     with PublicStore.open(public_db) as store:
         rounds = store.rounds()
         if not rounds:
-            raise UsageError(
-                "no round has been published yet; create one first (`gradfree round create toy`)"
-            )
+            raise UsageError("no round yet; create one first (`gradfree round create toy`)")
         board = store.board(round_name or rounds[0].name)
     contents = {
         folder / "board.html": board_page(board, rounds, is_file=True),

@@ -1,4 +1,4 @@
-"""Words for people: verdicts, states, numbers, and names made harmless for Markdown."""
+"""Texts for visitors: verdicts, states and numbers; escaping of names for Markdown."""
 
 import string
 from collections.abc import Iterable
@@ -31,16 +31,16 @@ __all__ = [
 ]
 
 CHECKPOINT_MARK = "*"
-"""Behind a verdict: scored on a checkpoint, because a limit ended the run."""
+"""Follows a verdict: a limit ended the run, and its last checkpoint was scored."""
 
 CONFUSION_CAPTION = (
-    "Rows: true classes; columns, numbered alike: predictions in % of the row, over all few-shot seeds. "
-    "Outlined: right."
+    "Rows: true classes. Columns, in the same order: predicted classes in % of the row, over all k-shot seeds. "
+    "Outlined: correct."
 )
-"""How to read a confusion matrix."""
+"""Explains a confusion matrix."""
 
 _VERDICTS = {
-    Verdict.OK: "every run ended well",
+    Verdict.OK: "every run completed",
     Verdict.RUNTIME_ERROR: "the solver raised an error",
     Verdict.TIME_LIMIT: "a time limit was reached",
     Verdict.MEMORY_LIMIT: "the memory limit was reached",
@@ -48,7 +48,7 @@ _VERDICTS = {
     Verdict.PROTOCOL_VIOLATION: "the solver broke the protocol",
     Verdict.SANDBOX_VIOLATION: "the solver tried to leave the sandbox",
     Verdict.INVALID_SUBMISSION: "the submission is not valid",
-    Verdict.INTERNAL_ERROR: "our fault; nothing was charged",
+    Verdict.INTERNAL_ERROR: "internal error (platform side); not charged",
     Verdict.ABORTED: "cancelled",
 }
 
@@ -62,12 +62,12 @@ _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation} | {
 
 
 def literal(text: str) -> str:
-    """Return text that Markdown shows exactly as it was written by people."""
+    """Escape text so that Markdown shows it literally."""
     return text.translate(_ESCAPES)
 
 
 def button_text(text: str) -> str:
-    """Return text that a button in a table shows as written: the word joiner breaks icon shortcodes."""
+    """Escape text for a button in a table; the word joiner breaks icon shortcodes."""
     return " ".join(text.replace(":", ":\u2060").split()) or "-"
 
 
@@ -77,7 +77,7 @@ def verdict_text(verdict: Verdict) -> str:
 
 
 def entry_state(entry: Entry) -> str:
-    """Return the state of a submission in a few words, for a table cell."""
+    """Return the state of a submission, for a table cell."""
     return _marked(_progress(entry), is_official=entry.is_official)
 
 
@@ -90,7 +90,7 @@ def entry_words(entry: Entry) -> str:
 
 
 def entry_note(entry: Entry) -> str:
-    """Return what is unusual about a complete submission, a word or two each; empty if nothing is."""
+    """Return the notes on a complete submission (unofficial, checkpoint, stale); empty without any."""
     notes = {
         "unofficial": not entry.is_official,
         f"{entry.verdict}, checkpoint": entry.is_official and entry.is_checkpoint and entry.is_complete,
@@ -100,7 +100,7 @@ def entry_note(entry: Entry) -> str:
 
 
 def note_meanings(entries: Iterable[Entry]) -> str:
-    """Return a sentence on those notes that stand beside some entries; empty if none does."""
+    """Return a sentence that explains the notes on some entries; empty without any."""
     listed = [entry for entry in entries if entry.is_complete]
     meanings = {
         f"{UNOFFICIAL}, unranked": any(not entry.is_official for entry in listed),
@@ -114,7 +114,7 @@ def note_meanings(entries: Iterable[Entry]) -> str:
 
 
 def change_text(entry: Entry) -> str:
-    """Return the places won or lost within a week."""
+    """Return the places gained or lost within 7 days."""
     if entry.rank is None:
         return ""
     if entry.change is None:
@@ -125,7 +125,7 @@ def change_text(entry: Entry) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """Return a metric's name for people."""
+    """Return the display name of a metric."""
     return {"f1_macro": "macro F1"}.get(metric, metric)
 
 
@@ -141,7 +141,7 @@ def _progress(entry: Entry) -> str:
 
 
 def run_state(run: RunLine) -> str:
-    """Return the state of a run in a few words, for a table cell."""
+    """Return the state of a run, for a table cell."""
     if run.verdict is not None:
         state = f"{run.verdict} {CHECKPOINT_MARK}" if run.is_checkpoint else str(run.verdict)
         return _marked(state, is_official=run.is_official)
@@ -153,20 +153,20 @@ def _marked(state: str, *, is_official: bool) -> str:
 
 
 def rank_of(entry: Entry) -> str:
-    """Return the place of an entry in words."""
+    """Return the rank of an entry, or why it has none."""
     if entry.is_baseline:
-        return "reference method, not ranked"
+        return "baseline, not ranked"
     if not entry.is_official:
         return f"not ranked, {UNOFFICIAL}"
     if entry.rank is not None:
         return f"rank {entry.rank}"
     if entry.is_complete:
-        return "not ranked: another one counts"
+        return "not ranked: another submission of the team counts"
     return "not ranked" if entry.status in {Status.FAILED, Status.CANCELLED} else "not ranked yet"
 
 
 def round_caption(board_round: BoardRound) -> str:
-    """Return tasks, seeds, budgets and the rows that are scored, in one line."""
+    """Return tasks, seeds, budgets and scored rows of a round, in one line."""
     n_tasks = len(board_round.tasks)
     seeds = sorted({len(task.kshot_seeds) for task in board_round.tasks})
     budgets = sorted({task.budget_calls for task in board_round.tasks})
@@ -178,24 +178,24 @@ def round_caption(board_round: BoardRound) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration, short."""
+    """Return a duration with its unit."""
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def seen_from(phase: str) -> str:
-    """Return from when on something is seen that a round shows from a phase on."""
+    """Return when something becomes visible, given the phase from which a round shows it."""
     return {"open": "at once", "closed": "once the round has closed"}.get(phase, "with publication")
 
 
 def time_limit(value: float) -> str:
-    """Return a limit of time, whole where it is whole."""
+    """Return a time limit with its unit."""
     return f"{value / 60:g} min" if value >= 120 else f"{value:g} s"
 
 
 def size(value: int) -> str:
-    """Return a number of bytes in the largest unit that gives a number from 1."""
+    """Return a number of bytes in the largest unit of which it has at least one."""
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if value >= unit:
             return f"{value / unit:g} {name}"
@@ -203,7 +203,7 @@ def size(value: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where there is not one."""
+    """Return a number with its noun, in the plural unless the number is 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 

@@ -1,4 +1,4 @@
-"""The reader's theme, and what every page shows in it."""
+"""The visitor's theme and the style sheet of every page."""
 
 import streamlit as st
 
@@ -9,10 +9,10 @@ __all__ = ["palette_now", "show_style"]
 
 
 def palette_now() -> Palette:
-    """Return the palette of the theme that the page is shown in."""
+    """Return the palette of the visitor's theme."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
 def show_style() -> None:
-    """Give the page its style sheet."""
+    """Add the style sheet to the page."""
     st.html(style_sheet(palette_now()))

@@ -1,4 +1,4 @@
-"""Chart specifications as dictionaries: pure functions, so that they can be cached and tested."""
+"""Chart specifications as dictionaries, made by pure functions."""
 
 from leaderboard.charts.curves import loss_curve, loss_curves, score_curve
 from leaderboard.charts.differences import difference_chart

@@ -1,4 +1,4 @@
-"""Best train loss so far against calls: one submission with its band, or several side by side."""
+"""Curves against calls: best train loss of one or several submissions, and test score."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ __all__ = ["loss_curve", "loss_curves", "score_curve"]
 
 _TITLE = "Best train loss ↓"
 _ROOM = 6
-"""Pixels above and below the lines: the lowest label stays clear of those of the calls."""
+"""Pixels above and below the lines, so that axis labels do not overlap."""
 
 
 def loss_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, Any]:
     """Return the best train loss so far against calls: mean over seeds, band from lowest to highest.
 
-    Empty if there is no point at which every seed has a loss.
+    Empty if no point has a loss for every seed.
     """
     rows = list(_points(curve))
     if not rows:
@@ -51,7 +51,7 @@ def loss_curves(
 
     Args:
         curves: series -> its curve on one task.
-        names: every series of the page, so that each keeps its colour and dash from chart to chart.
+        names: every series of the page; each keeps its colour and dash in all charts.
         palette: colours.
         height: pixels.
     """
@@ -119,7 +119,7 @@ def _points(curve: Curve) -> Iterable[dict[str, float]]:
     for position, calls in enumerate(curve.calls):
         losses = [values[position] for values in curve.losses.values()]
         present = [loss for loss in losses if loss is not None]
-        # The mean of those seeds alone that have begun would jump when another one begins.
+        # A mean over only the seeds that have begun would jump when another one begins.
         if present and len(present) == len(losses):
             yield {
                 "calls": calls,

@@ -1,4 +1,4 @@
-"""Paired differences to one submission, with intervals."""
+"""Paired differences to one submission, with 95 % intervals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def difference_chart(
 
     Args:
         differences: of any submissions and tasks; one without a mean is left out.
-        names: every series of the page; the first is the one compared with.
+        names: every series of the page; the others are compared with the first.
         palette: colours.
     """
     rows = [
@@ -40,7 +40,7 @@ def difference_chart(
         return {}
     tasks = list(dict.fromkeys(each.task for each in differences))
     domain = list(names)
-    # The first series is the zero line: the others keep the colours that they have in the curves.
+    # The first series is the zero line; the others keep their colours of the curves.
     color = alt.Color(
         "series:N", scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])), legend=None
     )

@@ -1,4 +1,7 @@
-"""Share of (task, seed, target) reached against calls, as COCO draws run lengths."""
+"""Share of (task, seed, target) triples reached against calls.
+
+Source: run-length distributions of COCO, https://arxiv.org/abs/1603.08785.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +23,7 @@ N_TARGETS = 15
 def targets_reached(
     curves: Mapping[str, Sequence[Curve]], palette: Palette, height: int = 280
 ) -> dict[str, Any]:
-    """Return the chart, whose key stands beside it; empty if no series has a loss.
+    """Return the chart without a legend; empty if no series has a loss.
 
     Args:
         curves: series -> its curves, one per task, all on the same grids of calls.
@@ -76,7 +79,7 @@ def targets_reached(
 
 
 def _targets(curves: Mapping[str, Sequence[Curve]]) -> dict[str, list[float]]:
-    """Return the loss targets of each task: the same for every series shown."""
+    """Return the loss targets of each task, common to all series."""
     losses: dict[str, list[float]] = {}
     for own in curves.values():
         for curve in own:

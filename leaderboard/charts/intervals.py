@@ -18,7 +18,7 @@ _ROW_HEIGHT = 20
 
 
 def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any]:
-    """Return the chart, a row per complete entry in the order given; empty if there is none."""
+    """Return the chart: one row per complete entry, in the order given; empty without one."""
     rows = [
         {
             "label": series_name(entry),
@@ -26,7 +26,7 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
             "low": entry.score - entry.margin,
             "high": entry.score + entry.margin,
             "kind": kind_of(entry),
-            # Two entries may be called the same: the row is the submission.
+            # Names are not unique, so a row is identified by its position.
             "row": f"{position:04d}",
         }
         for position, entry in enumerate(entries)
@@ -73,5 +73,5 @@ def score_intervals(entries: Sequence[Entry], palette: Palette) -> dict[str, Any
 
 
 def _quoted(text: str) -> str:
-    """Return a string literal of Vega's expression language: a name is text, never an expression."""
+    """Return a string literal of Vega's expression language, so that a name is never evaluated."""
     return json.dumps(text)

@@ -1,4 +1,4 @@
-"""The kinds of entries that a chart tells apart, each by a colour and a shape of its own."""
+"""Kinds of entries in charts, each with its own colour and shape."""
 
 from collections.abc import Collection
 
@@ -9,31 +9,31 @@ from leaderboard.palette import Palette
 
 __all__ = ["KINDS_CAPTION", "color_and_shape", "kind_of"]
 
-KINDS_CAPTION = "Circles: competitors; diamonds: reference methods; crosses: unofficial results."
-"""What the shapes mean, where there is no legend."""
+KINDS_CAPTION = "Circles: competitors; diamonds: baselines; crosses: unofficial results."
+"""Explains the shapes where a chart has no legend."""
 
-_COMPETITOR, _REFERENCE, _UNOFFICIAL = "Competitor", "Reference", "Unofficial"
-_SHAPES = {_COMPETITOR: "circle", _REFERENCE: "diamond", _UNOFFICIAL: "cross"}
+_COMPETITOR, _BASELINE, _UNOFFICIAL = "Competitor", "Baseline", "Unofficial"
+_SHAPES = {_COMPETITOR: "circle", _BASELINE: "diamond", _UNOFFICIAL: "cross"}
 
 
 def kind_of(entry: Entry) -> str:
-    """Return the kind of an entry: what ran without a sandbox is unofficial, whoever entered it."""
+    """Return the kind of an entry; one that ran without a sandbox is always unofficial."""
     if not entry.is_official:
         return _UNOFFICIAL
-    return _REFERENCE if entry.is_baseline else _COMPETITOR
+    return _BASELINE if entry.is_baseline else _COMPETITOR
 
 
 def color_and_shape(
     present: Collection[str], palette: Palette, *, has_legend: bool = False
 ) -> tuple[alt.Color, alt.Shape]:
-    """Return both encodings of the column `kind`; a kind that does not occur stays out of the legend.
+    """Return both encodings of the column `kind`, for the kinds that occur.
 
     Args:
         present: the kinds that occur.
         palette: colours.
-        has_legend: above the plot; a phone has no room for one beside the names of rows.
+        has_legend: show a legend above the plot.
     """
-    colors = {_COMPETITOR: palette.series[0], _REFERENCE: palette.series[1], _UNOFFICIAL: palette.muted}
+    colors = {_COMPETITOR: palette.series[0], _BASELINE: palette.series[1], _UNOFFICIAL: palette.muted}
     kinds = [kind for kind in _SHAPES if kind in present]
     legend = alt.Legend(title=None, orient="top") if has_legend else None
     return (

@@ -1,4 +1,4 @@
-"""Score against charged calls, a mark per entry."""
+"""Score against charged calls, one mark per entry."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from leaderboard.palette import Palette
 __all__ = ["score_against_calls"]
 
 _LABEL_HEIGHT, _LABEL_WIDTH = 0.07, 0.2
-"""Share of the plot that a label takes."""
+"""Share of the plot that a label covers."""
 
 
 def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int = 320) -> dict[str, Any]:
     """Return the scatter of score against calls per run; empty if no entry is complete.
 
-    A dashed step joins the Pareto front. Only the front and the references carry a label.
+    A dashed step line joins the Pareto front. Only the front and the baselines have labels.
     """
     front = sorted((entry for entry in entries if entry.is_pareto), key=lambda entry: entry.calls)
     spots = [_Spot(entry, calls_per_run(entry), entry.score) for entry in entries if entry.score is not None]
@@ -59,7 +59,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
             alt.Tooltip("calls:Q", title="Calls per run", format=",.0f"),
         ],
     )
-    # A label stands on the side that has room, so that none is cut by the edge.
+    # Labels point to the middle, so that the edge cuts none.
     labels = [
         base.mark_text(align="left", dx=8, dy=-7, fontSize=11, color=palette.text)
         .encode(x=x, y=y, text="label:N")
@@ -88,12 +88,12 @@ class _Spot:
 
 
 def _label(entry: Entry) -> str:
-    """Return who it is: teams have names of their own, while many solvers are called the same."""
+    """Return the team, since solver names are often the same; of a baseline, the solver."""
     return entry.solver if entry.is_baseline else entry.team
 
 
 def _uncrowded(spots: list[_Spot]) -> set[int]:
-    """Return the entries that may carry a label: of those that would overlap, the best one."""
+    """Return the entries that may have a label: of overlapping ones, the best."""
     if not spots:
         return set()
     scores = [spot.score for spot in spots]

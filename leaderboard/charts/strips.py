@@ -1,4 +1,4 @@
-"""Scores of one task, a mark per k-shot seed and a bar at the mean."""
+"""Scores on one task: one mark per k-shot seed, and a bar at the mean."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _ROW_HEIGHT = 24
 
 
 def seed_strips(entries: Sequence[Entry], task: str, palette: Palette) -> dict[str, Any]:
-    """Return the chart, a row per entry in the order given; empty if no run has a score."""
+    """Return the chart: one row per entry, in the order given; empty if no run has a score."""
     rows = [
         {
             "row": f"{position:04d}",

@@ -1,4 +1,4 @@
-"""What all charts share: one look, axes of calls, series that differ in colour, shape and dash."""
+"""Style common to all charts: colours, the axis of calls, and shapes and dashes per series."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from leaderboard.palette import Palette
 __all__ = ["DASHES", "SHAPES", "calls_axis", "calls_per_run", "series_name", "specification"]
 
 DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [10, 4], [4, 2, 1, 2], [1, 3])
-"""One per series: lines stay apart without colour."""
+"""One per series, so that lines differ without colour."""
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
-"""One per series: points stay apart without colour."""
+"""One per series, so that points differ without colour."""
 
 _FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 
@@ -29,12 +29,12 @@ def calls_axis(title: str = "Charged calls (log)", **scale: Any) -> alt.X:
 
 
 def calls_per_run(entry: Entry) -> float:
-    """Return calls per run; a logarithm needs a positive number: who never asks stands at one call."""
+    """Return calls per run, at least 1, since the axis is logarithmic."""
     return max(entry.calls / entry.n_runs, 1.0)
 
 
 def series_name(entry: Entry) -> str:
-    """Return what a legend calls an entry."""
+    """Return the name of an entry in charts."""
     return f"◆ {entry.solver}" if entry.is_baseline else f"{entry.team} · {entry.solver}"
 
 
@@ -66,5 +66,5 @@ def specification(chart: Any, palette: Palette) -> dict[str, Any]:
         .configure_header(labelColor=palette.text, labelFontSize=13, title=None)
     )
     document: dict[str, Any] = styled.to_dict()
-    # Streamlit would leave more room below, for titles that it fears to cut.
+    # Streamlit's default leaves more room below.
     return document | {"padding": {"left": 0, "top": 5, "right": 5, "bottom": 5}}

@@ -1,1 +1,1 @@
-"""The organizer's view: a process of its own, the only one of the web that opens the sealed store."""
+"""The organizer's view: a separate process, the only web server that opens the sealed store."""

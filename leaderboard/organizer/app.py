@@ -1,4 +1,4 @@
-"""What the organizer sees: plain pages without JavaScript, made anew from the sealed store each time."""
+"""Pages of the organizer's view: plain HTML without JavaScript, rendered from the sealed store per request."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from harness.records import Status
 from harness.store.public import GradfreeError, UsageError
-from leaderboard.cards import Card
 from leaderboard.markup import render
 from leaderboard.organizer.access import OrganizerOnly
 from leaderboard.palette import DARK, LIGHT
+from leaderboard.parts import Card
 from leaderboard.texts import counted, moment
 
 __all__ = ["detail_text", "organizer_app"]
@@ -38,9 +38,9 @@ _HEADERS = {
 
 
 class SealedView(Protocol):
-    """What the pages ask of the sealed store: `harness.store.sealed.organizer.OrganizerStore`.
+    """Interface of `harness.rounds.organizer_view.OrganizerStore`.
 
-    The command line passes it in, so that the leaderboard itself never imports the sealed store.
+    The command line passes an instance, so that the leaderboard does not import the sealed store.
     """
 
     def rounds(self) -> Sequence[Any]:
@@ -48,19 +48,19 @@ class SealedView(Protocol):
         ...
 
     def held(self, name: str) -> Sequence[Any]:
-        """Return the runs of a round that wait for the organizer."""
+        """Return the runs of a round that are on hold."""
         ...
 
     def standings(self, name: str) -> Sequence[Any]:
-        """Return the entries of a round that count, in the order that publication would give now."""
+        """Return the entries of a round that count, in the order that publication would give."""
         ...
 
     def submission(self, submission_id: int) -> Any:
-        """Return a submission with private scores, attempts and its part of the audit."""
+        """Return a submission with private scores, attempts and its audit events."""
         ...
 
     def events(self, offset: int, limit: int) -> tuple[Sequence[Any], int]:
-        """Return a page of the audit, newest first, and the number of lines in all."""
+        """Return a page of audit events, newest first, and the number of all events."""
         ...
 
 
@@ -68,12 +68,12 @@ _Page = Callable[[SealedView, Request], str]
 
 
 def organizer_app(store: SealedView, token: str, hosts: Sequence[str]) -> Starlette:
-    """Return the app; without the token every request is refused.
+    """Return the app; it refuses requests without the token.
 
     Args:
         store: the sealed store, opened for reading.
         token: see `organizer_token`.
-        hosts: values of the Host header that are answered, such as "127.0.0.1:8502".
+        hosts: accepted values of the Host header, such as "127.0.0.1:8502".
     """
 
     def answering(page: _Page) -> Callable[[Request], Response]:
@@ -99,7 +99,7 @@ def _round_page(store: SealedView, request: Request) -> str:
     if not rounds:
         raise UsageError("no round yet; create one first: gradfree round create toy")
     name = request.query_params.get("round", rounds[0].name)
-    # The newest comes first and keeps its bare name; an older one is named with its version.
+    # The newest version is listed first, by its name alone; older ones with their version.
     named: dict[str, Any] = {}
     for each in rounds:
         named[each.full_name if each.name in named else each.name] = each
@@ -125,10 +125,12 @@ def _round_page(store: SealedView, request: Request) -> str:
                 else "no closing time",
             ),
             Card(
-                "Waiting", counted(found.runs.get(Status.QUEUED, 0), "run"), f"{found.n_held:,} of them held"
+                "Waiting",
+                counted(found.runs.get(Status.QUEUED, 0), "run"),
+                f"{found.n_held:,} of them on hold",
             ),
             Card("Running", counted(sum(found.runs.get(each, 0) for each in _AT_WORK), "run"), "right now"),
-            Card("Complete", f"{len(standings):,} entries", "one per team, and references"),
+            Card("Complete", f"{len(standings):,} entries", "one per team, plus baselines"),
         ],
         held=store.held(name),
         rows=[(entry, _moved(entry)) for entry in standings[(at - 1) * _PER_PAGE : at * _PER_PAGE]],
@@ -139,7 +141,7 @@ def _round_page(store: SealedView, request: Request) -> str:
 
 
 def _moved(entry: Any) -> str:
-    """Return the places that publication would win or lose for an entry."""
+    """Return the places that an entry gains or loses with publication."""
     if entry.public_rank is None or entry.private_rank is None:
         return ""
     won = entry.public_rank - entry.private_rank
@@ -170,7 +172,7 @@ def _events_page(store: SealedView, request: Request) -> str:
     return _render(
         "events.html",
         title="Events",
-        caption=f"{n_events:,} lines of the audit, newest first",
+        caption=f"{n_events:,} audit events, newest first",
         events=events,
         at=at,
         n_pages=max(-(-n_events // _PER_PAGE), 1),
@@ -179,7 +181,7 @@ def _events_page(store: SealedView, request: Request) -> str:
 
 
 def detail_text(detail: Mapping[str, Any]) -> str:
-    """Return what an event says in one line; a digest is named by its beginning."""
+    """Return the details of an event in one line, with digests shortened."""
     return "; ".join(f"{key} {_DIGEST.sub(_beginning, str(value))}" for key, value in detail.items())
 
 
@@ -190,7 +192,7 @@ def _beginning(digest: re.Match[str]) -> str:
 def _number(request: Request, name: str, default: int | None = None) -> int:
     text = request.query_params.get(name, "" if default is None else str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise UsageError(f"{name}={text!r} is not a number")
+        raise UsageError(f"{name}: got {text!r}, expected a number")
     return int(text)
 
 

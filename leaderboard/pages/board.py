@@ -4,15 +4,13 @@ import streamlit as st
 
 from harness.store.public import UPLOAD_LABEL, Board, Entry
 from leaderboard import charts, guard, source
-from leaderboard.cards import show_cards
 from leaderboard.charts.kinds import KINDS_CAPTION
 from leaderboard.charts.style import series_name
 from leaderboard.columns import BASELINE_MARK, BY_RANK, VIEWS, columns_of, order_entries, orders_of
 from leaderboard.entry_table import show_entries
-from leaderboard.headings import section, title
-from leaderboard.key import show_key
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
+from leaderboard.parts import section, show_cards, show_key, title
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.texts import (
@@ -31,7 +29,7 @@ _ECDF_COMPETITORS, _ECDF_BASELINES = 3, 2
 
 
 def show_head() -> Board:
-    """Show the title and the round's facts; return the board of the round chosen."""
+    """Show title and caption; return the board of the selected round."""
     place, name = head_with_round()
     board = source.board(name)
     with place:
@@ -43,18 +41,18 @@ def show_head() -> Board:
 
 
 def first_page() -> None:
-    """Go to the first page: what stands on the others has changed."""
+    """Go to the first page, since the rows have changed."""
     st.session_state["page"] = 1
 
 
 def order_by(order: str) -> None:
-    """Put the whole ranking into another order."""
+    """Sort the whole ranking."""
     st.session_state["order"] = order
     first_page()
 
 
 def show_ranking(board: Board) -> None:
-    """Show filters and the ranked table; a button in each row opens the submission."""
+    """Show filters and the ranking; a button in each row opens the submission."""
     complete = [entry for entry in board.entries if entry.is_complete]
     columns = columns_of(board.round)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="controls"):
@@ -85,22 +83,22 @@ def show_ranking(board: Board) -> None:
             width=155,
             label_visibility="collapsed",
         )
-        with_baselines = st.toggle("References", value=True, key="baselines", on_change=first_page)
+        with_baselines = st.toggle("Baselines", value=True, key="baselines", on_change=first_page)
     entries = filter_entries(complete, text or "", with_baselines=with_baselines)
     if not complete:
         st.info(board.round.score_notice or "No submission is complete yet. The first complete one leads.")
     elif not entries:
-        st.info("No entry matches; change the search or show the references.")
+        st.info("No entry matches; change the search or show the baselines.")
     else:
         show_table(board, order_entries(entries, columns, order), view or VIEWS[0], order)
 
 
 def show_table(board: Board, entries: list[Entry], view: str, order: str) -> None:
-    """Show one page of the ranking, and what can be done with it."""
+    """Show one page of the ranking, with pagination, comparison and exports."""
     table = st.container()
     n_pages = -(-len(entries) // _ROWS_PER_PAGE)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        # Beside buttons the numbers would be measured as if there were no room for them.
+        # Beside buttons, Streamlit measures the pagination without room for its numbers.
         at = st.pagination(n_pages, key="page", bind="query-params", width=_PAGES_WIDTH) if n_pages > 1 else 1
         compare = st.container(width="content", key="compare")
         query = f"?round={board.round.full_name}"
@@ -111,9 +109,7 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
     with table:
         with st.container(key="wide"):
             ticked = show_entries(board.round, shown, view, order, order_by)
-            st.caption(
-                f"A click on a header orders the whole ranking by it. Tick two to {_MAX_COMPARED} rows to compare."
-            )
+            st.caption(f"Click a header to sort. Select 2-{_MAX_COMPARED} rows to compare.")
         with st.container(key="narrow"):
             st.html(render("phone_rows.html", caption="Ranking of the round", rows=phone_rows(shown)))
     with compare:
@@ -122,14 +118,14 @@ def show_table(board: Board, entries: list[Entry], view: str, order: str) -> Non
             st.switch_page("pages/compare.py", query_params={"ids": ",".join(map(str, ticked))})
     rows = "private" if board.round.is_final else "public"
     st.caption(
-        f"Rank: score = mean over tasks of the mean over few-shot seeds, on {rows} test rows; then fewer "
-        "charged calls. Equal on both share a rank. ◆ reference methods stand in order, unranked. "
-        f"7 days: places won or lost within a week.{note_meanings(entries)}"
+        f"Score: mean over tasks of the mean over k-shot seeds, on {rows} test rows. Ties are broken by fewer "
+        "calls; entries still equal share a rank. ◆ Baselines: shown by score, not ranked. "
+        f"7 days: places gained or lost.{note_meanings(entries)}"
     )
 
 
 def show_unfinished(board: Board) -> None:
-    """Show what is not complete, apart from the ranking."""
+    """Show incomplete submissions in a table of their own."""
     unfinished = [entry for entry in board.entries if not entry.is_complete]
     if unfinished:
         is_hidden = bool(board.round.score_notice)
@@ -144,7 +140,7 @@ def show_unfinished(board: Board) -> None:
         ]
         rows: list[list[str | Cell]] = [
             [
-                f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+                f"{BASELINE_MARK} baseline" if entry.is_baseline else entry.team,
                 Cell(entry.solver, href=f"submission?id={entry.submission_id}"),
                 entry_words(entry),
                 f"{entry.n_runs_done} of {entry.n_runs}",
@@ -158,7 +154,7 @@ def show_unfinished(board: Board) -> None:
 
 
 def show_uploads(board: Board) -> None:
-    """Show scores of predictions that came without a solver, apart from the ranking."""
+    """Show prediction uploads in a table of their own."""
     if not board.uploads:
         return
     section(UPLOAD_LABEL.capitalize(), "Not ranked. Scores on public test rows, rounded to 0.1.")
@@ -176,7 +172,7 @@ def show_uploads(board: Board) -> None:
 
 
 def show_plots(board: Board) -> None:
-    """Show the plot that is chosen; the others are not computed."""
+    """Show the selected plot; the others are not computed."""
     plots = [plot for plot in _PLOTS if plot != "intervals" or any(entry.margin for entry in board.entries)]
     names = {"frontier": "Score and calls", "intervals": "Intervals", "targets": "Targets reached"}
     section("Plots")
@@ -194,26 +190,24 @@ def show_plots(board: Board) -> None:
     if plot == "intervals":
         spec = charts.score_intervals(board.entries[:_ROWS_PER_PAGE], palette)
         caption = (
-            "Bars: 95 % intervals over few-shot seeds and test rows. They say nothing about other tasks. "
+            "Bars: 95 % intervals over k-shot seeds and test rows. They do not cover the choice of tasks. "
             f"{KINDS_CAPTION}"
         )
     elif plot == "targets":
         best = [entry for entry in board.entries if entry.rank is not None][:_ECDF_COMPETITORS]
-        reference = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
-        shown = best + reference[:_ECDF_BASELINES]
+        baselines = [entry for entry in board.entries if entry.is_baseline and entry.is_complete]
+        shown = best + baselines[:_ECDF_BASELINES]
         spec = source.targets_chart(shown, is_dark=palette.is_dark)
         key = [(series_name(entry), entry.submission_id) for entry in shown]
         caption = (
-            f"Share of (task, seed, target) reached: {charts.N_TARGETS} train-loss targets per task, evenly "
-            "spaced between the worst first and the best last loss of the entries shown."
+            f"Share of (task, seed, target) triples reached, with {charts.N_TARGETS} train-loss targets per task, "
+            "evenly spaced from the worst first to the best last loss of these entries."
         )
     else:
         spec = source.cost_chart(board.round.full_name, is_dark=palette.is_dark)
-        caption = (
-            "Dashed: nobody scores higher with fewer calls. Labels: that frontier and the reference methods."
-        )
+        caption = "Dashed: Pareto frontier; no entry scores higher with fewer calls. Labels: frontier and baselines."
     if not spec:
-        st.info("Nothing to draw yet.")
+        st.info("No data for this plot yet.")
         return
     st.caption(caption)
     if key:
@@ -228,7 +222,7 @@ def main() -> None:
     show_cards(board_cards(board))
     if board.round.frozen_at is not None:
         st.info(
-            f"The board stands still since {moment(board.round.frozen_at)}. What ended later shows when it thaws."
+            f"Board frozen since {moment(board.round.frozen_at)}. Results that end later are shown after the freeze."
         )
     if not board.entries:
         st.info("No submission yet. The first complete one leads.")

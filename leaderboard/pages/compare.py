@@ -7,9 +7,8 @@ from leaderboard import charts, guard, source
 from leaderboard.address import numbers_in
 from leaderboard.charts.style import series_name
 from leaderboard.comparison import Difference, SeedScores, paired_differences
-from leaderboard.headings import section, title
-from leaderboard.key import show_key
 from leaderboard.markup import Cell, Column, text_table
+from leaderboard.parts import section, show_key, title
 from leaderboard.rounds import short_address
 from leaderboard.texts import counted, literal
 from leaderboard.theme import palette_now
@@ -19,18 +18,18 @@ _CURVES_PER_ROW = 3
 
 
 def chosen() -> list[SubmissionPage]:
-    """Return the submissions in the address.
+    """Return the submissions named in the address.
 
     Raises:
-        UsageError: they are too few or too many, of different rounds, or one is unknown.
+        UsageError: too few or too many, of different rounds, or one is unknown.
     """
-    numbers = numbers_in("ids", "a submission; tick rows of the leaderboard to compare them")
+    numbers = numbers_in("ids", "a submission; select rows of the leaderboard to compare them")
     if not _MIN <= len(numbers) <= _MAX:
         raise UsageError(
-            f"{counted(len(numbers), 'submission')} to compare; tick {_MIN} to {_MAX} rows of the leaderboard"
+            f"cannot compare {counted(len(numbers), 'submission')}; select {_MIN} to {_MAX} rows of the leaderboard"
         )
     pages = [source.submission(number) for number in numbers]
-    # Scores of one version are comparable: another one may have other tasks, or others of the same names.
+    # Scores are comparable only within one version of a round: another may have other tasks.
     rounds = {f"{page.round.name} {page.round.version}" for page in pages}
     if len(rounds) > 1:
         raise UsageError(f"submissions of different rounds ({', '.join(sorted(rounds))}) cannot be compared")
@@ -38,7 +37,7 @@ def chosen() -> list[SubmissionPage]:
 
 
 def names_of(pages: list[SubmissionPage]) -> list[str]:
-    """Return what each is called; two of the same name are told apart by number."""
+    """Return the name of each submission, with its number where names are equal."""
     names = [series_name(page.entry) for page in pages]
     return [
         f"{name} (#{page.entry.submission_id})" if names.count(name) > 1 else name
@@ -47,7 +46,7 @@ def names_of(pages: list[SubmissionPage]) -> list[str]:
 
 
 def seed_scores(page: SubmissionPage) -> SeedScores:
-    """Return task -> few-shot seed -> score."""
+    """Return task -> k-shot seed -> score."""
     scores: dict[str, dict[int, float | None]] = {}
     for run in page.runs:
         scores.setdefault(run.task, {})[run.kshot_seed] = run.score
@@ -55,7 +54,7 @@ def seed_scores(page: SubmissionPage) -> SeedScores:
 
 
 def show_differences(pages: list[SubmissionPage], names: list[str]) -> None:
-    """Show the paired differences to the first submission, as a chart and as a table."""
+    """Show paired differences to the first submission, as a chart and as a table."""
     tasks = [task.name for task in pages[0].round.tasks]
     found = [
         difference
@@ -64,12 +63,12 @@ def show_differences(pages: list[SubmissionPage], names: list[str]) -> None:
     ]
     section(
         f"Points ahead of {names[0]}",
-        "Paired by few-shot seed, 95 % intervals of Student's t over seeds. An interval that holds 0 is no "
-        "difference. The intervals do not cover which test rows happened to be drawn.",
+        "Paired by k-shot seed, with 95 % intervals (Student's t over seeds). An interval that contains 0 shows no "
+        "clear difference. The intervals do not cover the sampling of test rows.",
     )
     spec = charts.difference_chart(found, names, palette_now())
     if not spec:
-        st.info("No few-shot seed has a score in both, so there is nothing to pair.")
+        st.info("No k-shot seed has a score in both submissions, so nothing can be paired.")
         return
     st.vega_lite_chart(spec, width="stretch", theme=None, alt=f"Paired differences to {names[0]}")
     columns = [
@@ -95,7 +94,7 @@ def _row(each: Difference) -> list[str | Cell]:
 
 
 def show_curves(pages: list[SubmissionPage], names: list[str]) -> None:
-    """Show the mean best train loss of all on one axis per task."""
+    """Show the mean best train loss of all submissions, one chart per task."""
     palette = palette_now()
     per_task = {
         task.name: {
@@ -112,7 +111,7 @@ def show_curves(pages: list[SubmissionPage], names: list[str]) -> None:
         return
     section(
         "Best train loss against calls",
-        "Means over few-shot seeds; a comparison holds up to the smaller number of calls.",
+        "Means over k-shot seeds. Curves are comparable up to the smaller number of calls.",
     )
     for start in range(0, len(drawn), _CURVES_PER_ROW):
         columns = st.columns(_CURVES_PER_ROW)

@@ -8,11 +8,10 @@ from harness.records import Status, Verdict
 from harness.store.public import STALE, UNOFFICIAL, SubmissionPage
 from leaderboard import charts, guard, source
 from leaderboard.address import number_in
-from leaderboard.cards import Card, show_cards
 from leaderboard.confusion import confusion_table
-from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh, show_progress
 from leaderboard.markup import text_table
+from leaderboard.parts import Card, section, show_cards, title
 from leaderboard.rounds import short_address
 from leaderboard.runs import hash_table, run_table, score_table
 from leaderboard.texts import (
@@ -31,11 +30,11 @@ _CURVES_PER_ROW = 3
 
 
 def show_state(page: SubmissionPage) -> None:
-    """Say where the submission stands, and what went wrong if something did."""
+    """Show the state of the submission, and its error if there is one."""
     entry = page.entry
     if entry.n_runs_held:
         st.warning(
-            f"{entry.n_runs_held} of {entry.n_runs} runs are held for the organizer after errors of ours."
+            f"{entry.n_runs_held} of {entry.n_runs} runs: on hold after repeated platform errors; quota unaffected."
         )
     if entry.status in {Status.QUEUED, Status.RUNNING}:
         st.progress(
@@ -45,7 +44,7 @@ def show_state(page: SubmissionPage) -> None:
     elif entry.status is Status.CANCELLED:
         st.info("This submission was cancelled. It is not ranked.")
     elif entry.status is Status.FAILED and entry.verdict is not None:
-        st.error(f"Not ranked, since a run has no score. {verdict_text(entry.verdict)}.")
+        st.error(f"Not ranked: a run has no score. {verdict_text(entry.verdict)}.")
     elif entry.verdict is not None and entry.verdict is not Verdict.OK:
         st.warning(f"Scored on a checkpoint. {verdict_text(entry.verdict)}.")
     hidden = page.round.score_notice
@@ -53,10 +52,10 @@ def show_state(page: SubmissionPage) -> None:
         st.info(hidden)
     if not entry.is_official:
         st.warning(
-            f"{UNOFFICIAL.capitalize()}. Without isolation nothing bound the solver; it is not ranked."
+            f"{UNOFFICIAL.capitalize()}. The solver was not isolated, so the submission is not ranked."
         )
     if entry.is_stale:
-        st.warning(f"{STALE.capitalize()}. It stands until the organizer judges it again.")
+        st.warning(f"{STALE.capitalize()}. It remains until the organizer rejudges it.")
 
 
 def figures(page: SubmissionPage) -> list[Card]:
@@ -73,22 +72,22 @@ def figures(page: SubmissionPage) -> list[Card]:
 
 
 def show_curves(page: SubmissionPage) -> None:
-    """Show the best train loss against calls and, once it is public, the test score: a chart per task."""
+    """Show best train loss and, once visible, test score against calls: one chart per task."""
     palette = palette_now()
     show_charts(
         "Best train loss against calls",
-        "Line: mean over few-shot seeds. Band: lowest to highest seed.",
+        "Line: mean over k-shot seeds. Band: lowest to highest seed.",
         [(curve.task, charts.loss_curve(curve, palette)) for curve in page.curves],
     )
     show_charts(
         "Test score against calls",
-        "The solver's incumbents, scored after the run; a line per few-shot seed.",
+        "Incumbents of the solver, scored after the run; one line per k-shot seed.",
         [(curve.task, charts.score_curve(curve, palette)) for curve in page.curves],
     )
 
 
 def show_charts(name: str, caption: str, drawn: list[tuple[str, dict[str, Any]]]) -> None:
-    """Show a small chart per task; nothing where there is nothing to draw."""
+    """Show one small chart per task that has data."""
     drawn = [(task, spec) for task, spec in drawn if spec]
     if drawn:
         section(name, caption)
@@ -101,18 +100,18 @@ def show_charts(name: str, caption: str, drawn: list[tuple[str, dict[str, Any]]]
 
 
 def show_confusion(page: SubmissionPage) -> None:
-    """Show which class is taken for which on the task chosen, where it is public."""
+    """Show the confusion matrix of the selected task, once it is visible."""
     tasks = [task.name for task in page.round.tasks if task.name in page.confusions]
     if not tasks:
         return
-    section("Which class is taken for which", CONFUSION_CAPTION)
+    section("Confusion matrix", CONFUSION_CAPTION)
     task = st.segmented_control(
         "Task", tasks, default=tasks[0], required=True, key="confusion", label_visibility="collapsed"
     )
     facts = page.round.rules.get("task", {}).get(str(task), {})
     st.html(
         confusion_table(
-            f"Predicted classes per true class on {task}, in % of the true class",
+            f"Confusion matrix on {task}, in % of the true class",
             facts.get("label_names", ()),
             page.confusions[str(task)],
             palette_now(),
@@ -121,23 +120,23 @@ def show_confusion(page: SubmissionPage) -> None:
 
 
 def show_log(page: SubmissionPage) -> None:
-    """Say who can read what the solver printed, and how: the public store does not have it."""
+    """Show how the team can read the solver's output, which the public store does not contain."""
     visible = page.round.rules.get("visibility", {}).get("logs", "open")
     st.caption(
-        f"What the solver printed is not public. Its team reads it {seen_from(visible)} with "
+        f"The solver's output is not public. Its team can read it {seen_from(visible)} with "
         f"`gradfree logs {page.entry.submission_id}`."
     )
 
 
 def show_reproduction(page: SubmissionPage) -> None:
-    """Say how the result can be obtained again, and what must come out."""
+    """Show how to reproduce the result, and the expected hashes."""
     columns, rows = hash_table(page)
     if not rows:
         return
-    with st.expander("How to reproduce, and the hashes that must come out"):
+    with st.expander("Reproduction: command and expected hashes"):
         st.markdown(
-            "The organizer replays a run from its artifact. With the submission's files, anyone repeats one on "
-            "their own machine; the same numeric profile gives the same bits."
+            "The organizer can replay a run from its artifact. With the submission's files, anyone can repeat a run; "
+            "with the same numeric profile, results are identical bit for bit."
         )
         name, task = page.round.name, page.round.tasks[0].name
         of = name if page.round.is_packaged else "<file of the round>"
@@ -153,7 +152,7 @@ def main() -> None:
     page = source.submission(number_in("id", "a submission; open one from the leaderboard"))
     entry = page.entry
     st.page_link("pages/board.py", label="← Leaderboard", query_params={"round": short_address(page.round)})
-    kind = "reference method" if entry.is_baseline else f"team {entry.team}"
+    kind = "baseline" if entry.is_baseline else f"team {entry.team}"
     title(
         entry.solver,
         f"{kind} · round {page.round.name} {page.round.version} · submission {entry.submission_id}"
@@ -166,10 +165,10 @@ def main() -> None:
     show_cards(figures(page))
     section("Scores per task and seed")
     columns, rows = score_table(page)
-    st.html(text_table("Scores per task and few-shot seed", columns, rows))
+    st.html(text_table("Scores per task and k-shot seed", columns, rows))
     show_curves(page)
     show_confusion(page)
-    section("Runs", "* scored on a checkpoint, because a limit ended the run" if entry.is_checkpoint else "")
+    section("Runs", "* A limit ended the run; its last checkpoint was scored." if entry.is_checkpoint else "")
     columns, rows, notes = run_table(page)
     st.html(text_table("Runs of the submission", columns, rows, notes=notes))
     if not entry.is_baseline:

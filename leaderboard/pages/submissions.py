@@ -1,4 +1,4 @@
-"""Page: every submission of a round, newest first, a page at a time."""
+"""Page: all submissions of a round, newest first."""
 
 import streamlit as st
 
@@ -6,9 +6,9 @@ from harness.records import Status, Verdict
 from harness.store.public import Entry
 from leaderboard import guard, source
 from leaderboard.columns import BASELINE_MARK
-from leaderboard.headings import title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, render, text_table
+from leaderboard.parts import title
 from leaderboard.ranking import phone_rows
 from leaderboard.rounds import head_with_round
 from leaderboard.texts import entry_words, moment
@@ -29,7 +29,7 @@ def row(entry: Entry) -> list[str | Cell]:
     tone = "good" if entry.verdict is Verdict.OK else "bad" if entry.status is Status.FAILED else "muted"
     return [
         Cell(str(entry.submission_id), href=f"submission?id={entry.submission_id}"),
-        f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+        f"{BASELINE_MARK} baseline" if entry.is_baseline else entry.team,
         entry.solver,
         Cell(entry_words(entry), tone=tone),
         "-" if entry.score is None else f"{entry.score:.2f}",
@@ -40,7 +40,7 @@ def row(entry: Entry) -> list[str | Cell]:
 
 
 def first_page() -> None:
-    """Go to the first page: what stands on the others has changed."""
+    """Go to the first page, since the rows have changed."""
     st.session_state["page"] = 1
 
 
@@ -69,7 +69,7 @@ def main() -> None:
         )
     wanted = None if status in {None, _ALL} else Status(status)
     head, table = st.container(gap=None), st.container(gap=None)
-    # How many pages there are is known once one of them is read; the first stands for all while none is chosen.
+    # The first page gives the number of pages.
     found = source.submissions(name, wanted, (text or "").strip(), 1, _PER_PAGE)
     n_pages = max(-(-found.n_found // _PER_PAGE), 1)
     at = st.pagination(n_pages, key="page", bind="query-params") if n_pages > 1 else 1
@@ -86,7 +86,7 @@ def main() -> None:
         st.info("No submission matches; change the status or the search.")
         return
     columns = [
-        Column("Nr", is_number=True),
+        Column("No.", is_number=True),
         Column("Team", is_heading=True),
         Column("Solver"),
         Column("State"),

@@ -1,10 +1,10 @@
-"""Page: hand in a submission. This process keeps the file for the intake, and neither reads nor runs it."""
+"""Page: submission uploads. This process stores the file for the intake and neither reads nor runs it."""
 
 import streamlit as st
 
 from harness.store.public import MAX_UPLOAD_BYTES, UsageError
 from leaderboard import guard, source
-from leaderboard.headings import title
+from leaderboard.parts import title
 from leaderboard.rounds import head_with_round
 from leaderboard.texts import literal, moment, size
 
@@ -17,10 +17,10 @@ _OPEN_PHASES = ("open", "frozen")
 
 @st.fragment(run_every=_POLL_S)
 def show_answer(number: str) -> None:
-    """Say what became of an upload, as soon as the intake has answered."""
+    """Show the intake's answer to an upload, as soon as there is one."""
     answer = source.spool().answer_to(number)
     if answer is None:
-        st.info("Received. It waits to be taken in; a worker of the arena does that within seconds.")
+        st.info("Received; waiting for intake by a worker, which usually takes seconds.")
     elif answer.submission_id is None:
         st.error(f"Not accepted. {literal(answer.message)}")
     else:
@@ -43,10 +43,10 @@ def main() -> None:
             f"closes {moment(board_round.closes)}",
         )
     if str(board_round.phase) not in _OPEN_PHASES:
-        st.info(f"This round takes no submissions: it is {board_round.phase}.")
+        st.info(f"This round accepts no submissions: it is {board_round.phase}.")
         return
     if not source.takes_uploads():
-        st.info("This board takes no uploads; hand in with the command line: gradfree submit")
+        st.info("This board accepts no uploads; submit with the command line: gradfree submit")
         return
     limit = board_round.rules.get("limits", {}).get("submission_bytes")
     unpacked = "" if limit is None else f", {size(limit)} unpacked"
@@ -56,7 +56,7 @@ def main() -> None:
             type="password",
             max_chars=_MAX_TOKEN,
             autocomplete="off",
-            help="The organizer gave it to your team.",
+            help="Given to your team by the organizer.",
         )
         file = st.file_uploader(
             f"Submission: a zip with solver.toml and Python files (at most {size(MAX_UPLOAD_BYTES)}{unpacked})",
@@ -78,9 +78,9 @@ def main() -> None:
     if _WAITING in st.session_state:
         show_answer(st.session_state[_WAITING])
     st.caption(
-        "The same checks of the files and the same quotas as `gradfree submit`. Nothing of the zip is run here, and "
-        "its Python is not looked into: on your own machine `gradfree check <folder>` does that, and "
-        "`gradfree try <folder> --round toy --task sst2` runs it."
+        "Files are checked and quotas apply as with `gradfree submit`. This page neither parses nor runs the Python "
+        "files. Before you submit, check them with `gradfree check <folder>` and run them with "
+        "`gradfree try <folder> --round toy --task sst2`."
     )
 
 

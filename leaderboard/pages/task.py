@@ -6,14 +6,13 @@ import streamlit as st
 
 from harness.store.public import BoardRound, BoardTask, Entry, UsageError
 from leaderboard import charts, guard, source
-from leaderboard.cards import Card, show_cards
 from leaderboard.charts.kinds import KINDS_CAPTION
 from leaderboard.charts.style import series_name
 from leaderboard.columns import BASELINE_MARK
 from leaderboard.confusion import confusion_table
-from leaderboard.headings import section, title
 from leaderboard.live import offer_refresh
 from leaderboard.markup import Cell, Column, text_table
+from leaderboard.parts import Card, section, show_cards, title
 from leaderboard.rounds import head_with_round
 from leaderboard.texts import CONFUSION_CAPTION, entry_note, metric_name
 from leaderboard.theme import palette_now
@@ -22,7 +21,7 @@ _MAX_SHOWN = 20
 
 
 def choose_task(board_round: BoardRound) -> BoardTask:
-    """Return the task in the address, else the first; offer the others.
+    """Return the selected task: the one in the address, else the first.
 
     Raises:
         UsageError: the round has no such task.
@@ -48,29 +47,29 @@ def choose_task(board_round: BoardRound) -> BoardTask:
 
 
 def figures(board_round: BoardRound, task: BoardTask) -> list[Card]:
-    """Return metric, budget, examples and data of a task."""
+    """Return cards with metric, budget, classes and test rows of a task."""
     facts = board_round.rules.get("task", {}).get(task.name, {})
     labels = facts.get("label_names", ())
     k_shot = facts.get("k_shot")
     share = facts.get("public_fraction")
     return [
         Card("Metric", metric_name(task.metric), "0-100, higher is better"),
-        Card("Budget", f"{task.budget_calls:,} calls", f"per run, {len(task.kshot_seeds)} few-shot seeds"),
+        Card("Budget", f"{task.budget_calls:,} calls", f"per run, {len(task.kshot_seeds)} k-shot seeds"),
         Card(
             "Classes",
             str(len(labels) or "-"),
-            "" if k_shot is None else f"{k_shot} train and {k_shot} dev examples of each",
+            "" if k_shot is None else f"{k_shot} train and {k_shot} dev examples per class",
         ),
         Card(
             "Test rows",
             "-" if share is None else f"{100 * share:.0f} % public",
-            "the rest decides after publication" if share is not None and share < 1 else "",
+            "the others rank after publication" if share is not None and share < 1 else "",
         ),
     ]
 
 
 def show_facts(board_round: BoardRound, task: BoardTask) -> None:
-    """Show data, template and label words."""
+    """Show data, template and label words of a task."""
     facts = board_round.rules.get("task", {}).get(task.name, {})
     if not facts:
         return
@@ -79,7 +78,7 @@ def show_facts(board_round: BoardRound, task: BoardTask) -> None:
             ["Data", str(facts.get("data", "-"))],
             ["Template", str(facts.get("template", "-"))],
             *(
-                [f"Word of {label}", word]
+                [f"Label word of {label}", word]
                 for label, word in zip(facts.get("label_names", ()), facts.get("words", ()), strict=False)
             ),
         ]
@@ -93,10 +92,10 @@ def ranked_on(entries: tuple[Entry, ...], task: str) -> list[Entry]:
 
 
 def show_confusion(board_round: BoardRound, task: BoardTask, entries: Sequence[Entry]) -> None:
-    """Show which class the chosen entry took for which, where it is public."""
+    """Show the confusion matrix of the selected entry, once it is visible."""
     if not source.submission(entries[0].submission_id).confusions:
         return
-    section("Which class is taken for which", CONFUSION_CAPTION)
+    section("Confusion matrix", CONFUSION_CAPTION)
     names = {entry.submission_id: series_name(entry) for entry in entries}
     chosen = st.selectbox(
         "Entry", list(names), format_func=lambda number: names[number], key="confusion-of", width=320
@@ -106,7 +105,7 @@ def show_confusion(board_round: BoardRound, task: BoardTask, entries: Sequence[E
         st.info("This entry has no predictions on this task.")
         return
     facts = board_round.rules.get("task", {}).get(task.name, {})
-    caption = f"Predicted classes per true class on {task.name}, in % of the true class"
+    caption = f"Confusion matrix on {task.name}, in % of the true class"
     st.html(confusion_table(caption, facts.get("label_names", ()), counts, palette_now()))
 
 
@@ -124,21 +123,21 @@ def main() -> None:
     if not order:
         st.info(
             board.round.score_notice
-            or "No submission is complete yet, so there is nothing to compare on this task."
+            or "No submission is complete yet, so there are no scores to compare on this task."
         )
         return
     shown = order[:_MAX_SHOWN]
     palette = palette_now()
-    section("Scores of every few-shot seed", f"One mark per few-shot seed; bar: their mean. {KINDS_CAPTION}")
+    section("Scores by k-shot seed", f"One mark per k-shot seed; bar: mean. {KINDS_CAPTION}")
     st.vega_lite_chart(
         charts.seed_strips(shown, task.name, palette),
         width="stretch",
         theme=None,
-        alt=f"Scores on {task.name}, one mark per few-shot seed",
+        alt=f"Scores on {task.name}, one mark per k-shot seed",
     )
     is_cut = len(order) > len(shown)
     section(
-        "Order on this task", f"The best {len(shown)} of {len(order)} complete entries." if is_cut else ""
+        "Ranking on this task", f"The best {len(shown)} of {len(order)} complete entries." if is_cut else ""
     )
     columns = [
         Column("#", is_number=True),
@@ -157,7 +156,7 @@ def main() -> None:
         rows.append(
             [
                 str(n_ranked) if not entry.is_baseline and entry.is_official else "-",
-                f"{BASELINE_MARK} reference" if entry.is_baseline else entry.team,
+                f"{BASELINE_MARK} baseline" if entry.is_baseline else entry.team,
                 Cell(entry.solver, href=f"submission?id={entry.submission_id}", remark=entry_note(entry)),
                 f"{entry.task_scores[task.name]:.2f}",
                 f"{min(seeds):.2f}",
@@ -167,7 +166,7 @@ def main() -> None:
         )
     st.html(
         text_table(
-            f"Order on {task.name}",
+            f"Ranking on {task.name}",
             columns,
             rows,
             tinted=[entry.is_baseline for entry in shown],
