@@ -46,7 +46,7 @@ def test_each_bad_solver_gets_its_verdict_and_the_worker_goes_on(cli, mini_round
         folder = cli.solver(name, solve, predict=predict)
         numbers[name] = cli.json("submit", folder, "--round", "mini", "--team", name)["submission"]
     cli.run("worker", "--until-idle")
-    board = {entry["name"]: entry for entry in cli.json("round", "show", "mini")["entries"]}
+    board = {entry["solver"]: entry for entry in cli.json("round", "show", "mini")["entries"]}
     assert set(board) == set(CASES)
     for name, (_, _, verdict, message, is_scored) in CASES.items():
         (run,) = cli.json("status", numbers[name])["runs"]

@@ -5,7 +5,6 @@ that of an undisturbed run. `make chaos` does so for ten minutes, `make test` fo
 """
 
 import json
-import multiprocessing
 import random
 import statistics
 import time
@@ -13,7 +12,9 @@ import zipfile
 
 import pytest
 from arena_books import check_books
-from chaos_worker import work
+from forked_worker import ForkedWorker
+from in_store import read, write
+from store_steps import quota
 
 from harness.config import load_round
 from harness.errors import InvalidSubmission, UsageError
@@ -22,7 +23,14 @@ from harness.rounds.export import export_round
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
 from harness.rounds.verify import verify_export
-from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.public.reader import PublicStore
+from harness.store.sealed.claims import has_waiting_runs
+from harness.store.sealed.queue import release_hold
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission, list_submissions
+from harness.store.sealed.teams import ensure_team
 
 ROUND = """
 [round]
@@ -89,12 +97,12 @@ def fill(home, cli):
     config = load_round(str(round_file))
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         create_round(sealed, publisher, config)
-        sealed.ensure_team("team-0")
+        write(sealed, ensure_team, "team-0")
         for name, (team, code, expected) in SOLVERS.items():
             if expected == "quota":
                 # Two waiting submissions and two more: the quota of four is reserved.
-                while sealed.quota("chaos", team).left:
-                    filler = f"good-{sealed.quota('chaos', team).used}"
+                while quota(sealed, team, "chaos").left:
+                    filler = f"good-{quota(sealed, team, 'chaos').used}"
                     numbers[f"again-{filler}"] = submit(
                         sealed, publisher, paths, config, cli.folder / filler, team
                     )
@@ -114,51 +122,39 @@ def solver(cli, name, code):
     return cli.folder / name if (cli.folder / name).exists() else cli.solver(name, code)
 
 
-def start(home):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["chaos_worker", "harness.session.attempt", "harness.toy.grammar"])
-    process = context.Process(target=work, args=(str(home),))
-    process.start()
-    return process
-
-
 def release_holds(sealed):
     """What the organizer does: a run whose worker was killed three times is held, and nothing is wrong with it."""
-    for submission in sealed.list_submissions("chaos"):
+    for submission in read(sealed, list_submissions):
         for run in submission.runs:
             if run.is_held:
                 assert "the worker was lost 3 times" in run.hold_reason
-                sealed.release_hold(run.run_id)
+                write(sealed, release_hold, run.run_id)
 
 
 def run_undisturbed(home):
     """Return the median of the runs' seconds."""
-    worker = start(home)
-    worker.join(300)
-    assert worker.exitcode == 0
+    assert ForkedWorker(home).wait(300) == 0
     artifacts = (ArenaPaths(home).artifacts).glob("*.json")
     return statistics.median(json.loads(path.read_text())["wall_s"] for path in artifacts)
 
 
 def run_under_fire(home, interval_s, may_kill, generator):
     """Two workers, one of them killed at random intervals, until the queue is empty; return how many were killed."""
-    workers = [start(home), start(home)]
+    workers = [ForkedWorker(home), ForkedWorker(home)]
     n_killed = 0
     with SealedStore.open(ArenaPaths(home)) as sealed:
-        while sealed.has_waiting_runs() or any(
-            run.is_held for item in sealed.list_submissions() for run in item.runs
+        while read(sealed, has_waiting_runs) or any(
+            run.is_held for item in read(sealed, list_submissions) for run in item.runs
         ):
             time.sleep(interval_s * generator.uniform(0.5, 1.5))
             release_holds(sealed)
             if may_kill(n_killed):
                 victim = generator.randrange(2)
                 workers[victim].kill()
-                workers[victim].join()
                 n_killed += 1
-            workers = [worker if worker.is_alive() else start(home) for worker in workers]
+            workers = [worker if worker.poll() is None else ForkedWorker(home) for worker in workers]
     for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+        assert worker.wait(120) == 0
     return n_killed
 
 
@@ -167,20 +163,27 @@ def outcomes(home, numbers):
     with SealedStore.open(ArenaPaths(home)) as sealed:
         found = {}
         for name, number in numbers.items():
-            submission = sealed.get_submission(number)
+            submission = read(sealed, get_submission, number)
             found[name] = (
                 submission.status,
                 submission.verdict,
                 [
-                    (run.verdict, run.is_flagged, run.score_public, run.score_private, run.calls, run.message)
+                    (
+                        run.verdict,
+                        run.summary.is_checkpoint,
+                        run.score_public,
+                        run.score_private,
+                        run.calls,
+                        run.message,
+                    )
                     for run in submission.runs
                 ],
             )
         # In all, not today: a day may end between two rounds.
-        used = {team: sealed.quota("chaos", team).used for team, _, _ in SOLVERS.values()}
+        used = {team: quota(sealed, team, "chaos").used for team, _, _ in SOLVERS.values()}
     with PublicStore.open(ArenaPaths(home).public_db) as public:
         board = [
-            (entry.name, entry.team, entry.rank, entry.tier, entry.is_pareto, entry.score, entry.calls)
+            (entry.solver, entry.team, entry.rank, entry.tier, entry.is_pareto, entry.score, entry.calls)
             for entry in public.board("chaos").entries
         ]
     return found, used, board

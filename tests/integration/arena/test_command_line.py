@@ -7,6 +7,7 @@ import sys
 import zipfile
 
 import pytest
+from command_line import CommandLine, keep_baseline, write_round
 
 
 def test_a_round_from_the_file_to_the_ranking(cli, mini_round):
@@ -15,13 +16,14 @@ def test_a_round_from_the_file_to_the_ranking(cli, mini_round):
     assert "OK" in cli.run("check", "mine").stdout
     (number,) = cli.json("submit", "mine", "--round", "mini", "--team", "us").values()
     cli.run("round", "baselines", "mini")
+    keep_baseline(cli, "manual")
     assert cli.json("status", number)["status"] == "queued"
-    cli.run("worker", "--until-idle")
+    cli.process("worker", "--until-idle")
     board = cli.json("round", "show", "mini")
-    entries = {entry["name"]: entry for entry in board["entries"]}
+    entries = {entry["solver"]: entry for entry in board["entries"]}
     assert set(entries) >= {"mine", "manual"}
     for entry in board["entries"]:
-        assert set(entry) >= {"name", "rank", "score", "tasks", "calls", "verdict", "is_baseline"}
+        assert set(entry) >= {"solver", "rank", "score", "tasks", "calls", "verdict", "is_baseline"}
         assert set(entry["tasks"]) == {"sst2"}
     assert entries["mine"]["rank"] == 1
     assert entries["mine"]["calls"] == 40
@@ -31,11 +33,18 @@ def test_a_round_from_the_file_to_the_ranking(cli, mini_round):
     assert "mine" in cli.run("round", "show", "mini").stdout
 
 
-def test_the_database_holds_verdict_score_calls_and_hashes_of_every_run(cli, mini_round):
-    cli.run("round", "create", mini_round)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of an arena with one finished submission; to look at, not to change."""
+    cli = CommandLine(tmp_path_factory.mktemp("finished"))
+    cli.run("round", "create", write_round(cli.folder))
     cli.run("submit", cli.solver("good", "return Solution(zeros(model))"), "--round", "mini", "--team", "us")
     cli.run("worker", "--until-idle")
-    with sqlite3.connect(cli.home / "sealed.db") as database:
+    return cli.home
+
+
+def test_the_database_holds_verdict_score_calls_and_hashes_of_every_run(finished):
+    with sqlite3.connect(finished / "sealed.db") as database:
         columns = [row[1] for row in database.execute("PRAGMA table_info(runs)")]
         rows = [dict(zip(columns, row, strict=True)) for row in database.execute("SELECT * FROM runs")]
     database.close()
@@ -44,26 +53,24 @@ def test_the_database_holds_verdict_score_calls_and_hashes_of_every_run(cli, min
     assert run["verdict"] in {"OK", "Verdict.OK"}
     assert 0 <= run["score_public"] <= 100
     assert run["calls"] == 0
-    hashes = json.loads(run["hashes"])
+    summary = json.loads(run["summary"])
+    hashes = summary["hashes"]
     of_platform = {"data", "model", "tokenizer", "code", "packages", "profile"}
     assert set(hashes) == {"submission", "round", *of_platform}
     assert all(len(value) == 64 for value in hashes.values())
-    artifact = json.loads((cli.home / "sealed" / "artifacts" / run["artifact_path"]).read_text())
+    artifact = json.loads((finished / "sealed" / "artifacts" / summary["artifact_path"]).read_text())
     assert artifact["hashes"] == hashes
     assert artifact["schema_version"] == "1"
     assert len(artifact["predictions"]) == 200
-    assert stat.S_IMODE((cli.home / "sealed").stat().st_mode) == 0o700
-    assert stat.S_IMODE((cli.home / "sealed.db").stat().st_mode) == 0o600
+    assert stat.S_IMODE((finished / "sealed").stat().st_mode) == 0o700
+    assert stat.S_IMODE((finished / "sealed.db").stat().st_mode) == 0o600
 
 
-def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_round):
-    cli.run("round", "create", mini_round)
-    cli.run("submit", cli.solver("good", "return Solution(zeros(model))"), "--round", "mini", "--team", "us")
-    cli.run("worker", "--until-idle")
-    (artifact,) = (cli.home / "sealed" / "artifacts").iterdir()
+def test_private_scores_and_predictions_stay_out_of_the_public_store(finished):
+    (artifact,) = (finished / "sealed" / "artifacts").iterdir()
     scores = json.loads(artifact.read_text())["scores"]
     assert scores["n_public"] == scores["n_private"] == 100
-    with sqlite3.connect(cli.home / "public.db") as database:
+    with sqlite3.connect(finished / "public.db") as database:
         dump = "\n".join(database.iterdump())
     database.close()
     assert "private" not in dump.lower()
@@ -90,7 +97,8 @@ def test_private_scores_and_predictions_stay_out_of_the_public_store(cli, mini_r
     ],
 )
 def test_wrong_usage_exits_with_two_and_says_what_to_do(cli, arguments, message):
-    done = cli.run(*arguments, expect=2)
+    run = cli.process if arguments == ("frobnicate",) else cli.run
+    done = run(*arguments, expect=2)
     assert message in " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in done.stderr
 
@@ -161,8 +169,8 @@ def test_round_create_looks_into_local_data(cli, mini_round, tmp_path):
 
 
 def test_an_arena_made_by_mistake_is_told(cli):
-    assert "a new one was made" in cli.run("team", "add", "Otters").stderr
-    assert "a new one" not in cli.run("team", "add", "Lynx").stderr
+    assert "created a new one" in cli.run("team", "add", "Otters").stderr
+    assert "created" not in cli.run("team", "add", "Lynx").stderr
 
 
 def test_other_rules_under_the_same_version_are_refused(cli, mini_round):
@@ -181,7 +189,7 @@ def test_without_a_sandbox_nothing_runs_unless_it_is_said(cli, mini_round, tmp_p
     """Fail closed: bubblewrap is taken off the path, and the message says how to get it back."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    done = cli.run("try", "manual", "--round", mini_round, expect=3, PATH=str(tools))
+    done = cli.process("try", "manual", "--round", mini_round, expect=3, PATH=str(tools))
     assert "bubblewrap" in done.stderr
     assert "apt install bubblewrap" in done.stderr
     runs = cli.json("try", "manual", "--round", mini_round, "--unsafe-no-sandbox", PATH=str(tools))

@@ -13,8 +13,9 @@ import threading
 import time
 
 import pytest
-from harness.rounds.worker import Worker
+from in_store import read, write
 from sqlalchemy import event
+from store_steps import quota
 
 from harness.cli.options import stores
 from harness.config import load_round
@@ -24,7 +25,15 @@ from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
 from harness.sandbox import require_mode
 from harness.session.artifact import read_artifact
-from harness.store import Publisher, SealedStore, StoreUnavailable, database
+from harness.store import database
+from harness.store.database import StoreUnavailable
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.events import read_events
+from harness.store.sealed.queue import sweep
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission
+from harness.store.sealed.teams import ensure_team
+from harness.worker.worker import Worker
 
 MIB = 2**20
 QUERIES = """
@@ -75,7 +84,7 @@ def arena(home, mini_round, *solvers):
 def working(paths, observer, **settings):
     """Open an arena anew and work until nothing is left, as a worker does that was started again."""
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-        sealed.sweep()
+        write(sealed, sweep)
         return Worker(
             sealed, publisher, paths, require_mode(), observer, lease_s=3.0, **settings
         ).run_until_idle()
@@ -85,15 +94,15 @@ def check(paths, numbers, *, n_attempts=None):
     """Every submission has one result, whole and as recorded, and is charged once; no attempt is open."""
     with SealedStore.open(paths) as sealed:
         for number in numbers:
-            (run,) = sealed.get_submission(number).runs
+            (run,) = read(sealed, get_submission, number).runs
             assert (run.verdict, run.calls) == (Verdict.OK, 3)
             assert n_attempts is None or run.n_attempts == n_attempts
-            content = (paths.artifacts / run.artifact_path).read_bytes()
-            assert hashlib.sha256(content).hexdigest() == run.artifact_sha256
-            kinds = [each.kind for each in sealed.events(number)]
+            content = (paths.artifacts / run.summary.artifact_path).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == run.summary.artifact_sha256
+            kinds = [each.kind for each in read(sealed, read_events, number)]
             assert (kinds.count("run ended"), kinds.count("quota charged")) == (1, 1)
-        assert sealed.quota("mini", "us").used == len(numbers)
-        assert sealed.sweep() == 0
+        assert quota(sealed, "us", "mini").used == len(numbers)
+        assert write(sealed, sweep) == 0
     database_ = sqlite3.connect(paths.sealed_db)
     assert database_.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     database_.close()
@@ -173,7 +182,7 @@ def test_a_worker_killed_on_a_full_disk_leaves_an_attempt_that_runs_again(cli, s
     assert working(paths, None) == 1
     check(paths, numbers, n_attempts=2)
     (run,) = _runs(paths, numbers[0])
-    assert read_artifact(paths.artifacts / run.artifact_path).verdict is Verdict.OK
+    assert read_artifact(paths.artifacts / run.summary.artifact_path).verdict is Verdict.OK
 
 
 def test_a_result_waits_for_a_database_that_is_full(cli, tmp_path, mini_round):
@@ -250,7 +259,7 @@ def test_a_lock_held_longer_than_anybody_waits_ends_no_run_and_no_worker(
         holder = sqlite3.connect(paths.sealed_db, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="sealed store failed: database is locked"):
-            sealed.ensure_team("late")
+            write(sealed, ensure_team, "late")
         assert issubclass(StoreUnavailable, InfrastructureError)
         holder.close()
 
@@ -293,7 +302,7 @@ def test_a_result_outlives_a_lock_held_longer_than_its_lease_though_others_look_
 
 def _runs(paths, number):
     with SealedStore.open(paths) as sealed:
-        return sealed.get_submission(number).runs
+        return read(sealed, get_submission, number).runs
 
 
 def _seeds(paths, number):

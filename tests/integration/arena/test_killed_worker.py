@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from arena_books import check_books
+from forked_worker import ForkedWorker
 from worker_process import alive, descendants, start_worker, wait_for_queries, wait_until
 
 N_QUERIES = 10
@@ -75,7 +76,7 @@ def check_result(cli, n_attempts):
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli, mini_round, moment):
     hand_in(cli, mini_round)
-    first = start_worker(cli.home)
+    first = ForkedWorker(cli.home)
     family = family_in(cli, first, moment)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
@@ -86,7 +87,7 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     assert alive(family) == []
     assert list((cli.home / "sealed" / "artifacts").iterdir()) == []
     assert rows(cli.home, "SELECT status FROM runs") == [("running" if moment == "solve" else "scoring",)]
-    second = start_worker(cli.home)
+    second = ForkedWorker(cli.home)
     assert second.wait(timeout=240) == 0
     check_result(cli, n_attempts=2)
     # What the first attempt printed outlived its worker.
@@ -101,7 +102,7 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     assert rows(cli.home, "SELECT count(*) FROM events WHERE kind = 'scoring started'") == [(n_reads,)]
 
 
-@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("slots", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_worker_told_twice_to_stop_gives_its_run_back_and_nothing_counts_against_it(cli, mini_round, slots):
     patient = re.sub(r"(?m)^(solver_s|cpu_s) = .*$", r"\1 = 300.0", mini_round.read_text())
     mini_round.write_text(patient)
@@ -137,7 +138,7 @@ def test_a_worker_told_twice_to_stop_gives_its_run_back_and_nothing_counts_again
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(cli, mini_round, moment):
     hand_in(cli, mini_round)
-    worker = start_worker(cli.home)
+    worker = ForkedWorker(cli.home)
     monitor, *inside = family_in(cli, worker, moment)
     os.kill(monitor, signal.SIGKILL)
     assert worker.wait(timeout=240) == 0
@@ -145,7 +146,7 @@ def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(
     check_result(cli, n_attempts=2)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [pytest.param("solve", marks=pytest.mark.slow), "predict"])
 def test_a_cut_network_changes_nothing(cli, mini_round, moment):
     """The worker asks nobody but its own files: the run goes on, in the same attempt."""
     hand_in(cli, mini_round)

@@ -3,11 +3,15 @@
 import shutil
 
 import pytest
+from in_store import read
 
 from harness.rounds.intake import baseline_folder
 from harness.rounds.replay import Difference, first_difference
 from harness.session.trace import TraceEntry
-from harness.store import ArenaPaths, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.events import read_events
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission
 
 
 def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, mini_round):
@@ -37,8 +41,10 @@ def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, min
     assert report["difference"]["query"] == 3
     assert set(report["changed"]) == {"submission"}
     with SealedStore.open(ArenaPaths(cli.home)) as sealed:
-        (own, other) = (event.detail["digest"] for event in sealed.events(1) if event.kind == "run replayed")
-        assert own == sealed.get_submission(1).digest != other
+        (own, other) = (
+            event.detail["digest"] for event in read(sealed, read_events, 1) if event.kind == "run replayed"
+        )
+        assert own == read(sealed, get_submission, 1).digest != other
     assert "first differs at query 3" in cli.run("replay", run["run"], "--with", changed, expect=1).stdout
 
 
@@ -47,7 +53,7 @@ def test_code_of_others_is_not_replayed_without_a_sandbox(cli, mini_round):
     cli.run("submit", copy_of_bbtv2(cli.folder / "mine"), "--round", "mini", "--team", "us")
     cli.run("round", "baselines", "mini")
     with SealedStore.open(ArenaPaths(cli.home)) as sealed:
-        theirs, ours = (sealed.get_submission(number).runs[0].run_id for number in (1, 2))
+        theirs, ours = (read(sealed, get_submission, number).runs[0].run_id for number in (1, 2))
     done = cli.run("replay", theirs, "--unsafe-no-sandbox", expect=2)
     assert "code of others is not replayed without a sandbox" in done.stderr
     # One of our own gets further: it only has not run yet.

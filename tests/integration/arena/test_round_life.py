@@ -1,7 +1,8 @@
 """A round from its file to publication, through the command line."""
 
-import os
 import sqlite3
+
+from command_line import keep_baseline
 
 ZEROS = "print('hello from solve')\nreturn Solution(zeros(model))"
 
@@ -31,19 +32,20 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
 
     assert cli.run("round", "baselines", "mini").stdout.count("is queued") >= 2
     assert "queued" not in cli.run("round", "baselines", "mini").stdout
+    keep_baseline(cli, "manual")
     cli.run("worker", "--until-idle")
     (log,) = cli.json("logs", 1, "--token", token)
     assert (log["verdict"], log["log"]) == ("OK", "hello from solve\n")
     assert "has a token" in cli.run("logs", "1", expect=2).stderr
 
     assert "every score was made with the same" in cli.run("round", "stale", "mini").stdout
-    listed = cli.run("round", "list", TZ="Asia/Tokyo").stdout
+    listed = cli.process("round", "list", TZ="Asia/Tokyo").stdout
     assert "closes 2098-12-31 23:30 UTC (2099-01-01 08:30 here, +0900)" in listed
     assert "practice" in cli.run("round", "show", "mini").stdout
     cli.run("round", "close", "mini")
     cli.run("round", "publish", "mini")
     board = cli.json("round", "show", "mini")
-    assert (board["phase"], board["is_final"]) == ("published", True)
+    assert (board["round"]["phase"], board["round"]["is_final"]) == ("published", True)
     with sqlite3.connect(cli.home / "sealed.db") as database:
         private, public = database.execute(
             "SELECT score_private, score_public FROM runs WHERE submission_id = 1"
@@ -51,7 +53,7 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
         kinds = [kind for (kind,) in database.execute("SELECT kind FROM events")]
     database.close()
     assert private != public
-    (entry,) = (entry for entry in board["entries"] if entry["name"] == "good" and entry["rank"] == 1)
+    (entry,) = (entry for entry in board["entries"] if entry["solver"] == "good" and entry["rank"] == 1)
     assert entry["score"] == private
     assert {"token given", "grant added", "submission cancelled", "test rows read", "phase changed"} <= set(
         kinds
@@ -82,10 +84,5 @@ def test_what_a_newcomer_gets_wrong_is_said_in_their_words(cli):
     good = cli.solver("good", ZEROS)
     trial = cli.run("try", good, "--task", "sst2", "--calls", "1000")
     assert "above the round's budget of 400" in trial.stderr
-    environment = os.environ.pop("COLUMNS", None)
-    try:
-        said = cli.run("round", "show", "nowhere-to-be-found-" * 8, expect=2, COLUMNS="").stderr
-    finally:
-        if environment is not None:
-            os.environ["COLUMNS"] = environment
+    said = cli.process("round", "show", "nowhere-to-be-found-" * 8, expect=2, COLUMNS="").stderr
     assert said.count("\n") == 1

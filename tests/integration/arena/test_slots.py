@@ -4,16 +4,18 @@ import json
 import threading
 
 import pytest
-from harness.rounds.admission import Admission
-from harness.rounds.worker import Worker
+from in_store import read
 
 from harness.cli.options import stores
 from harness.config import load_round
 from harness.errors import InfrastructureError
+from harness.executors.admission import Admission
 from harness.records import Verdict
 from harness.rounds.intake import submit
 from harness.rounds.lifecycle import create_round
 from harness.sandbox import require_mode
+from harness.store.sealed.submissions import list_submissions
+from harness.worker.worker import Worker
 
 SEARCH = """
 generator = np.random.default_rng(task.solver_seed)
@@ -38,7 +40,7 @@ def traces(folder, cli, mini_round, slots):
         worker = Worker(sealed, publisher, paths, require_mode(), slots=slots)
         worker.observer = lambda _event: at_once.append(len(worker._at_work))
         assert worker.run_until_idle() == 3
-        entries = sealed.list_submissions()
+        entries = read(sealed, list_submissions)
         assert [entry.verdict for entry in entries] == [Verdict.OK] * 3
         found = {}
         for path in sorted(paths.artifacts.glob("*.json")):

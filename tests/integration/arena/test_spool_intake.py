@@ -7,17 +7,25 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from harness.rounds.spool_intake import intake_running, take_in_uploads
+from in_store import read, write
+from store_steps import quota, to_phase
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
 from harness.errors import InfrastructureError
-from harness.rounds import spool_intake
+from harness.records import Phase
 from harness.rounds.lifecycle import create_round
-from harness.store import ArenaPaths, Phase, Publisher, SealedStore
 from harness.store import spool as spool_module
+from harness.store.paths import ArenaPaths
+from harness.store.public.publisher import Publisher
+from harness.store.sealed import teams
+from harness.store.sealed.events import read_events
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import list_submissions, submission_of_upload
 from harness.store.spool import Spool
 from harness.store.values import Quota
+from harness.worker import spool_intake
+from harness.worker.spool_intake import intake_running, take_in_uploads
 
 
 @pytest.fixture
@@ -30,7 +38,7 @@ def arena(tmp_path):
 
 @pytest.fixture
 def token(arena):
-    return arena[0].add_team("Lynx")
+    return write(arena[0], teams.add_team, "Lynx")
 
 
 def test_good_upload_becomes_a_submission_of_the_tokens_team(arena, token):
@@ -38,7 +46,7 @@ def test_good_upload_becomes_a_submission_of_the_tokens_team(arena, token):
     spool = Spool(paths.spool)
     number = spool.drop("toy", token, zip_of(GOOD_FILES))
     assert take_in_uploads(*arena) == 1
-    (submission,) = sealed.list_submissions()
+    (submission,) = read(sealed, list_submissions)
     assert (submission.team, submission.name) == ("Lynx", "by upload")
     assert spool.answer_to(number).submission_id == submission.submission_id
     assert take_in_uploads(*arena) == 0
@@ -64,13 +72,13 @@ def test_bad_upload_is_answered_in_the_words_of_the_command_line(
     answer = spool.answer_to(number)
     assert answer.submission_id is None
     assert words in answer.message
-    assert sealed.list_submissions() == ()
+    assert read(sealed, list_submissions) == ()
 
 
 def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token):
     sealed, _, paths = arena
     spool = Spool(paths.spool)
-    limit = sealed.quota("toy", "Lynx").max_per_day
+    limit = quota(sealed, "Lynx").max_per_day
     numbers = [spool.drop("toy", token, zip_of(GOOD_FILES)) for _ in range((limit or 0) + 1)]
     take_in_uploads(*arena)
     answers = [spool.answer_to(number) for number in numbers]
@@ -85,9 +93,9 @@ def test_of_a_refused_upload_nothing_stays_on_the_disk(arena, token, monkeypatch
     sealed, _, paths = arena
     spool = Spool(paths.spool)
     if why == "the round is closed":
-        sealed.set_phase("toy", Phase.CLOSED)
+        to_phase(sealed, Phase.CLOSED)
     else:
-        monkeypatch.setattr("harness.store.teams.quota_of", lambda *_: Quota(1, 1, 0, 0, 1, 1))
+        monkeypatch.setattr("harness.store.sealed.teams.quota_of", lambda *_: Quota(1, 1, 0, 0, 1, 1))
     number = spool.drop("toy", token, zip_of(GOOD_FILES))
     assert take_in_uploads(*arena) == 0
     assert ("not open" if why == "the round is closed" else "has used its quota") in spool.answer_to(
@@ -109,18 +117,18 @@ def test_upload_that_breaks_a_parser_is_answered_and_the_next_one_taken_in(arena
     monkeypatch.setattr(spool_intake, "submit", breaks)
     assert take_in_uploads(*arena) == 1
     assert "could not be read (RecursionError)" in spool.answer_to(poison).message
-    assert spool.answer_to(good).submission_id == sealed.list_submissions()[0].submission_id
+    assert spool.answer_to(good).submission_id == read(sealed, list_submissions)[0].submission_id
 
 
 def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeypatch):
-    sealed, _, paths = arena
+    _, _, paths = arena
     Spool(paths.spool).drop("toy", token, zip_of(GOOD_FILES))
 
-    def broken(_):
+    def broken(*_):
         raise InfrastructureError("the database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sealed, "team_of_token", broken)
+        patch.setattr(teams, "team_of_token", broken)
         assert take_in_uploads(*arena) == 0
     assert take_in_uploads(*arena) == 1
 
@@ -146,16 +154,17 @@ def test_intake_killed_after_accepting_an_upload_takes_it_in_once(arena, token, 
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-    (submission,) = sealed.list_submissions()
+    (submission,) = read(sealed, list_submissions)
     # Whatever has changed since: the submission is there, and that is the answer.
-    sealed.rotate_token("Lynx")
-    sealed.set_phase("toy", Phase.CLOSED)
+    with sealed.write() as tx:
+        teams.rotate_token(tx, teams.find_team(tx, "Lynx"))
+    to_phase(sealed, Phase.CLOSED)
     assert take_in_uploads(*arena) == 1
-    assert [item.submission_id for item in sealed.list_submissions()] == [submission.submission_id]
+    assert [item.submission_id for item in read(sealed, list_submissions)] == [submission.submission_id]
     assert spool.answer_to(number).submission_id == submission.submission_id
     assert list(spool.waiting()) == []
-    assert sealed.quota("toy", "Lynx").used == 1
-    assert [event.kind for event in sealed.events()].count("submission added") == 1
+    assert quota(sealed, "Lynx").used == 1
+    assert [event.kind for event in read(sealed, read_events)].count("submission added") == 1
 
 
 def test_intake_goes_on_after_a_full_disk(arena, token, monkeypatch):
@@ -166,12 +175,12 @@ def test_intake_goes_on_after_a_full_disk(arena, token, monkeypatch):
         with intake_running(*arena):
             number = spool.drop("toy", token, zip_of(GOOD_FILES))
             deadline = time.monotonic() + 30
-            while arena[0].submission_of_upload(number) is None and time.monotonic() < deadline:
+            while read(arena[0], submission_of_upload, number) is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             patch.undo()
             while spool.answer_to(number) is None and time.monotonic() < deadline:
                 time.sleep(0.05)
-    assert spool.answer_to(number).submission_id == arena[0].submission_of_upload(number) == 1
+    assert spool.answer_to(number).submission_id == read(arena[0], submission_of_upload, number) == 1
 
 
 def _no_space(*_arguments):
