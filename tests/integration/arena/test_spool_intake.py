@@ -22,10 +22,10 @@ from harness.store.sealed import teams
 from harness.store.sealed.events import read_events
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import list_submissions, submission_of_upload
-from harness.store.spool import Spool
 from harness.store.values import Quota
 from harness.worker import spool_intake
 from harness.worker.spool_intake import intake_running, take_in_uploads
+from harness.worker.spool_reader import SpoolReader
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def token(arena):
 
 def test_good_upload_becomes_a_submission_of_the_tokens_team(arena, token):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     number = spool.drop("toy", token, zip_of(GOOD_FILES))
     assert take_in_uploads(*arena) == 1
     (submission,) = read(sealed, list_submissions)
@@ -66,7 +66,7 @@ def test_bad_upload_is_answered_in_the_words_of_the_command_line(
     arena, token, round_name, is_right, archive, words
 ):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     number = spool.drop(round_name, token if is_right else "wrong", archive)
     assert take_in_uploads(*arena) == 0
     answer = spool.answer_to(number)
@@ -77,7 +77,7 @@ def test_bad_upload_is_answered_in_the_words_of_the_command_line(
 
 def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     limit = quota(sealed, "Lynx").max_per_day
     numbers = [spool.drop("toy", token, zip_of(GOOD_FILES)) for _ in range((limit or 0) + 1)]
     take_in_uploads(*arena)
@@ -91,7 +91,7 @@ def test_used_up_quota_is_answered_in_the_words_of_the_command_line(arena, token
 @pytest.mark.parametrize("why", ["the round is closed", "the quota is used up"])
 def test_of_a_refused_upload_nothing_stays_on_the_disk(arena, token, monkeypatch, why):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     if why == "the round is closed":
         to_phase(sealed, Phase.CLOSED)
     else:
@@ -106,7 +106,7 @@ def test_of_a_refused_upload_nothing_stays_on_the_disk(arena, token, monkeypatch
 
 def test_upload_that_breaks_a_parser_is_answered_and_the_next_one_taken_in(arena, token, monkeypatch):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     poison, good = (spool.drop("toy", token, zip_of(GOOD_FILES | {"x.py": text})) for text in ("1", "2"))
     take = spool_intake.submit
 
@@ -122,7 +122,7 @@ def test_upload_that_breaks_a_parser_is_answered_and_the_next_one_taken_in(arena
 
 def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeypatch):
     _, _, paths = arena
-    Spool(paths.spool).drop("toy", token, zip_of(GOOD_FILES))
+    SpoolReader(paths.spool).drop("toy", token, zip_of(GOOD_FILES))
 
     def broken(*_):
         raise InfrastructureError("the database is locked")
@@ -136,7 +136,7 @@ def test_fault_of_ours_leaves_the_upload_for_the_next_time(arena, token, monkeyp
 @pytest.mark.parametrize("moment", ["before the answer", "before the removal"])
 def test_intake_killed_after_accepting_an_upload_takes_it_in_once(arena, token, moment):
     sealed, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     number = spool.drop("toy", token, zip_of(GOOD_FILES))
     sealed.engine.dispose()
     child = os.fork()
@@ -169,7 +169,7 @@ def test_intake_killed_after_accepting_an_upload_takes_it_in_once(arena, token, 
 
 def test_intake_goes_on_after_a_full_disk(arena, token, monkeypatch):
     _, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     with monkeypatch.context() as patch:
         patch.setattr(Spool, "settle", _no_space)
         with intake_running(*arena):
@@ -189,7 +189,7 @@ def _no_space(*_arguments):
 
 def test_running_intake_answers_by_itself(arena, token):
     _, _, paths = arena
-    spool = Spool(paths.spool)
+    spool = SpoolReader(paths.spool)
     with intake_running(*arena):
         number = spool.drop("toy", token, zip_of(GOOD_FILES))
         deadline = time.monotonic() + 30

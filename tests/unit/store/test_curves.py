@@ -1,12 +1,8 @@
-from harness.store.curves import GRID_POINTS, best_so_far, log_grid
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
-=======
-from harness.store.public.curves import GRID_POINTS, SPARKLINE_POINTS, best_so_far, log_grid, mean_curve
+from harness.metrics.curves import GRID_POINTS, SPARKLINE_POINTS, best_so_far, log_grid, mean_curve
 
->>>>>>> t-store
 
 @given(st.integers(1, 100_000))
 def test_grid_rises_from_one_to_the_budget(budget):

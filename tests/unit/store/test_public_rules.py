@@ -1,16 +1,9 @@
 """What of a round file everybody may read."""
 
-<<<<<<< HEAD
-import json
-
-from harness.store.public_rules import public_rules
-from sample_arena import sample_round
-=======
 from sample_arena import sample_round
 
 from harness.config import VisibilityConfig
 from harness.store.public.rules import public_rules
->>>>>>> t-store
 
 
 def test_rules_tell_from_when_on_things_are_seen_and_whether_prompts_are_turned():

@@ -7,14 +7,15 @@ import time
 import pytest
 
 from harness.errors import UsageError
-from harness.store.spool import MAX_UPLOAD_BYTES, Spool, SpoolAnswer
+from harness.store.spool import MAX_UPLOAD_BYTES, SpoolAnswer
+from harness.worker.spool_reader import SpoolReader
 
 ZIP = b"PK\x03\x04 and the rest"
 
 
 @pytest.fixture
 def spool(tmp_path):
-    return Spool(tmp_path / "spool")
+    return SpoolReader(tmp_path / "spool")
 
 
 def test_upload_waits_until_it_is_answered(spool):
