@@ -10,7 +10,7 @@ from harness.errors import DataError, UsageError
 from harness.sandbox import SandboxMode
 from harness.session.artifact import Artifact, read_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
 from harness.session.trace import TraceEntry
@@ -69,7 +69,7 @@ def replay_run(
     mode: SandboxMode,
     *,
     other: Path | None = None,
-    observer: Callable[[Progress], None] | None = None,
+    observer: Callable[[AttemptProgress], None] | None = None,
 ) -> Replay:
     """Execute a finished run again and compare; nothing of it is stored but a line of the audit.
 

@@ -26,7 +26,7 @@ from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.sandbox.requests import printable
 from harness.session.artifact import SOLVER_LOG, Artifact, IncumbentScore, Scores
-from harness.session.blackbox import MeteredBlackBox, Progress
+from harness.session.blackbox import AttemptProgress, MeteredBlackBox
 from harness.session.loaded_round import LoadedRound
 from harness.session.prediction import PredictionFailed
 from harness.session.provenance import code_digest, package_versions, packages_digest
@@ -91,7 +91,7 @@ def run_attempt(
     spec: RunSpec,
     folder: Path,
     mode: SandboxMode,
-    observer: Callable[[Progress], None] | None = None,
+    observer: Callable[[AttemptProgress], None] | None = None,
     stop: threading.Event | None = None,
     on_scoring: Callable[[], None] | None = None,
 ) -> Artifact:

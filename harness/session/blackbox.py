@@ -22,11 +22,11 @@ from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.rotation import Rotation
 from harness.session.trace import TraceEntry, request_digest, response_digest
 
-__all__ = ["MeteredBlackBox", "Progress"]
+__all__ = ["AttemptProgress", "MeteredBlackBox"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class AttemptProgress:
     """How far an attempt is.
 
     Attributes:
@@ -61,7 +61,7 @@ class MeteredBlackBox:
         task: LoadedTask,
         splits: dict[str, Split],
         meter: Meter,
-        observer: Callable[[Progress], None] | None = None,
+        observer: Callable[[AttemptProgress], None] | None = None,
         rotation: Rotation | None = None,
         stop: threading.Event | None = None,
     ) -> None:
@@ -170,7 +170,7 @@ class MeteredBlackBox:
             self._note_loss(done)
         if self._observer is not None:
             # An overflowing query too: its calls are charged.
-            self._observer(Progress(self._meter.calls, self._info.max_calls, self._best_loss))
+            self._observer(AttemptProgress(self._meter.calls, self._info.max_calls, self._best_loss))
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
         """Return prompts (..., D), checked before, in the model's basis.
