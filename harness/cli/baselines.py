@@ -106,7 +106,7 @@ def run(
         check_round(config)
     elif config != whole and known != config.digest():
         raise UsageError(
-            f"--task, --seeds and --calls give other rules than {full_name} has in {home}; "
+            f"--task, --seeds and --calls make other rules than those that {full_name} has in {home}; "
             "use a separate arena: --home FOLDER"
         )
     with stores(home, must_exist=False) as (paths, sealed, publisher):

@@ -42,7 +42,8 @@ def board(
     public_db = paths.public_db
     if static is None and round_ is not None:
         raise UsageError(
-            f"--round {round_} is for --static; a served board shows every round, this one at /?round={round_}"
+            f"--round {round_}: it chooses what --static writes; a served board shows every round, this one at "
+            f"/?round={round_}"
         )
     if static is not None and is_organizer:
         raise UsageError(

@@ -11,12 +11,13 @@ from harness.cli.output import console, errors, print_board, print_json
 from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
 from harness.records import with_version
-from harness.rounds.intake import enter_baselines, submit
+from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
 from harness.store.paths import ArenaPaths
 from harness.store.public import PublicStore
 from harness.store.sealed.rounds import find_round, list_rounds
 from harness.store.sealed.submissions import list_submissions
+from harness.store.sealed.teams import BASELINE_TEAM
 from leaderboard.export import board_document
 
 __all__ = ["demo"]
@@ -39,9 +40,10 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
         create_round(sealed, publisher, config)
         with sealed.read() as tx:
             entered = {item.name for item in list_submissions(tx, find_round(tx, full_name))}
-        enter_baselines(
-            sealed, publisher, paths, config, [n for n in ("manual", "bbtv2") if n not in entered]
-        )
+        for name in ("manual", "bbtv2"):
+            if name not in entered:
+                folder = baseline_folder(name)
+                submit(sealed, publisher, paths, config, folder, BASELINE_TEAM, entry="baseline")
         if "random-search" not in entered:
             submit(sealed, publisher, paths, config, _EXAMPLE, "example", entry="example")
         with RunDisplay(is_quiet=as_json) as display:
