@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, sandbox_mode, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, stores
 from harness.cli.output import console, print_json
 from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.records import with_version
 from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines, read_baseline
 from harness.rounds.lifecycle import check_round, create_round, same_round
+from harness.sandbox import require_mode
 from harness.store.paths import ArenaPaths
 from harness.store.sealed.rounds import list_rounds
 
@@ -99,7 +100,7 @@ def run(
     config = _part_of(whole, task, seeds, calls)
     for name in only or ():
         baseline_folder(name)  # raises before an arena is created
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     full_name = with_version(config.name, config.round.version)
     known = _digest_in_arena(home, config)
     if known is None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
+from harness.cli.options import Home, Json, Unsafe, stores
 from harness.cli.output import console, errors, print_board, print_json
 from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
 from harness.records import with_version
 from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
+from harness.sandbox import require_mode
 from harness.store.paths import ArenaPaths
 from harness.store.public import PublicStore
 from harness.store.sealed.rounds import find_round, list_rounds
@@ -32,7 +33,7 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
     from harness.worker.worker import Worker
 
     started = time.monotonic()
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     config = load_round("toy")
     _set_older_rules_aside(home, config)
     full_name = with_version(config.name, config.round.version)

@@ -16,12 +16,12 @@ from harness.cli.options import (
     RoundName,
     Shared,
     Unsafe,
-    sandbox_mode,
     stores,
 )
 from harness.cli.output import console, picked, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
+from harness.sandbox import require_mode
 from harness.store.paths import ArenaPaths
 from harness.store.public import UPLOAD_LABEL
 from harness.store.sealed import rejudges
@@ -111,7 +111,7 @@ def replay(
     from harness.rounds.replay import replay_run
 
     _ = shared
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     with stores(home) as (paths, sealed, _):
         report = replay_run(sealed, paths, run, mode, other=other)
     difference = report.difference

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from harness.config import SHARED_VARIABLE
-from harness.sandbox import SandboxMode, require_mode
 from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE, ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.store import SealedStore
@@ -28,7 +27,6 @@ __all__ = [
     "Token",
     "Unsafe",
     "in_arena",
-    "sandbox_mode",
     "stores",
 ]
 
@@ -79,15 +77,6 @@ def in_arena(home: Path) -> str:
     """Return the `--home` option that a suggested command needs; empty where the default names the arena."""
     is_found = home == Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
     return "" if is_found else f" --home {shlex.quote(str(home))}"
-
-
-def sandbox_mode(*, unsafe: bool) -> SandboxMode:
-    """Return the isolation mode for solvers on this machine.
-
-    Raises:
-        SandboxUnavailable: no isolation is available, and `unsafe` was not chosen.
-    """
-    return require_mode(unsafe=unsafe)
 
 
 @contextmanager

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe, sandbox_mode
+from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe
 from harness.cli.output import console, errors, picked, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
 from harness.records import Verdict
 from harness.rounds.intake import read_submission_or_baseline
+from harness.sandbox import require_mode
 from harness.session.artifact import Artifact
 from harness.session.code_check import check_code
 from harness.session.submission import NAME_RULE, is_solver_name
@@ -99,7 +100,7 @@ def try_(
     submission, is_baseline = read_submission_or_baseline(path, config)
     if calls is not None:
         config = _with_calls(config, calls, task)
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     loaded_round = LoadedRound(config)
     artifacts: list[Artifact] = []
     for name, kshot_seeds in _chosen(config, task, seed):

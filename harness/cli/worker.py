@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, sandbox_mode, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, stores
 from harness.cli.output import console, counted, errors, log_json
 from harness.config import shared_folder
 from harness.errors import InfrastructureError, UsageError
 from harness.records import with_version
+from harness.sandbox import SandboxMode, require_mode
 from harness.store.sealed.claims import has_waiting_runs
 from harness.store.sealed.queue import sweep
 from harness.store.sealed.rounds import find_round, list_rounds
@@ -50,12 +51,11 @@ def worker(
 ) -> None:
     """Run queued submissions until stopped."""
     from harness.cli.progress import RunDisplay
-    from harness.sandbox import SandboxMode
     from harness.worker.spool_intake import intake_running
     from harness.worker.worker import Worker
 
     _ = shared
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     if is_log_json:
         log_json()
     with (

@@ -160,17 +160,11 @@ def _public_detail(event: EventRow) -> dict[str, Any]:
 
 
 def _submission(entry: Entry) -> dict[str, Any]:
+    flags = ("is_baseline", "is_example", "is_official", "is_complete")
     return {
         "submission": entry.submission_id,
-        "team": entry.team,
         "name": entry.solver,
-        "digest": entry.digest,
-        "is_baseline": entry.is_baseline,
-        "is_example": entry.is_example,
-        "is_official": entry.is_official,
-        "is_complete": entry.is_complete,
-        "status": entry.status,
-        "verdict": entry.verdict,
+        **_picked(entry, "team", "digest", *flags, "status", "verdict"),
         "submitted_at": entry.submitted_at.isoformat(),
     }
 
@@ -178,17 +172,10 @@ def _submission(entry: Entry) -> dict[str, Any]:
 def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
     return {
         "run": run.run_id,
-        "task": run.task,
-        "kshot_seed": run.kshot_seed,
-        "solver_seed": run.solver_seed,
-        "status": run.status,
-        "verdict": run.verdict,
-        "is_checkpoint": run.is_checkpoint,
+        **_picked(run, "task", "kshot_seed", "solver_seed", "status", "verdict", "is_checkpoint"),
         "score": run.score,
         "score_public": score_public,
-        "calls": run.calls,
-        "budget_calls": run.budget_calls,
-        "artifact_sha256": run.artifact_sha256,
+        **_picked(run, "calls", "budget_calls", "artifact_sha256"),
         "hashes": dict(run.hashes),
     }
 
@@ -196,15 +183,14 @@ def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
 def _place(entry: Entry, position: int) -> dict[str, Any]:
     return {
         "position": position,
-        "rank": entry.rank,
         "submission": entry.submission_id,
-        "team": entry.team,
         "name": entry.solver,
-        "score": entry.score,
-        "calls": entry.calls,
-        "tier": entry.tier,
-        "is_pareto": entry.is_pareto,
+        **_picked(entry, "rank", "team", "score", "calls", "tier", "is_pareto"),
     }
+
+
+def _picked(value: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
 
 
 def _json(content: Any) -> bytes:

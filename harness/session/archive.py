@@ -35,8 +35,8 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
         max_bytes: largest unpacked size in total.
 
     Raises:
-        InvalidSubmission: not a zip, or a member is encrypted, a link, too large, a duplicate, overlaps another, or has an
-            unacceptable name or compression method.
+        InvalidSubmission: not a zip, or a member is encrypted, a link, too large, a duplicate, overlaps
+            another one, or has an unacceptable name or compression method.
     """
     # `zipfile` reads the whole directory at once, which may list millions of entries: bound the size first.
     largest = max_bytes + max_files * _OVERHEAD_BYTES

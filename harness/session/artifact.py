@@ -77,7 +77,7 @@ class Artifact(_Frozen):
     started_at: AwareDatetime
     ended_at: AwareDatetime
     solve_s: float
-    """Seconds until `solve` ended. Published in place of `wall_s`: the length of the test phase could leak test data."""
+    """Seconds until `solve` ended. Published instead of `wall_s`: the length of the test phase could leak data."""
     wall_s: float
     peak_rss_bytes: int
     cpu_s: float

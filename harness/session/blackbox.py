@@ -83,7 +83,8 @@ class MeteredBlackBox:
         self._splits = splits
         self._meter = meter
         self._observer = observer
-        self._info = loaded_round.model_info(task.config)
+        self.info: ModelInfo = loaded_round.model_info(task.config)
+        """Public description of the model for the solver."""
         self._bases = Bases(loaded_round.config.limits.max_bases)
         self.wordings = Wordings(loaded_round, task, splits)
         self._best_loss: float | None = None
@@ -93,11 +94,6 @@ class MeteredBlackBox:
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
         self.incumbents = Incumbents(task.config.budget_calls, loaded_round.config.limits.state_bytes)
-
-    @property
-    def info(self) -> ModelInfo:
-        """Public description of the model for the solver."""
-        return self._info
 
     @property
     def calls_left(self) -> int:
@@ -115,7 +111,7 @@ class MeteredBlackBox:
         Raises:
             InvalidQuery: wrong shape or values.
         """
-        info = self._info
+        info = self.info
         check_prompt(
             prompt,
             n_layers=info.n_layers,
@@ -170,7 +166,7 @@ class MeteredBlackBox:
             self._note_loss(done)
         if self._observer is not None:
             # Also for a non-finite response: its calls are charged.
-            self._observer(AttemptProgress(self._meter.calls, self._info.max_calls, self._best_loss))
+            self._observer(AttemptProgress(self._meter.calls, self.info.max_calls, self._best_loss))
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
         """Return prompts (..., D), already checked, in the model's basis.
