@@ -206,17 +206,12 @@ def _print(comparison: "Comparison", *, as_json: bool, is_markdown: bool) -> Non
     elif is_markdown:
         print(comparison.markdown())
     else:
-        console.print(_table(comparison))
-
-
-def _table(comparison: "Comparison") -> Table:
-    """Return a comparison as a terminal table."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for row in comparison.rows:
-        table.add_row(*map(escape, comparison.cells(row)))
-    return table
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
+            table.add_column(column, justify="left" if column == "method" else "right")
+        for row in comparison.rows:
+            table.add_row(*map(escape, comparison.cells(row)))
+        console.print(table)
 
 
 def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
