@@ -162,11 +162,11 @@ def _ranking(
     manifest: Any, submissions: Any, ranking: Any
 ) -> tuple[tuple[tuple[int | None, int], ...], list[str]]:
     """Recompute the ranking and compare it with the exported one."""
-    ranking = rank_contenders(
+    computed = rank_contenders(
         [_contender(manifest, submission) for submission in submissions], ScoringRule(manifest["rule"])
     )
-    totals = {place.submission_id: place.contender.total for place in ranking.places}
-    places = tuple((place.rank, place.submission_id) for place in ranking.places)
+    totals = {place.submission_id: place.contender.total for place in computed.places}
+    places = tuple((place.rank, place.submission_id) for place in computed.places)
     problems = []
     exported = [(line["rank"], line["submission"]) for line in ranking]
     if list(places) != exported:
