@@ -1,4 +1,4 @@
-"""`gradfree round export|verify` and `gradfree backup|restore`: a round, or an arena, as one archive."""
+"""`gradfree round export|verify` and `gradfree backup|restore`: archives of a round and of an arena."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
-from harness.cli.output import console, print_json
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundName, stores
+from harness.cli.output import console, picked, print_json
 from harness.rounds import backup as archive_of_arena
 from harness.store.paths import ArenaPaths
 
@@ -15,11 +15,11 @@ __all__ = ["backup", "export", "restore", "verify"]
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="A round of this arena.")],
+    name: RoundName,
     target: Annotated[Path, typer.Option("--to", help="The archive to write.")] = Path("round.zip"),
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Write one archive with everything needed to recompute the ranking without the platform."""
+    """Write an archive from which the ranking can be recomputed without the platform."""
     from harness.rounds.export import export_round
 
     with stores(home) as (paths, sealed, publisher):
@@ -31,7 +31,7 @@ def export(
 def verify(
     archive: Annotated[Path, typer.Argument(help="An exported round.")], as_json: Json = False
 ) -> None:
-    """Recompute an exported ranking and compare; reports every changed file."""
+    """Recompute an exported ranking, compare it, and report every changed file."""
     from harness.rounds.verify import verify_export
 
     report = verify_export(archive)
@@ -41,10 +41,9 @@ def verify(
                 "round": report.round_name,
                 "is_final": report.is_final,
                 "ok": not report.problems,
-                "n_files": report.n_files,
-                "n_scores": report.n_scores,
+                **picked(report, "n_files", "n_scores"),
                 "places": [{"rank": rank, "submission": number} for rank, number in report.places],
-                "problems": list(report.problems),
+                "problems": report.problems,
             }
         )
     else:
@@ -65,12 +64,14 @@ def backup(
     target: Annotated[Path, typer.Argument(help="The archive to write (.tar.gz).")],
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Back an arena up while it runs. The archive holds private scores: keep it to yourself."""
+    """Back up an arena while it runs. The archive contains private scores: keep it secret."""
     archive_of_arena.backup(ArenaPaths(home), target)
-    console.print(escape(f"{target}: {target.stat().st_size} bytes; it holds private scores"))
+    console.print(escape(f"{target}: {target.stat().st_size} bytes; it contains private scores"))
 
 
 def restore(archive: Annotated[Path, typer.Argument(help="A backup.")], home: Home = DEFAULT_ARENA) -> None:
-    """Make an arena from a backup, in a folder that does not exist yet."""
+    """Create an arena from a backup, in a new folder."""
     archive_of_arena.restore(archive, ArenaPaths(home))
-    console.print(escape(f"restored into {home}; what ran at the time of the backup is queued again"))
+    console.print(
+        escape(f"restored into {home}; runs that were running at the time of the backup are queued again")
+    )

@@ -1,4 +1,4 @@
-"""`gradfree baselines ...`: the baselines and the gradient references, side by side."""
+"""`gradfree baselines ...`: run and compare the baselines and the gradient references."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, sandbox_mode, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundOption, Shared, Unsafe, stores
 from harness.cli.output import console, print_json
 from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
@@ -18,10 +18,11 @@ from harness.errors import UsageError
 from harness.records import with_version
 from harness.rounds.intake import baseline_folder, enter_baselines, packaged_baselines, read_baseline
 from harness.rounds.lifecycle import check_round, create_round, same_round
+from harness.sandbox import require_mode
 from harness.store.paths import ArenaPaths
 from harness.store.sealed.rounds import list_rounds
 
-if TYPE_CHECKING:  # they load scikit-learn and torch
+if TYPE_CHECKING:  # loads scikit-learn and torch
     from harness.references import KeptRuns, ReferenceMethod, ReferenceRun
     from harness.rounds.comparison import Comparison
     from harness.session.loaded_round import LoadedRound
@@ -29,6 +30,14 @@ if TYPE_CHECKING:  # they load scikit-learn and torch
 __all__ = ["baselines"]
 
 baselines = typer.Typer(help="Run the baselines and compare them.", no_args_is_help=True)
+
+Tasks = Annotated[
+    list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
+]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="Number of k-shot seeds per task; default: all.")
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
 
 
 @baselines.command("list")
@@ -65,26 +74,22 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="A baseline (may be repeated); default: all.")
     ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="K-shot seeds per task, from the first on.")
-    ] = None,
+    task: Tasks = None,
+    seeds: Seeds = None,
     calls: Annotated[int | None, typer.Option("--calls", min=1, help="A smaller budget per run.")] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Enter again the baselines that are in the round already.")
+        bool, typer.Option("--again", help="Enter baselines again that are already in the round.")
     ] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    markdown: Markdown = False,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
-    """Enter the baselines into a round, run them as any submission, and print method x task.
+    """Enter the baselines into a round, run them like any submission, and print method x task.
 
-    Finished runs are kept: calling it again only runs what is new or changed. Fewer tasks, seeds or
-    calls are other rules, and need an arena of their own (--home).
+    Finished runs are kept: a second call runs only new or changed baselines. Fewer tasks, seeds or calls
+    make other rules and need a separate arena (--home).
     """
     from harness.cli.progress import RunDisplay
     from harness.rounds.comparison import compare
@@ -94,8 +99,8 @@ def run(
     whole = load_round(round_)
     config = _part_of(whole, task, seeds, calls)
     for name in only or ():
-        baseline_folder(name)  # refused before an arena is made for it
-    mode = sandbox_mode(unsafe=unsafe)
+        baseline_folder(name)  # raises before an arena is created
+    mode = require_mode(unsafe=unsafe)
     full_name = with_version(config.name, config.round.version)
     known = _digest_in_arena(home, config)
     if known is None:
@@ -103,7 +108,7 @@ def run(
     elif config != whole and known != config.digest():
         raise UsageError(
             f"--task, --seeds and --calls make other rules than those that {full_name} has in {home}; "
-            "give them an arena of their own: --home FOLDER"
+            "use a separate arena: --home FOLDER"
         )
     with stores(home, must_exist=False) as (paths, sealed, publisher):
         create_round(sealed, publisher, config)
@@ -123,28 +128,24 @@ def references(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="A gradient reference (may be repeated); default: all.")
     ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="K-shot seeds per task, from the first on.")
-    ] = None,
+    task: Tasks = None,
+    seeds: Seeds = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Training steps in place of each method's own.")
+        int | None, typer.Option("--steps", min=1, help="Training steps; default: those of each reference.")
     ] = None,
     publish: Annotated[
-        bool, typer.Option("--publish", help="Show the scores on the round's board in --home, unranked.")
+        bool, typer.Option("--publish", help="Show the scores unranked on the board of the arena.")
     ] = False,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", help="A folder for finished runs: called again, only what is not there runs."),
+        typer.Option("--keep", help="A folder for finished runs; a second call runs only those it lacks."),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    markdown: Markdown = False,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     as_json: Json = False,
 ) -> None:
-    """Tune with gradients, outside the metered track: the same tasks, data and scoring, never ranked."""
+    """Run the gradient references on the same tasks, data and scoring: outside the metered track, unranked."""
     from harness.references import KeptRuns, load_reference, packaged_references, publish_reference
     from harness.rounds.comparison import Comparison, MethodRow
     from harness.session.loaded_round import LoadedRound
@@ -155,19 +156,22 @@ def references(
     methods = [load_reference(name) for name in only or packaged_references()]
     if publish:
         if config != whole:
-            raise UsageError("--publish shows a whole round: leave --task and --seeds out")
-        with stores(home) as (_paths, sealed, _publisher), sealed.read() as tx:  # before hours of training
+            raise UsageError("--publish needs all tasks and seeds of the round; omit --task and --seeds")
+        with (
+            stores(home) as (_paths, sealed, _publisher),
+            sealed.read() as tx,
+        ):  # fail before hours of training
             same_round(tx, config)
-    arena, kept, rows = LoadedRound(config), KeptRuns(keep) if keep else None, []
+    loaded_round, kept, rows = LoadedRound(config), KeptRuns(keep) if keep else None, []
     for packaged in methods:
         method = packaged.trained_for(steps) if steps else packaged
         runs = []
-        for run_, is_from_before in _reference_runs(arena, method, kept):
+        for run_, is_from_before in _reference_runs(loaded_round, method, kept):
             runs.append(run_)
             if not (as_json or markdown):
                 took = "kept from before" if is_from_before else f"{run_.wall_s:.1f} s"
-                said = f"{method.name} · {run_.task} · seed {run_.kshot_seed}: score {run_.score:.1f}, {took}"
-                console.print(said, highlight=False)
+                line = f"{method.name} · {run_.task} · seed {run_.kshot_seed}: score {run_.score:.1f}, {took}"
+                console.print(line, highlight=False)
         scores = {item.name: [run_.score for run_ in runs if run_.task == item.name] for item in config.task}
         wall_s = fmean(run_.wall_s for run_ in runs)
         rows.append(MethodRow(method.name, scores, calls=None, engine_s=None, wall_s=wall_s))
@@ -181,42 +185,37 @@ def references(
 
 
 def _reference_runs(
-    arena: "LoadedRound", method: "ReferenceMethod", kept: "KeptRuns | None"
+    loaded_round: "LoadedRound", method: "ReferenceMethod", kept: "KeptRuns | None"
 ) -> Iterator[tuple["ReferenceRun", bool]]:
     """Yield the runs of a reference on every task and seed, and whether each was kept from before."""
     from harness.references import run_reference
 
-    for task in arena.config.task:
+    for task in loaded_round.config.task:
         for kshot_seed in task.kshot_seeds:
-            found = kept.find(arena, method, task.name, kshot_seed) if kept else None
-            run_ = found or run_reference(arena, method, task.name, kshot_seed)
+            found = kept.find(loaded_round, method, task.name, kshot_seed) if kept else None
+            run_ = found or run_reference(loaded_round, method, task.name, kshot_seed)
             if kept and found is None:
-                kept.keep(arena, method, run_)
+                kept.keep(loaded_round, method, run_)
             yield run_, found is not None
 
 
 def _print(comparison: "Comparison", *, as_json: bool, is_markdown: bool) -> None:
-    """Print a comparison in one of three ways."""
+    """Print a comparison as JSON, as Markdown or as a table."""
     if as_json:
         print_json(comparison.as_json())
     elif is_markdown:
         print(comparison.markdown())
     else:
-        console.print(_table(comparison))
-
-
-def _table(comparison: "Comparison") -> Table:
-    """Return a comparison for the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for row in comparison.rows:
-        table.add_row(*map(escape, comparison.cells(row)))
-    return table
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column in ("method", *comparison.tasks, "mean [95 %]", "calls", "seconds"):
+            table.add_column(column, justify="left" if column == "method" else "right")
+        for row in comparison.rows:
+            table.add_row(*map(escape, comparison.cells(row)))
+        console.print(table)
 
 
 def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
-    """Return the digest that a round's name and version have in an arena; None if it is not there, or no arena is."""
+    """Return the digest of the stored round of that name and version; None without the round or the arena."""
     if not ArenaPaths(home).sealed_db.exists():
         return None
     with stores(home) as (_, sealed, _), sealed.read() as tx:
@@ -227,7 +226,7 @@ def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
 def _part_of(
     config: RoundConfig, names: list[str] | None, n_seeds: int | None, calls: int | None
 ) -> RoundConfig:
-    """Return the round with the tasks, seeds and budget that were asked for.
+    """Return the round with the requested tasks, seeds and budget.
 
     Raises:
         UsageError: the round has no such task.

@@ -1,4 +1,4 @@
-"""`gradfree bench`: how fast a forward call is here, against plain transformers."""
+"""`gradfree bench`: speed of a forward call on this machine, relative to plain transformers."""
 
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -18,15 +18,15 @@ __all__ = ["bench"]
 
 def bench(
     case: Annotated[
-        list[str] | None, typer.Option("--case", help="Measure this case alone; may be repeated.")
+        list[str] | None, typer.Option("--case", help="A case to measure (may be repeated); default: all.")
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Name the cases and what each measures.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the cases with a description.")] = False,
     shared: Shared = None,
 ) -> None:
     """Measure the engine: one JSON line per case on standard output, then a table.
 
     A case is refused where its output does not match the reference. All cases take about half an
-    hour on two cores, nearly all of it in the reference's forwards of the large model.
+    hour on two cores, mostly for the reference forward passes of the large model.
     """
     from harness.bench import BenchRefused, case_names, run_case
 
@@ -44,7 +44,7 @@ def bench(
         )
     lines, refused = [], 0
     for name in names:
-        # A process for each: its own threads, its own peak of memory.
+        # One process per case, for separate threads and peak memory.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             try:
                 line = pool.submit(run_case, name).result()

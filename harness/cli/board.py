@@ -1,4 +1,4 @@
-"""`gradfree board`: the leaderboard in the browser, or as plain files; and the organizer's view."""
+"""`gradfree board`: the leaderboard in the browser or as static files, and the organizer's view."""
 
 import os
 import sys
@@ -27,17 +27,17 @@ def board(
         int | None, typer.Option(min=1, max=65535, help="TCP port; default 8501, organizer 8502.")
     ] = None,
     static: Annotated[
-        Path | None, typer.Option("--static", help="Write the plain board into this folder instead.")
+        Path | None, typer.Option("--static", help="Write a static board into this folder instead.")
     ] = None,
-    round_: Annotated[str | None, typer.Option("--round", help="With --static: which round.")] = None,
+    round_: Annotated[str | None, typer.Option("--round", help="With --static: the round.")] = None,
     is_organizer: Annotated[
         bool,
         typer.Option(
-            "--organizer", help="Serve private scores, held runs and the audit instead, behind a token."
+            "--organizer", help="Serve private scores, held runs and the audit instead; asks for a token."
         ),
     ] = False,
 ) -> None:
-    """Serve the leaderboard of an arena; it reads the public store and drops uploads into the spool."""
+    """Serve the leaderboard of an arena; reads the public store and writes uploads to the spool."""
     paths = ArenaPaths(home)
     public_db = paths.public_db
     if static is None and round_ is not None:
@@ -47,7 +47,7 @@ def board(
         )
     if static is not None and is_organizer:
         raise UsageError(
-            "--organizer with --static: private scores are only served, never written; leave out one"
+            "--organizer with --static: private scores are never written to files; omit one of the two"
         )
     if static is not None:
         from leaderboard.static_board import write_static_board
@@ -67,9 +67,9 @@ def board(
     port = port or _PORT
     console.print(f"the leaderboard: http://{host}:{port}  (stop with Ctrl-C)")
     command = streamlit_command(public_db, host, port, paths.spool)
-    # An environment without the arena's variables: the web process knows of the public store only.
+    # Without the environment variables of the arena, the web process gets no path but that of the public store.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADFREE_")}
-    # This process becomes the server: a signal that ends it ends the server.
+    # Replace this process by the server, so that signals reach the server.
     sys.stdout.flush()
     os.execve(command[0], command, environment)  # noqa: S606 (no shell is wanted)
 
@@ -77,7 +77,7 @@ def board(
 def _serve_organizer(paths: ArenaPaths, host: str, port: int) -> None:
     if host not in _LOCAL:
         raise UsageError(
-            f"--host {host}: the organizer's view listens on this machine alone; reach it from another one "
+            f"--host {host}: the organizer's view listens on this machine only; reach it from another one "
             f"through a tunnel: ssh -L {port}:127.0.0.1:{port} <this machine>"
         )
     import uvicorn
@@ -93,6 +93,6 @@ def _serve_organizer(paths: ArenaPaths, host: str, port: int) -> None:
     view = OrganizerStore(SealedStore.open_to_read(paths.sealed_db))
     app = organizer_app(view, token, [f"{each}:{port}" for each in _LOCAL])
     console.print(f"the organizer's view: http://{host}:{port}  (stop with Ctrl-C)")
-    console.print(f"name: {USER}, password: what {paths.organizer_token} holds", soft_wrap=True, markup=False)
+    console.print(f"name: {USER}, password: content of {paths.organizer_token}", soft_wrap=True, markup=False)
     sys.stdout.flush()
     uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from harness.cli.options import Home, Json, Unsafe, sandbox_mode, stores
+from harness.cli.options import Home, Json, Unsafe, stores
 from harness.cli.output import console, errors, print_board, print_json
 from harness.cli.worker import refuse_held
 from harness.config import RoundConfig, load_round
 from harness.records import with_version
-from harness.rounds.intake import Entry, baseline_folder, submit
+from harness.rounds.intake import baseline_folder, submit
 from harness.rounds.lifecycle import create_round
+from harness.sandbox import require_mode
 from harness.store.paths import ArenaPaths
 from harness.store.public import PublicStore
 from harness.store.sealed.rounds import find_round, list_rounds
@@ -27,12 +28,12 @@ _EXAMPLE = Path(__file__).resolve().parents[2] / "submissions" / "examples" / "r
 
 
 def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) -> None:
-    """Run the toy round from nothing to a ranking; finished runs of an earlier demo are kept."""
+    """Run the toy round from an empty arena to a ranking; finished runs of an earlier demo are kept."""
     from harness.cli.progress import RunDisplay
     from harness.worker.worker import Worker
 
     started = time.monotonic()
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     config = load_round("toy")
     _set_older_rules_aside(home, config)
     full_name = with_version(config.name, config.round.version)
@@ -40,15 +41,12 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
         create_round(sealed, publisher, config)
         with sealed.read() as tx:
             entered = {item.name for item in list_submissions(tx, find_round(tx, full_name))}
-        entries = [
-            ("manual", baseline_folder("manual"), BASELINE_TEAM),
-            ("bbtv2", baseline_folder("bbtv2"), BASELINE_TEAM),
-            ("random-search", _EXAMPLE, "example"),
-        ]
-        for name, folder, team in entries:
+        for name in ("manual", "bbtv2"):
             if name not in entered:
-                entry: Entry = "baseline" if team == BASELINE_TEAM else "example"
-                submit(sealed, publisher, paths, config, folder, team, entry=entry)
+                folder = baseline_folder(name)
+                submit(sealed, publisher, paths, config, folder, BASELINE_TEAM, entry="baseline")
+        if "random-search" not in entered:
+            submit(sealed, publisher, paths, config, _EXAMPLE, "example", entry="example")
         with RunDisplay(is_quiet=as_json) as display:
             Worker(sealed, publisher, paths, mode, display.on_event).run_until_idle(full_name)
         refuse_held(sealed, home, full_name)
@@ -66,7 +64,7 @@ def demo(home: Home = DEMO_HOME, unsafe: Unsafe = False, as_json: Json = False) 
 
 
 def _set_older_rules_aside(home: Path, config: RoundConfig) -> None:
-    """Rename a demo's arena with other rules: its scores are kept, and not compared with new ones."""
+    """Rename the arena of an earlier demo with other rules, so that its scores are kept apart."""
     if not ArenaPaths(home).sealed_db.exists():
         return
     with stores(home) as (_, sealed, _), sealed.read() as tx:

@@ -1,4 +1,4 @@
-"""`gradfree doctor`: what is there, what is missing, and the command that mends it."""
+"""`gradfree doctor`: report what this machine has and lacks, with the command that repairs it."""
 
 import importlib.metadata
 import shutil

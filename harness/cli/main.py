@@ -1,4 +1,4 @@
-"""The command `gradfree`. Exit codes: 0 done, 1 the submission failed, 2 usage, 3 our fault, 130 Ctrl-C."""
+"""The command `gradfree`. Exit codes: 0 done, 1 submission failed, 2 usage, 3 platform error, 130 Ctrl-C."""
 
 import errno
 import signal
@@ -16,11 +16,9 @@ from harness.cli import (
     doctor,
     judging,
     participant,
-    predictions,
     rounds,
     submissions,
     team,
-    trial,
     worker,
 )
 from harness.cli.output import errors
@@ -29,20 +27,20 @@ from harness.errors import GradfreeError, InfrastructureError, UsageError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 128 + signal.SIGINT
-"""What Typer exits with after Ctrl-C, without a word."""
+"""Exit code of Typer after Ctrl-C."""
 
 app = typer.Typer(
     name="gradfree",
-    help="Gradfree Arena: competitions of gradient-free tuning, metered, sandboxed and scored.",
+    help="Gradfree Arena: metered, sandboxed competitions of gradient-free tuning.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
 app.command("new")(participant.new)
 app.command("check")(participant.check)
-app.command("try")(trial.try_)
-app.command("submit")(participant.submit_)
-app.command("status")(participant.status)
+app.command("try")(participant.try_)
+app.command("submit")(submissions.submit_)
+app.command("status")(submissions.status)
 app.command("logs")(submissions.logs)
 app.command("cancel")(submissions.cancel)
 app.command("resubmit")(submissions.resubmit)
@@ -54,7 +52,7 @@ app.add_typer(team.team, name="team")
 app.add_typer(baselines.baselines, name="baselines")
 app.add_typer(judging.rejudge, name="rejudge")
 app.command("replay")(judging.replay)
-app.command("score-predictions")(predictions.score_predictions_)
+app.command("score-predictions")(judging.score_predictions_)
 app.command("board")(board.board)
 app.command("bench")(bench.bench)
 app.command("backup")(archives.backup)
@@ -63,7 +61,7 @@ app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
-    """Run the command line; an error of the tree becomes its message and its exit code."""
+    """Run the command line; print an error of `harness.errors` and exit with its code."""
     try:
         app()
     except SystemExit as stop:
@@ -73,11 +71,13 @@ def main() -> None:
     except GradfreeError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a bug of ours exits with 3, as documented)
+    except Exception as error:  # noqa: BLE001 (last resort: a bug of the platform exits with 3, as documented)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             name = escape(str(error.filename))
             errors.print(f"[bold red]error:[/] {name}: no file can have so long a name", soft_wrap=True)
             sys.exit(UsageError.exit_code)
         errors.print_exception()
-        errors.print(f"[bold red]error:[/] a fault of ours: {escape(repr(error))}", soft_wrap=True)
+        errors.print(
+            f"[bold red]error:[/] internal error (platform side): {escape(repr(error))}", soft_wrap=True
+        )
         sys.exit(InfrastructureError.exit_code)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what stands behind them."""
+"""Options that several commands share, and the stores of an arena."""
 
 import os
 import shlex
@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from harness.config import SHARED_VARIABLE
-from harness.sandbox import SandboxMode, require_mode
 from harness.store.paths import DEFAULT_HOME, HOME_VARIABLE, ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.store import SealedStore
@@ -20,19 +19,20 @@ __all__ = [
     "Home",
     "Json",
     "Number",
+    "Reason",
+    "RoundName",
     "RoundOption",
     "Shared",
     "SubmissionPath",
     "Token",
     "Unsafe",
     "in_arena",
-    "sandbox_mode",
     "stores",
 ]
 
 
 def _remember_shared(value: Path | None) -> Path | None:
-    """Set the variable that every reader of "@shared" uses."""
+    """Set the environment variable that gives the folder of "@shared"."""
     if value is not None:
         os.environ[SHARED_VARIABLE] = str(value.resolve())
     return value
@@ -43,6 +43,8 @@ Home = Annotated[
     typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Reason = Annotated[str, typer.Option("--reason", help="Text for the audit.")]
+RoundName = Annotated[str, typer.Argument(help="A round of this arena; NAME@VERSION for an older version.")]
 RoundOption = Annotated[
     str, typer.Option("--round", help="A packaged round's name, or the path of a round file (TOML).")
 ]
@@ -56,7 +58,7 @@ Shared = Annotated[
     ),
 ]
 MAX_NUMBER = 2**63 - 1
-"""Of a submission or a run: what a database can hold."""
+"""Largest number of a submission or a run: the largest integer of the database."""
 Number = Annotated[int, typer.Argument(max=MAX_NUMBER, help="The submission's number.")]
 SubmissionPath = Annotated[str, typer.Argument(help="A submission's folder or zip, or a baseline's name.")]
 Token = Annotated[
@@ -77,21 +79,12 @@ def in_arena(home: Path) -> str:
     return "" if is_found else f" --home {shlex.quote(str(home))}"
 
 
-def sandbox_mode(*, unsafe: bool) -> SandboxMode:
-    """Return how solvers are isolated on this machine.
-
-    Raises:
-        SandboxUnavailable: they cannot be, and `unsafe` was not chosen.
-    """
-    return require_mode(unsafe=unsafe)
-
-
 @contextmanager
 def stores(home: Path, *, must_exist: bool = True) -> Iterator[tuple[ArenaPaths, SealedStore, Publisher]]:
     """Open both stores of an arena.
 
     Raises:
-        UsageError: there is no arena in that folder.
+        UsageError: the folder holds no arena.
     """
     paths = ArenaPaths(home)
     with SealedStore.open(paths, must_exist=must_exist) as sealed, Publisher.open(paths, sealed) as publisher:

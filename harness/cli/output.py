@@ -1,4 +1,4 @@
-"""Printing: text for people, JSON for programs."""
+"""Output: text for people, JSON for programs."""
 
 import json
 import logging
@@ -21,6 +21,7 @@ __all__ = [
     "errors",
     "log_json",
     "moment",
+    "picked",
     "print_board",
     "print_json",
     "why_no_scores",
@@ -32,7 +33,7 @@ _OFF_TERMINAL_COLUMNS = 400
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """Wrap lines on a terminal only: a file or a pipe gets whole lines unless COLUMNS is set."""
+    """Return a console that wraps lines on a terminal only: files and pipes get whole lines unless COLUMNS is set."""
     stream = sys.stderr if stderr else sys.stdout
     is_seen = stream.isatty() or "COLUMNS" in os.environ
     return Console(stderr=stderr, highlight=False, width=None if is_seen else _OFF_TERMINAL_COLUMNS)
@@ -43,7 +44,7 @@ errors = _console(stderr=True)
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object per line: time, level, event, and the fields that the event was logged with."""
+    """Format a record as one JSON object per line: time, level, event, and the fields logged with it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -65,8 +66,13 @@ def log_json() -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON document to standard output."""
-    print(json.dumps(content, indent=2))
+    """Print one JSON document to standard output; times are in ISO format."""
+    print(json.dumps(content, indent=2, default=datetime.isoformat))
+
+
+def picked(value: object, *names: str) -> dict[str, Any]:
+    """Return the named attributes of a value as a JSON object."""
+    return {name: getattr(value, name) for name in names}
 
 
 def moment(value: datetime) -> str:
@@ -81,9 +87,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def print_board(board: Board) -> None:
-    """Print the ranking as a table. Names are untrusted text: never markup."""
+    """Print the ranking as a table. Names are untrusted text and never parsed as markup."""
     tasks = [task.name for task in board.round.tasks]
-    # Teams are the first to go where the window is narrow: scores must never be cut.
+    # A narrow window leaves the teams out, so that scores are never cut.
     has_teams = console.width >= _WIDE_COLUMNS
     table = Table(
         title=Text(f"{board.round.title or board.round.name} ({board.round.name} {board.round.version})"),
@@ -127,11 +133,11 @@ def print_board(board: Board) -> None:
 
 
 def why_no_scores(board_round: BoardRound, number: int | None = None) -> str:
-    """Return when a round shows the scores that it hides now, and how a team reads its own; else an empty text.
+    """Return when the round shows hidden scores and how a team reads its own; empty if nothing is hidden.
 
     Args:
         board_round: the round.
-        number: of the submission asked for; None means any.
+        number: the submission's number; None means any.
     """
     hidden = board_round.score_notice
     visibility = board_round.rules["visibility"]

@@ -1,51 +1,42 @@
-"""`gradfree new|check|submit|status`: the participant's light commands."""
+"""`gradfree new|check|try`: what a participant does before submitting. Stores nothing."""
 
+import secrets
 import shlex
 import shutil
-from collections.abc import Mapping
+import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from harness.cli.options import (
-    DEFAULT_ARENA,
-    Home,
-    Json,
-    Number,
-    RoundOption,
-    SubmissionPath,
-    Token,
-    in_arena,
-    stores,
-)
-from harness.cli.output import console, print_json, why_no_scores
-from harness.cli.submissions import own_submission
-from harness.config import load_round
+from harness.cli.options import Json, RoundOption, Shared, SubmissionPath, Unsafe
+from harness.cli.output import console, errors, picked, print_json
+from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
-from harness.records import Phase
-from harness.rounds.intake import is_baseline_name, read_submission_or_baseline, submit
-from harness.rounds.own_scores import read_own_scores
+from harness.records import Verdict
+from harness.rounds.intake import read_submission_or_baseline
+from harness.sandbox import require_mode
+from harness.session.artifact import Artifact
 from harness.session.code_check import check_code
-from harness.session.submission import NAME_RULE, is_solver_name, read_submission
-from harness.store.paths import ArenaPaths
-from harness.store.public import STALE, UNOFFICIAL, BoardRound, PublicStore
-from harness.store.sealed.rounds import find_round
-from harness.store.sealed.teams import find_team, quota_of
+from harness.session.submission import NAME_RULE, is_solver_name
+from harness.store.sealed.seeds import solver_seed
 
-__all__ = ["check", "new", "status", "submit_"]
+__all__ = ["check", "new", "try_"]
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="The folder to create; its last part names the solver.")],
+    name: Annotated[
+        str, typer.Argument(help="The folder to create; its last part becomes the name of the solver.")
+    ],
 ) -> None:
-    """Create a folder with a working solver to start from."""
+    """Create a folder with a working solver as a starting point."""
     target = Path(name)
     template = Path(__file__).resolve().parents[2] / "submissions" / "template"
     if not template.is_dir():
         raise UsageError(
-            "the template lies in the project's checkout (submissions/template); install from there"
+            "the template is part of the checkout (submissions/template); install the project from there"
         )
     if not is_solver_name(target.name):
         raise UsageError(f"{name!r}: the folder's name names the solver: {NAME_RULE}")
@@ -80,113 +71,113 @@ def check(path: SubmissionPath, round_: RoundOption = "toy", as_json: Json = Fal
     )
 
 
-def submit_(
-    path: Annotated[str, typer.Argument(help="A submission's folder or zip.")],
-    team: Annotated[str, typer.Option("--team", help="The team that submits.")],
-    round_: Annotated[
-        str, typer.Option("--round", help="A round of the arena; NAME@VERSION for an older version.")
-    ] = "toy",
-    token: Token = None,
-    home: Home = DEFAULT_ARENA,
+def try_(
+    path: SubmissionPath,
+    round_: RoundOption = "toy",
+    task: Annotated[
+        str | None, typer.Option("--task", help="A task of the round; default: all of them.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="A k-shot seed (may be repeated); default: the task's first."),
+    ] = None,
+    calls: Annotated[
+        int | None,
+        typer.Option("--calls", min=1, help="A smaller budget than that of the round."),
+    ] = None,
+    shared: Shared = None,
+    unsafe: Unsafe = False,
+    show_log: Annotated[bool, typer.Option("--log", help="Print what the solver printed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Submit to a round of an arena; a worker will run it."""
-    with stores(home) as (paths, sealed, publisher):
-        with sealed.read() as tx:
-            config = find_round(tx, round_).config
-        if is_baseline_name(path):
+    """Run a solver under the rules of a round: same meter, same sandbox; nothing is stored."""
+    from harness.cli.progress import RunDisplay, run_line
+    from harness.session.attempt import RunSpec, run_attempt, solver_params
+    from harness.session.loaded_round import LoadedRound
+
+    _ = shared
+    config = load_round(round_)
+    submission, is_baseline = read_submission_or_baseline(path, config)
+    if calls is not None:
+        config = _with_calls(config, calls, task)
+    mode = require_mode(unsafe=unsafe)
+    loaded_round = LoadedRound(config)
+    artifacts: list[Artifact] = []
+    for name, kshot_seeds in _chosen(config, task, seed):
+        for kshot_seed in kshot_seeds:
+            spec = RunSpec(
+                submission=submission,
+                params=solver_params(config, submission, is_baseline=is_baseline),
+                task=name,
+                kshot_seed=kshot_seed,
+                # A new basis per trial: knowing it is of no use in a round.
+                rotation_seed=secrets.randbits(63) if config.round.rotation == "secret" else None,
+                solver_seed=solver_seed(config.digest(), name, kshot_seed),
+            )
+            title = f"{submission.manifest.name} · {name} · seed {kshot_seed}"
+            with (
+                tempfile.TemporaryDirectory(prefix="gradfree-try-") as folder,
+                RunDisplay(is_quiet=as_json) as display,
+            ):
+                observer = partial(display.on_progress, title)
+                artifact = run_attempt(loaded_round, spec, Path(folder), mode, observer)
+            artifacts.append(artifact)
+            if not as_json:
+                console.print(escape(run_line(title, artifact)))
+                if show_log and artifact.log:
+                    console.print(escape(artifact.log.rstrip()))
+                if show_log and artifact.log_truncated:
+                    console.print("[dim](log cut here: the rest exceeds the limit of the round)[/]")
+    if as_json:
+        print_json([_run_json(artifact) for artifact in artifacts])
+    if any(artifact.verdict is not Verdict.OK for artifact in artifacts):
+        raise typer.Exit(1)
+
+
+def _chosen(
+    config: RoundConfig, task: str | None, seeds: list[int] | None
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the chosen tasks, each with its k-shot seeds.
+
+    Raises:
+        UsageError: the round has no such task or seed.
+    """
+    found = [item for item in config.task if task in {None, item.name}]
+    if not found:
+        known = ", ".join(item.name for item in config.task)
+        raise UsageError(f"round {config.name!r} has no task {task!r}; it has {known}")
+    for item in found:
+        unknown = sorted(set(seeds or ()) - set(item.kshot_seeds))
+        if unknown:
             raise UsageError(
-                f"{path!r} is a baseline; the organizer enters it with `gradfree round baselines {round_}`"
+                f"task {item.name!r} has no k-shot seed {unknown[0]}; it has {sorted(item.kshot_seeds)}"
             )
-        check_code(read_submission(Path(path), config.limits.submission_bytes))
-        number = submit(sealed, publisher, paths, config, Path(path), team, token=token)
-        with sealed.read() as tx:
-            quota = quota_of(tx, find_round(tx, round_), find_team(tx, team))
-    if as_json:
-        print_json({"submission": number})
-    else:
-        followed = escape(f"gradfree status {number}{in_arena(home)}")
-        console.print(f"submission {number} is queued. Follow it with: {followed}", soft_wrap=True)
-        if quota.left is not None:
-            console.print(f"quota: {quota}")
+    return [(item.name, tuple(seeds or item.kshot_seeds[:1])) for item in found]
 
 
-def status(
-    number: Number,
-    is_own: Annotated[
-        bool,
-        typer.Option(
-            "--own", help="With your scores, where the round shows a team its own before the board."
-        ),
-    ] = False,
-    token: Token = None,
-    home: Home = DEFAULT_ARENA,
-    as_json: Json = False,
-) -> None:
-    """Show how a submission is doing."""
-    with PublicStore.open(ArenaPaths(home).public_db) as store:
-        page = store.submission(number)
-        at_work = {(item.task, item.kshot_seed): item.calls for item in store.progress(number)}
-    entry = page.entry
-    own: Mapping[int, float | None] = {}
-    if is_own:
-        with stores(home) as (_, sealed, _publisher):
-            own_submission(sealed, number, token)
-            own = read_own_scores(sealed, number)
-    runs = [
-        {
-            "run": run.run_id,
-            "task": run.task,
-            "kshot_seed": run.kshot_seed,
-            "status": run.status.value,
-            "verdict": None if run.verdict is None else run.verdict.value,
-            "score": own.get(run.run_id, run.score),
-            "calls": at_work.get((run.task, run.kshot_seed), run.calls),
-            "budget_calls": run.budget_calls,
-            "message": run.message,
-            "is_held": run.is_held,
-            "hold_reason": run.hold_reason,
-        }
-        for run in page.runs
-    ]
-    if as_json:
-        print_json(
-            {
-                "submission": number,
-                "solver": entry.solver,
-                "status": entry.status.value,
-                "verdict": None if entry.verdict is None else entry.verdict.value,
-                "is_official": entry.is_official,
-                "is_stale": entry.is_stale,
-                "runs": runs,
-            }
-        )
-        return
-    verdict = "" if entry.verdict is None else f", verdict {entry.verdict.value}"
-    verdict += "" if entry.is_official else f" ({UNOFFICIAL})"
-    verdict += f" ({STALE})" if entry.is_stale else ""
-    console.print(
-        escape(
-            f"{entry.solver} of {entry.team}: {entry.status.value}{verdict}, {entry.n_runs_done} of {entry.n_runs} runs"
-        )
+def _with_calls(config: RoundConfig, calls: int, task: str | None) -> RoundConfig:
+    """Return the round with smaller budgets; print a note where `calls` exceeds the budget of the round."""
+    for item in config.task:
+        if calls > item.budget_calls and task in {None, item.name}:
+            errors.print(
+                escape(
+                    f"--calls {calls} is above the round's budget of {item.budget_calls} for {item.name}; "
+                    f"the run gets {item.budget_calls}"
+                )
+            )
+    smaller = tuple(
+        item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
     )
-    for run in runs:
-        score = "-" if run["score"] is None else f"{run['score']:.1f}"
-        reason = f"on hold: {run['hold_reason']}" if run["is_held"] else run["message"]
-        note = f"  {reason}" if reason else ""
-        console.print(
-            escape(
-                f"  run {run['run']}, {run['task']} seed {run['kshot_seed']}: {run['verdict'] or run['status']}, "
-                f"score {score}, {run['calls']} of {run['budget_calls']} calls{note}"
-            )
-        )
-    if not is_own and (hidden := why_no_scores(page.round, None if entry.is_baseline else number)):
-        console.print(hidden)
-    console.print(escape(_where_logs_are(number, page.round, home)), soft_wrap=True)
+    return config.model_copy(update={"task": smaller})
 
 
-def _where_logs_are(number: int, board_round: BoardRound, home: Path) -> str:
-    shown_from = Phase(board_round.rules["visibility"]["logs"])
-    if board_round.phase.has_reached(shown_from):
-        return f"what your solver printed, for your team only: gradfree logs {number}{in_arena(home)}"
-    return f"what your solver printed is shown to your team once the round is {shown_from}"
+def _run_json(artifact: Artifact) -> dict[str, Any]:
+    """Return the public part of a run: neither the private score nor predictions."""
+    return {
+        **picked(artifact, "task", "kshot_seed", "verdict"),
+        "score": None if artifact.scores is None else artifact.scores.public,
+        "calls": artifact.usage.calls,
+        **picked(artifact, "budget_calls", "is_checkpoint", "is_official", "message", "wall_s"),
+        "engine_s": artifact.usage.engine_s,
+        **picked(artifact, "log", "log_truncated"),
+    }

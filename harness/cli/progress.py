@@ -1,4 +1,4 @@
-"""Progress of runs: a bar on a terminal, a line per finished run anywhere else."""
+"""Progress of runs: a bar on a terminal, a line per finished run elsewhere."""
 
 import textwrap
 from types import TracebackType
@@ -9,14 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from harness.cli.output import console, counted
 from harness.session.artifact import Artifact
-from harness.session.blackbox import Progress as RunProgress
+from harness.session.blackbox import AttemptProgress
 from harness.store.public import UNOFFICIAL
 from harness.worker.worker import RunEvent
 
 __all__ = ["RunDisplay", "run_line"]
 
 _NOTE_CHARS = 300
-"""Of what a run failed with; `gradfree logs` has all of it."""
+"""Most characters of a failure message; `gradfree logs` prints all of it."""
 
 
 class RunDisplay:
@@ -27,7 +27,7 @@ class RunDisplay:
 
         Args:
             is_quiet: show nothing, as for `--json`.
-            has_lines: print a line per finished run beside the bars; False where the log has them.
+            has_lines: print a line per finished run beside the bars; False if they are logged instead.
         """
         self._has_lines = has_lines and not is_quiet
         self._progress = Progress(
@@ -74,7 +74,7 @@ class RunDisplay:
                 escape(f"{title}: internal error (platform side), attempt void, not charged: {event.fault}")
             )
 
-    def on_progress(self, title: str, progress: RunProgress) -> None:
+    def on_progress(self, title: str, progress: AttemptProgress) -> None:
         """Draw the bar of a running attempt."""
         loss = "-" if progress.best_train_loss is None else f"{progress.best_train_loss:.3f}"
         if title not in self._tasks:
@@ -87,13 +87,13 @@ class RunDisplay:
 
 
 def run_line(title: str, artifact: Artifact) -> str:
-    """Return in one line how a run ended."""
+    """Return a line with the result of a run."""
     scored = "" if artifact.scores is None else f", score {artifact.scores.public:.1f}"
     scored += "" if artifact.is_official else f" ({UNOFFICIAL})"
     n_invalid = artifact.usage.invalid_queries
     malformed = f", {counted(n_invalid, 'malformed request')}" if n_invalid else ""
-    said = artifact.message.splitlines()[-1] if artifact.message else ""
-    note = f" ({textwrap.shorten(said, _NOTE_CHARS, placeholder=' …')})" if said else ""
+    last_line = artifact.message.splitlines()[-1] if artifact.message else ""
+    note = f" ({textwrap.shorten(last_line, _NOTE_CHARS, placeholder=' …')})" if last_line else ""
     return (
         f"{title}: {artifact.verdict.value}{scored}, {artifact.usage.calls} of {artifact.budget_calls} calls"
         f"{malformed}, {artifact.wall_s:.1f} s{note}"

@@ -1,4 +1,4 @@
-"""`gradfree round ...`: create and show rounds."""
+"""`gradfree round ...`: the life of a round, from its creation to its publication."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, Shared, in_arena, stores
-from harness.cli.output import console, counted, moment, print_board, print_json
+from harness.cli.options import DEFAULT_ARENA, Home, Json, RoundName, Shared, in_arena, stores
+from harness.cli.output import console, counted, moment, picked, print_board, print_json
 from harness.config import load_round
 from harness.records import Phase, Status
 from harness.rounds.intake import enter_baselines
@@ -24,9 +24,7 @@ from leaderboard.export import board_document
 
 __all__ = ["rounds"]
 
-RoundName = Annotated[str, typer.Argument(help="A round of this arena; NAME@VERSION for an older version.")]
-
-rounds = typer.Typer(help="The life of a round.", no_args_is_help=True)
+rounds = typer.Typer(help="Create, open, close and publish rounds.", no_args_is_help=True)
 
 
 @rounds.command("create")
@@ -38,7 +36,7 @@ def create(
     ] = False,
     shared: Shared = None,
 ) -> None:
-    """Validate a round file and what it names, and open the round in an arena."""
+    """Validate a round file with its data and model, and open the round in an arena."""
     _ = shared
     config = load_round(source)
     check_round(config)
@@ -53,7 +51,7 @@ def create(
 
 @rounds.command("baselines")
 def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Enter the baselines into a round; a worker will run them."""
+    """Enter the baselines into a round; a worker runs them."""
     with stores(home) as (paths, sealed, publisher):
         with sealed.read() as tx:
             config = find_round(tx, name).config
@@ -64,7 +62,7 @@ def baselines(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("release")
 def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Queue again what is on hold after platform errors; repair the cause first."""
+    """Queue the runs on hold after platform errors again; repair the cause first."""
     with stores(home) as (_, sealed, publisher):
         with sealed.write() as tx:
             held = [
@@ -83,7 +81,7 @@ def release(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("open")
 def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Open a draft, or a round that was closed, for submissions."""
+    """Open a draft or closed round for submissions."""
     with stores(home) as (_, sealed, _), sealed.read() as tx:
         is_tried = any(
             item.is_baseline and item.status is Status.FINISHED
@@ -93,7 +91,7 @@ def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     if not is_tried:
         console.print(
             escape(
-                "no baseline has run in it yet, so it is untested: "
+                "this round is untested, no baseline has run in it yet: "
                 f"gradfree round baselines {name}{in_arena(home)}"
             )
         )
@@ -101,19 +99,19 @@ def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("close")
 def close(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Accept no more submissions; what is queued still runs."""
+    """Accept no more submissions; queued ones still run."""
     _move(home, name, Phase.CLOSED)
 
 
 @rounds.command("freeze")
 def freeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Freeze the board: what ends from now on is hidden until it is unfrozen or published."""
+    """Freeze the board: later results are hidden until it is unfrozen or published."""
     _move(home, name, Phase.FROZEN)
 
 
 @rounds.command("unfreeze")
 def unfreeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Show what ended while the board was frozen; a round that is open stays open."""
+    """Show the results hidden by a freeze; an open round stays open."""
     with stores(home) as (_, sealed, publisher):
         with sealed.write() as tx:
             unfreeze_board(tx, find_round(tx, name))
@@ -123,7 +121,7 @@ def unfreeze(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 @rounds.command("publish")
 def publish(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Show the private scores of a closed round in which everything has ended. Cannot be undone."""
+    """Show the private scores of a closed round in which every submission has ended. Cannot be undone."""
     _move(home, name, Phase.PUBLISHED)
 
 
@@ -149,7 +147,7 @@ def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) ->
     for number, names in found.items():
         console.print(f"submission {number}: other {', '.join(names)}")
     console.print(
-        f"{counted(len(found), 'submission')} stale; judge the round again: "
+        f"{counted(len(found), 'submission')} stale; rejudge the round: "
         + escape(f"gradfree rejudge stage {name}{in_arena(home)}")
         if found
         else "every score was made with the same data, model, code and packages"
@@ -158,7 +156,7 @@ def stale(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) ->
 
 @rounds.command("final")
 def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
-    """Run the standing submissions of a closed round again, on k-shot seeds drawn now: the final phase."""
+    """Run the final phase: the standing submissions of a closed round, on k-shot seeds drawn now."""
     from harness.rounds.final import draw_final
 
     with stores(home) as (_, sealed, publisher):
@@ -170,13 +168,13 @@ def final(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 def noise(
     name: RoundName,
     baseline: Annotated[str, typer.Option("--baseline", help="A baseline of the round.")] = "bbtv2",
-    repeats: Annotated[int, typer.Option("--repeats", min=2, help="How often in all.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=2, help="Number of runs in total.")] = 5,
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Repeat a baseline under other solver seeds: their spread is the round's noise floor."""
+    """Repeat a baseline with other solver seeds to measure the noise floor of the round."""
     with stores(home) as (_, sealed, _), sealed.write() as tx:
         added = add_repeats(tx, find_round(tx, name), baseline, repeats)
-    console.print(f"{added} repeats of {baseline} are queued behind everybody; {repeats} in all")
+    console.print(f"{added} repeats of {baseline} are queued after all others; {repeats} in all")
 
 
 @rounds.command("list")
@@ -185,19 +183,7 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
     with PublicStore.open(ArenaPaths(home).public_db) as store:
         found = store.rounds()
     if as_json:
-        print_json(
-            [
-                {
-                    "name": item.name,
-                    "version": item.version,
-                    "phase": item.phase.value,
-                    "digest": item.digest,
-                    "opens": None if item.opens is None else item.opens.isoformat(),
-                    "closes": None if item.closes is None else item.closes.isoformat(),
-                }
-                for item in found
-            ]
-        )
+        print_json([picked(item, "name", "version", "phase", "digest", "opens", "closes") for item in found])
         return
     if not found:
         console.print("none yet: gradfree round create ROUND")
@@ -209,12 +195,8 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
 
 
 @rounds.command("show")
-def show(
-    name: RoundName,
-    home: Home = DEFAULT_ARENA,
-    as_json: Json = False,
-) -> None:
-    """Print a round's ranking."""
+def show(name: RoundName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
+    """Print the ranking of a round."""
     with PublicStore.open(ArenaPaths(home).public_db) as store:
         board = store.board(name)
     if as_json:

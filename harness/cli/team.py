@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Json, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Json, Reason, stores
 from harness.cli.output import console, errors, moment, print_json
 from harness.store.paths import ArenaPaths
 from harness.store.sealed import teams
@@ -20,7 +20,7 @@ TeamName = Annotated[str, typer.Argument(help="The team's name.")]
 
 @team.command("add")
 def add(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """Add a team and print its token, which cannot be read again."""
+    """Add a team and print its token, which is shown only once."""
     is_new = not ArenaPaths(home).sealed_db.exists()
     with stores(home, must_exist=False) as (_, sealed, _):
         if is_new:
@@ -32,7 +32,7 @@ def add(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> No
 
 @team.command("rotate")
 def rotate(name: TeamName, home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
-    """Give a team a new token and print it; the old one is void."""
+    """Print a new token of a team; the old one becomes invalid."""
     with stores(home) as (_, sealed, _), sealed.write() as tx:
         token = teams.rotate_token(tx, teams.find_team(tx, name))
     _show_token(name, token, as_json=as_json)
@@ -49,15 +49,15 @@ def list_(home: Home = DEFAULT_ARENA, as_json: Json = False) -> None:
                 {
                     "name": item.name,
                     "has_token": item.token_sha256 is not None,
-                    "token_at": None if item.token_at is None else item.token_at.isoformat(),
-                    "created_at": item.created_at.isoformat(),
+                    "token_at": item.token_at,
+                    "created_at": item.created_at,
                 }
                 for item in found
             ]
         )
         return
     if not found:
-        console.print("none yet: one is made with its first submission, or by gradfree team add NAME")
+        console.print("none yet: a team is added with its first submission, or by gradfree team add NAME")
     for item in found:
         token = "no token" if item.token_at is None else f"token of {moment(item.token_at)}"
         console.print(escape(f"{item.name}: {token}"))
@@ -70,10 +70,10 @@ def grant(
         int, typer.Argument(min=1, max=1_000_000, help="Additional submissions, today and in all.")
     ],
     round_: Annotated[str, typer.Option("--round", help="A round of this arena.")],
-    reason: Annotated[str, typer.Option("--reason", help="For the audit.")] = "",
+    reason: Reason = "",
     home: Home = DEFAULT_ARENA,
 ) -> None:
-    """Let a team submit more than a round's quota."""
+    """Grant a team submissions beyond the quota of a round."""
     with stores(home) as (_, sealed, _), sealed.write() as tx:
         quota = teams.add_grant(tx, find_round(tx, round_), teams.find_team(tx, name), n_submissions, reason)
     console.print(escape(f"{name} in {round_}: {quota}"))

@@ -1,4 +1,4 @@
-"""`gradfree worker`: run what is queued."""
+"""`gradfree worker`: run queued submissions."""
 
 import signal
 import threading
@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, sandbox_mode, stores
+from harness.cli.options import DEFAULT_ARENA, Home, Shared, Unsafe, in_arena, stores
 from harness.cli.output import console, counted, errors, log_json
 from harness.config import shared_folder
 from harness.errors import InfrastructureError, UsageError
 from harness.records import with_version
+from harness.sandbox import SandboxMode, require_mode
 from harness.store.sealed.claims import has_waiting_runs
 from harness.store.sealed.queue import sweep
 from harness.store.sealed.rounds import find_round, list_rounds
@@ -27,13 +28,14 @@ __all__ = ["refuse_held", "worker"]
 
 def worker(
     home: Home = DEFAULT_ARENA,
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="Stop when nothing is left to do.")
-    ] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when the queue is empty.")] = False,
     slots: Annotated[
         int,
         typer.Option(
-            "--slots", min=1, max=64, help="Runs at a time: one model, each solver in a sandbox of its own."
+            "--slots",
+            min=1,
+            max=64,
+            help="Runs at a time; they share the model, each solver has its own sandbox.",
         ),
     ] = 1,
     shared: Shared = None,
@@ -47,14 +49,13 @@ def worker(
         typer.Option("--log-json", help="Write a JSON line per event to standard error, in place of text."),
     ] = False,
 ) -> None:
-    """Run what is queued, until stopped."""
+    """Run queued submissions until stopped."""
     from harness.cli.progress import RunDisplay
-    from harness.sandbox import SandboxMode
     from harness.worker.spool_intake import intake_running
     from harness.worker.worker import Worker
 
     _ = shared
-    mode = sandbox_mode(unsafe=unsafe)
+    mode = require_mode(unsafe=unsafe)
     if is_log_json:
         log_json()
     with (
@@ -83,7 +84,7 @@ def worker(
                 signal.signal(number, handler)
 
         def stop_politely(_number: int, _frame: FrameType | None) -> None:
-            """Let the run in progress end; a second signal interrupts and gives it back at once."""
+            """Finish the runs in progress; a second signal interrupts them and requeues them at once."""
             stop.set()
             handle_both(signal.default_int_handler)
 
@@ -93,10 +94,10 @@ def worker(
 
 
 def refuse_held(sealed: SealedStore, home: Path, round_name: str | None = None) -> None:
-    """Print which runs are on hold after platform errors, in one round or in all, and what to do.
+    """Print the runs on hold after platform errors, in one round or in all, and the command to release them.
 
     Raises:
-        typer.Exit: some are; with the exit code of a platform error.
+        typer.Exit: a run is on hold; with the exit code of a platform error.
     """
     with sealed.read() as tx:
         row = None if round_name is None else find_round(tx, round_name)
@@ -114,10 +115,10 @@ def refuse_held(sealed: SealedStore, home: Path, round_name: str | None = None) 
 
 
 def _refuse_missing_folder(sealed: SealedStore) -> None:
-    """Refuse to start where every waiting run of a round would fail, and be held.
+    """Refuse to start if waiting runs would all fail for lack of the shared folder.
 
     Raises:
-        UsageError: a round with waiting runs names the shared folder, and this machine has none there.
+        UsageError: a round with waiting runs uses the shared folder, which does not exist.
     """
     if shared_folder().is_dir():
         return

@@ -17,7 +17,7 @@ from harness.records import Array, IntArray
 from harness.sandbox import SandboxMode
 from harness.session.artifact import Artifact
 from harness.session.attempt import RunSpec
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 
 __all__ = ["Executor", "Job", "JobEvent", "Progressed", "ScoringStarted", "TestRowsLoaded"]
 
@@ -62,7 +62,7 @@ class TestRowsLoaded:
 class Progressed:
     """A query was answered."""
 
-    progress: Progress
+    progress: AttemptProgress
 
 
 @dataclass(frozen=True, slots=True)

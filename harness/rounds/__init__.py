@@ -1,4 +1,4 @@
-"""The life of a round: rounds and submissions come in, a worker runs them, results go out.
+"""The organizer's operations on rounds: creation, intake, final, export, verification, replay, backup.
 
-Nothing is imported here: showing a round must not load a language model's libraries.
+Imports nothing, so that showing a round loads no library of a language model.
 """

@@ -1,4 +1,4 @@
-"""Backing an arena up while it runs, and restoring it."""
+"""Backup of a running arena, and its restoration."""
 
 import shutil
 import sqlite3
@@ -23,14 +23,14 @@ _OWNER_ALONE = 0o700
 
 
 def backup(paths: ArenaPaths, target: Path) -> None:
-    """Write the sealed store and its files into one archive, whole or not at all; workers may go on.
+    """Write the sealed store and its files into one archive, atomically, while workers run.
 
-    The database is copied first: every artifact and submission that it names was on the disk before, so the
-    files copied afterwards include those. The public store is derived and left out. The archive holds private
-    scores; only its owner can read it.
+    The database is copied first: the files that it names are on the disk before their rows, so the files copied
+    afterwards include them. The public store is derived and left out. The archive contains private scores;
+    only its owner can read it.
 
     Raises:
-        UsageError: there is no arena, or the target exists.
+        UsageError: there is no arena, the target exists, or its folder does not.
         InfrastructureError: the disk or the database failed.
     """
     if not paths.sealed_db.is_file():
@@ -39,7 +39,7 @@ def backup(paths: ArenaPaths, target: Path) -> None:
         raise UsageError(f"{target} exists already; name another file")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target} cannot be written: there is no folder {target.absolute().parent}")
-    # Beside the target, under one name: what a killed backup left, the next one removes.
+    # A fixed name beside the target: the next backup removes the rest of a killed one.
     staging = target.with_name(f".{target.name}.partial")
     try:
         shutil.rmtree(staging, ignore_errors=True)
@@ -52,7 +52,7 @@ def backup(paths: ArenaPaths, target: Path) -> None:
             archive.add(copy, _SEALED_DB)
             for part in (paths.submissions, paths.artifacts):
                 _add_finished(archive, part)
-            # What a void attempt printed is nowhere else; the oldest may go while one looks.
+            # Logs of void attempts exist only here; a worker may delete the oldest meanwhile.
             for log in sorted(paths.attempts.glob(f"*/{SOLVER_LOG}")):
                 with suppress(FileNotFoundError):
                     archive.add(log, f"sealed/{paths.attempts.name}/{log.parent.name}/{SOLVER_LOG}")
@@ -64,9 +64,9 @@ def backup(paths: ArenaPaths, target: Path) -> None:
 
 
 def _add_finished(archive: tarfile.TarFile, part: Path) -> None:
-    """Add a folder without what is being written at the moment: its name starts with a dot.
+    """Add a folder without its unfinished files, whose names start with a dot.
 
-    Such a file is not even looked at, since it gets another name at any moment.
+    An unfinished file is not even opened, since it may be renamed at any moment.
     """
     archive.add(part, f"sealed/{part.name}", recursive=False)
     for path in sorted(part.iterdir()):
@@ -75,10 +75,10 @@ def _add_finished(archive: tarfile.TarFile, part: Path) -> None:
 
 
 def restore(archive: Path, paths: ArenaPaths) -> None:
-    """Make an arena from a backup, whole or not at all. What ran at the time of the backup runs again.
+    """Create an arena from a backup, atomically; runs in progress at the time of the backup are queued again.
 
     Raises:
-        UsageError: there is something in the arena folder, or the archive is not a backup.
+        UsageError: the arena folder is not empty, or the archive is not a backup.
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such file")
@@ -91,7 +91,7 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
         raise UsageError(
             f"{paths.home} cannot be made: {error.strerror or error}; restore into another folder: --home FOLDER"
         ) from error
-    # Made as an arena's folder always is: who serves the board may be another user.
+    # Inside the private folder, with the usual mode: the board may be served by another user.
     staging = private / paths.home.name
     try:
         staging.mkdir()

@@ -1,7 +1,7 @@
-"""Baselines side by side: method x task over k-shot seeds, on all test rows.
+"""Comparison of the baselines: method x task over k-shot seeds, on all test rows.
 
-For the organizer: public and private rows count together, so this must not be shown while the labels of a
-round are sealed.
+For the organizer only: public and private rows are scored together, so it must stay hidden while the labels
+of a round are sealed.
 """
 
 import math
@@ -28,14 +28,14 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class MethodRow:
-    """One method.
+    """Results of a baseline or a gradient reference.
 
     Attributes:
         name: the solver's name.
         scores: task -> scores 0-100 on all test rows, in the order of the task's k-shot seeds.
-        calls: charged calls per run, mean; None for a gradient reference, or where no run ended.
+        calls: charged calls per run, mean; None for a gradient reference, or if no run ended.
         engine_s: seconds of forward computation per run, mean; None as for `calls`.
-        wall_s: seconds per run, mean; None where no run ended.
+        wall_s: seconds per run, mean; None if no run ended.
         failures: runs that ended without a score, as "task seed: verdict".
     """
 
@@ -55,7 +55,7 @@ class MethodRow:
     def interval(self) -> tuple[float, float, float] | None:
         """`mean_interval` of the means over tasks, one per k-shot seed (by its place in each task's list).
 
-        None where tasks have different numbers of seeds, or one.
+        None if the tasks differ in their number of seeds, or have only one.
         """
         n_seeds = {len(values) for values in self.scores.values()}
         if self.total is None or len(n_seeds) > 1 or min(n_seeds) < 2:
@@ -64,10 +64,10 @@ class MethodRow:
 
 
 class Comparison:
-    """The rows, best first, under the names of the tasks."""
+    """The rows, best first, with the names of the tasks."""
 
     def __init__(self, tasks: Iterable[str], rows: Iterable[MethodRow]) -> None:
-        """Put the rows in order: the best total first, and last those that have none."""
+        """Sort the rows by total, best first; rows without a total come last."""
         self.tasks = tuple(tasks)
         self.rows = tuple(
             sorted(rows, key=lambda row: (math.inf if row.total is None else -row.total, row.name))
@@ -87,7 +87,7 @@ class Comparison:
         return "\n".join(lines)
 
     def cells(self, row: MethodRow) -> list[str]:
-        """Return the texts of a row."""
+        """Return the cells of a row as text."""
         return [
             row.name,
             *(_mean_and_spread(row.scores.get(task, ())) for task in self.tasks),
@@ -138,7 +138,7 @@ def compare(store: SealedStore, paths: ArenaPaths, config: RoundConfig) -> Compa
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean, lower and upper end of Student's 95 % interval of the mean; needs two values.
+    """Return mean, lower and upper end of Student's 95 % interval of the mean; needs at least two values.
 
     Raises:
         ValueError: fewer than two values.

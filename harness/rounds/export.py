@@ -1,20 +1,19 @@
 """One archive with everything needed to recompute a round's ranking without the platform.
 
-Before publication it holds what everybody may see at the moment, taken from the public store. After
-publication the whole rules, the predictions, the test labels (unless they are sealed) and the round's part of
-the audit are added from the sealed one, so that scores can be recomputed too. `harness.rounds.verify` reads
-it back.
+Before publication the archive contains the currently visible data of the public store. After publication the
+complete rules, the predictions, the test labels (unless they are sealed) and the round's part of the audit are
+added from the sealed store, so that scores can be recomputed too. `harness.rounds.verify` reads the archive.
 
 ::
 
     manifest.json            schema, round, phase, SHA-256 of every other file
-    rules.json               before publication: what of the rules everybody may read
+    rules.json               before publication: the public part of the rules
     round.json               after publication: the rules; their SHA-256 is the round's digest
     submissions.json         every submission with its runs: verdicts, calls, scores, hashes of artifacts
-    ranking.json             places as the board shows them
+    ranking.json             places on the board
     labels/<task>.json       after publication: labels, which rows are public, number of classes
     predictions/<run>.json   after publication: predicted classes in canonical order
-    events.jsonl             after publication: who did what, when, in this round
+    events.jsonl             after publication: the audit events of this round
 """
 
 import hashlib
@@ -38,11 +37,11 @@ __all__ = ["EXPORT_SCHEMA", "export_round"]
 
 EXPORT_SCHEMA = "1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Of every file in the archive: the same content gives the same bytes."""
+"""Date of every file in the archive, so that equal content gives equal bytes."""
 
 
 def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path) -> str:
-    """Write a round's archive, whole or not at all, and return its SHA-256 (hex).
+    """Write the archive of a round, atomically, and return its SHA-256 (hex).
 
     Args:
         store: the sealed store; the public one must be up to date.
@@ -51,7 +50,7 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
         target: the zip file; `target` + ".sha256" is written beside it.
 
     Raises:
-        UsageError: there is no such round.
+        UsageError: the arena has no such round, or `target` cannot be written.
     """
     with store.read() as tx, PublicStore.open(paths.public_db) as public:
         row = find_round(tx, name)
@@ -60,7 +59,7 @@ def export_round(store: SealedStore, paths: ArenaPaths, name: str, target: Path)
 
 
 def _files(tx: Transaction, row: RoundRow, public: PublicStore) -> dict[str, bytes]:
-    """Return name -> content of every file of the archive."""
+    """Return name -> content for every file of the archive."""
     board = public.board(row.name, row.version)
     entries = public.submissions(row.name, row.version)
     pages = [public.submission(entry.submission_id) for entry in reversed(entries)]
@@ -133,7 +132,7 @@ def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[
             {
                 "event": event.id,
                 "at": event.at.isoformat(),
-                # Of `user@machine:process` the user.
+                # The user in `user@machine:process`.
                 "actor": event.actor.partition("@")[0],
                 "kind": event.kind,
                 "submission": event.submission_id,
@@ -144,7 +143,7 @@ def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[
             sort_keys=True,
         )
         for event in read_events(tx)
-        # Other rounds of the arena may be hidden still.
+        # Other rounds of the arena may still be hidden.
         if event.round_id == row.id or (event.round_id is None and event.detail.get("team") in teams)
     ]
     files["events.jsonl"] = ("\n".join(lines) + "\n").encode()
@@ -152,26 +151,20 @@ def _evidence(tx: Transaction, row: RoundRow, entries: Sequence[Entry]) -> dict[
 
 
 def _public_detail(event: EventRow) -> dict[str, Any]:
-    """Return an event's detail without what is not public.
+    """Return the public part of an event's detail.
 
-    A reason is the organizer's text or that of a platform error, which may quote data or name local paths;
-    a worker's name contains the host's.
+    A reason is text of the organizer or of a platform error and may contain data or local paths; the name of a
+    worker contains the name of its host.
     """
     return {key: value for key, value in event.detail.items() if key not in {"reason", "worker"}}
 
 
 def _submission(entry: Entry) -> dict[str, Any]:
+    flags = ("is_baseline", "is_example", "is_official", "is_complete")
     return {
         "submission": entry.submission_id,
-        "team": entry.team,
         "name": entry.solver,
-        "digest": entry.digest,
-        "is_baseline": entry.is_baseline,
-        "is_example": entry.is_example,
-        "is_official": entry.is_official,
-        "is_complete": entry.is_complete,
-        "status": entry.status,
-        "verdict": entry.verdict,
+        **_picked(entry, "team", "digest", *flags, "status", "verdict"),
         "submitted_at": entry.submitted_at.isoformat(),
     }
 
@@ -179,17 +172,10 @@ def _submission(entry: Entry) -> dict[str, Any]:
 def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
     return {
         "run": run.run_id,
-        "task": run.task,
-        "kshot_seed": run.kshot_seed,
-        "solver_seed": run.solver_seed,
-        "status": run.status,
-        "verdict": run.verdict,
-        "is_checkpoint": run.is_checkpoint,
+        **_picked(run, "task", "kshot_seed", "solver_seed", "status", "verdict", "is_checkpoint"),
         "score": run.score,
         "score_public": score_public,
-        "calls": run.calls,
-        "budget_calls": run.budget_calls,
-        "artifact_sha256": run.artifact_sha256,
+        **_picked(run, "calls", "budget_calls", "artifact_sha256"),
         "hashes": dict(run.hashes),
     }
 
@@ -197,15 +183,14 @@ def _run(run: RunLine, score_public: float | None) -> dict[str, Any]:
 def _place(entry: Entry, position: int) -> dict[str, Any]:
     return {
         "position": position,
-        "rank": entry.rank,
         "submission": entry.submission_id,
-        "team": entry.team,
         "name": entry.solver,
-        "score": entry.score,
-        "calls": entry.calls,
-        "tier": entry.tier,
-        "is_pareto": entry.is_pareto,
+        **_picked(entry, "rank", "team", "score", "calls", "tier", "is_pareto"),
     }
+
+
+def _picked(value: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
 
 
 def _json(content: Any) -> bytes:

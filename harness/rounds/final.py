@@ -1,7 +1,7 @@
-"""The final phase: every standing submission once more, on k-shot seeds that nobody could know before.
+"""The final phase: every standing submission runs again, on fresh k-shot seeds.
 
-The seeds are drawn from the operating system after the round has closed. So nothing that a team learned from
-its scores or its logs was learned on the rows that decide.
+The seeds are drawn from the operating system after the round has closed, so that no team can have adapted to
+them through its scores or logs.
 """
 
 import secrets
@@ -27,19 +27,19 @@ _SEED_BITS = 31
 
 
 def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[RoundRow, int]:
-    """Make the final round of a closed one and queue its standing submissions.
+    """Create the final round of a closed round and queue its standing submissions.
 
-    All results count for what stands, whatever a frozen or blind board hides. The final itself is blind: scores,
-    curves and logs are shown with its publication.
+    The standings include results hidden by a frozen or blind board. The final itself is blind: scores, curves
+    and logs are shown from its publication on.
 
     Idempotent: reuses the seeds, and queues only owners that have no entry in the final.
 
     Returns:
-        The final round, and how many submissions were queued in it by this call.
+        The final round, and the number of submissions queued by this call.
 
     Raises:
         UsageError: the round is not closed, a submission has not ended, a rejudge is staged, or its k-shot
-            sets come from ready files, so that no fresh ones can be drawn.
+            sets come from fixed files, so that no fresh ones can be drawn.
     """
     with store.write() as tx:
         row = find_round(tx, name)
@@ -62,8 +62,7 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Rou
         final = known[0] if known else add_round(tx, _with_fresh_seeds(config), Phase.CLOSED)
         final_row = find_round(tx, final.config.name, final.config.version)
         entered = {_owner(item) for item in list_submissions(tx, final_row)}
-        # In the order in which they were submitted: in that of the standings their numbers would reveal
-        # private ranks.
+        # By time of submission: in the order of the standings the new numbers would reveal private ranks.
         standing = sorted(entry.submission_id for entry in standings(tx, row))
         missing = [
             item
@@ -116,7 +115,7 @@ def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:
 
 
 def _fresh_seeds(used: tuple[int, ...]) -> tuple[int, ...]:
-    """Return as many seeds, none of them used before."""
+    """Return as many unused seeds, sorted."""
     fresh: set[int] = set()
     while len(fresh) < len(used):
         fresh.add(secrets.randbits(_SEED_BITS))

@@ -1,4 +1,4 @@
-"""The intake of submissions: checked, content-addressed, queued."""
+"""Intake of submissions: check, store by content, queue."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -30,7 +30,7 @@ __all__ = [
 
 
 Entry = Literal["participant", "baseline", "example"]
-"""What a submission is: a baseline is never ranked, and an example has one row per solver."""
+"""Kind of a submission: a baseline is never ranked; an example has one row per solver."""
 
 
 def packaged_baselines() -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def baseline_folder(name: str) -> Path:
     """Return a baseline's folder.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no baseline has that name.
     """
     if name not in packaged_baselines():
         raise UsageError(f"there is no baseline {name!r}; there are {', '.join(packaged_baselines())}")
@@ -51,16 +51,16 @@ def baseline_folder(name: str) -> Path:
 
 
 def is_baseline_name(path: str) -> bool:
-    """Return whether a path as typed names a packaged baseline and no file."""
+    """Return whether a path, as given on the command line, is the name of a baseline and of no file."""
     return path in packaged_baselines() and not Path(path).exists()
 
 
 def read_submission_or_baseline(path: str, config: RoundConfig) -> tuple[Submission, bool]:
-    """Read the submission that a path as typed names, and return whether it is a packaged baseline.
+    """Read a submission by its path or baseline name; also return whether it is a baseline.
 
     Raises:
-        UsageError: there is nothing of that name.
-        InvalidSubmission: the files cannot be accepted.
+        UsageError: neither a path nor a baseline.
+        InvalidSubmission: the files are not acceptable.
     """
     is_baseline = is_baseline_name(path)
     if not Path(path).exists() and Path(str(files("baselines")), path, "reference.toml").is_file():
@@ -75,8 +75,8 @@ def read_baseline(name: str, config: RoundConfig) -> Submission:
     """Read a packaged baseline.
 
     Raises:
-        UsageError: there is none of that name, or its manifest has another name.
-        InvalidSubmission: it does not fit the round's limits.
+        UsageError: no baseline has that name, or its manifest has another name.
+        InvalidSubmission: it exceeds the limits of the round.
     """
     folder = baseline_folder(name)
     try:
@@ -86,7 +86,7 @@ def read_baseline(name: str, config: RoundConfig) -> Submission:
     if submission.manifest.name != name:
         raise UsageError(
             f"baselines/{name}/solver.toml: name is {submission.manifest.name!r}, expected {name!r}, "
-            "as its folder is called"
+            "the name of its folder"
         )
     return submission
 
@@ -100,22 +100,22 @@ def enter_baselines(
     *,
     again: bool = False,
 ) -> dict[str, tuple[int, bool]]:
-    """Enter the baselines that a round does not have yet.
+    """Enter the baselines that are not yet in a round.
 
     Args:
         store: the sealed store.
         publisher: of the same arena.
         paths: the arena folder.
         config: the round.
-        names: which baselines; none means all.
-        again: enter those too that are in already.
+        names: the baselines; empty means all.
+        again: also enter baselines that are already in the round.
 
     Returns:
-        Name -> (number of its submission, whether it was queued by this call).
+        Name -> (number of its submission, whether this call queued it).
 
     Raises:
-        UsageError: there is no baseline of that name, or its manifest has another name.
-        InvalidSubmission: a baseline does not fit the round's limits.
+        UsageError: no baseline has that name, or its manifest has another name.
+        InvalidSubmission: a baseline exceeds the limits of the round.
     """
     with store.read() as tx:
         entered = {
@@ -159,22 +159,22 @@ def submit(
         paths: the arena folder.
         config: the round.
         path: folder or zip.
-        team: who submits; added without a token if it is new.
-        entry: whether it is a participant's, a baseline or a packaged example.
-        token: the team's, if it has one; baselines need none.
-        spool_number: of the submission upload that it came by.
+        team: the submitting team; added without a token if it is new.
+        entry: kind of the submission.
+        token: token of the team, if it has one; baselines need none.
+        spool_number: number of its submission upload, if any.
 
     Raises:
         UsageError: no such path, the round is not open, the quota is used up, or the token is wrong.
-        InvalidSubmission: the files cannot be accepted.
-        InfrastructureError: the disk or the database is out of order; nothing was submitted.
+        InvalidSubmission: the files are not acceptable.
+        InfrastructureError: the disk or the database failed; nothing was submitted.
     """
     submission = read_submission(path, config.limits.submission_bytes)
     is_baseline, is_example = entry == "baseline", entry == "example"
     with store.write() as tx:
         ensure_team(tx, team, is_baseline_owner=is_baseline)
     if not is_baseline:
-        # Before the files are stored: else repeated refused submissions would fill the disk.
+        # Checked before the files are stored, so that refused submissions cannot fill the disk.
         with store.read() as tx:
             row = find_round(tx, config.name, config.version)
             check_admission(tx, row, find_team(tx, team), token=token, is_example=is_example)

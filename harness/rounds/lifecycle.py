@@ -1,4 +1,4 @@
-"""A round file before it is stored, and how it enters an arena."""
+"""Checking a round file, and storing it as a round of an arena."""
 
 from harness.config import FINAL_SUFFIX, MAX_NAME_CHARS, RoundConfig
 from harness.errors import ConfigError, DataError, ModelError, UsageError
@@ -14,11 +14,11 @@ __all__ = ["check_round", "create_round", "same_round"]
 
 
 def check_round(config: RoundConfig) -> None:
-    """Check what a valid round file names, before its name and version are bound to its digest.
+    """Check a valid round file, its data and its model, before the round is stored.
 
     Raises:
-        ConfigError: it has closed already, its name is that of a final or leaves no room for one, a file of
-            the data or the model is not there, or local data cannot be used; every problem at once.
+        ConfigError: the round has closed already, its name is reserved for a final or too long for one, a file
+            of the data or the model is missing, or local data cannot be used; lists every problem.
     """
     problems = missing_sources(config)
     closes = config.round.closes
@@ -39,19 +39,19 @@ def check_round(config: RoundConfig) -> None:
 
 
 def _unusable_data(config: RoundConfig) -> list[str]:
-    """Load the tasks over local files: otherwise a wrong column would only show in the first run."""
+    """Load the tasks on local files, so that a wrong column is found before the first run; return the problems."""
     local = [task for task in config.task if task.data.startswith("files:")]
     if not local:
         return []
-    from harness.session.loaded_round import LoadedRound  # noqa: PLC0415 (it loads torch, which toy rounds do not need here)
+    from harness.session.loaded_round import LoadedRound  # noqa: PLC0415 (loads torch, not needed for toy rounds)
 
-    # On the CPU, wherever the round computes: this may be another machine.
+    # On the CPU: this machine may lack the device of the round.
     numeric = config.numeric.model_copy(update={"device": "cpu"})
     loaded = LoadedRound(config.model_copy(update={"numeric": numeric}))
     problems = []
     for task in local:
         try:
-            # The words are looked up in the tokenizer, unless the model would have to be fetched for it.
+            # Check the words with the tokenizer, unless that would download the model.
             load_task_data(task) if config.model.source.startswith("hub:") else loaded.task(task.name)
         except (DataError, ModelError) as error:
             problems.append(str(error))
@@ -61,10 +61,10 @@ def _unusable_data(config: RoundConfig) -> list[str]:
 def create_round(
     store: SealedStore, publisher: Publisher, config: RoundConfig, phase: Phase = Phase.OPEN
 ) -> RoundRow:
-    """Store a round and show it on the board. The same rules again change nothing.
+    """Store a round and publish it on the board; idempotent for equal rules.
 
     Raises:
-        UsageError: the same name and version is stored with other rules.
+        UsageError: the name and version are stored with other rules.
     """
     with store.write() as tx:
         stored = add_round(tx, config, phase)

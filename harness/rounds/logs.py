@@ -1,8 +1,7 @@
-"""What solvers printed, for the team of the solver and for the organizer.
+"""Logs of solvers, for their team and for the organizer.
 
-The log of an attempt that ended with a result is in its artifact. That of a void one (its worker was killed,
-it was cancelled, a platform error) stays in the attempt's folder, as it was streamed: the newest few of each
-run.
+The log of an attempt with a result is in its artifact. The streamed log of a void attempt (killed worker,
+cancellation, platform error) stays in the folder of the attempt; the newest few of each run are kept.
 """
 
 import shutil
@@ -31,13 +30,13 @@ MAX_VOID_LOGS = 3
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """What an attempt printed until `solve` returned, and nothing after; and how it ended.
+    """The output of an attempt until `solve` returned, and its result.
 
     Attributes:
-        task: of the run.
-        kshot_seed: of the run.
-        verdict: IE for a void attempt, AB for one that was cancelled.
-        message: why.
+        task: task of the run.
+        kshot_seed: k-shot seed of the run.
+        verdict: IE for a void attempt, AB for a cancelled one.
+        message: reason of the verdict.
         text: the log.
     """
 
@@ -56,8 +55,8 @@ def read_logs(
     Args:
         store: the sealed store.
         paths: of the arena.
-        submission_id: whose.
-        is_organizer: whatever the round shows, and with the texts of platform errors.
+        submission_id: number of the submission.
+        is_organizer: ignore visibility, and include the texts of platform errors.
 
     Raises:
         UsageError: no such submission, or the round does not show logs yet.
@@ -87,7 +86,7 @@ def read_logs(
 
 
 def tidy_attempts(paths: ArenaPaths, run_id: int) -> None:
-    """Remove what earlier attempts at a run left and nobody needs: solvers' files, all but the newest logs."""
+    """Remove the solver files of earlier attempts of a run, and all but their newest logs."""
     folders = sorted(paths.attempts.glob(f"{run_id}-*"), key=lambda path: int(path.name.split("-")[1]))
     for folder in folders:
         shutil.rmtree(folder / "submission", ignore_errors=True)
@@ -110,7 +109,7 @@ def _void_log(paths: ArenaPaths, run: StoredRun, attempt: AttemptRow, *, is_orga
 
 
 def _streamed(folder: Path | None) -> str:
-    """Return the log in an attempt's folder; nothing if it printed nothing, or the log was removed."""
+    """Return the log in the folder of an attempt; empty if there is none."""
     if folder is None or not (folder / SOLVER_LOG).is_file():
         return ""
     return printable((folder / SOLVER_LOG).read_bytes().decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What the organizer's view shows: private scores, holds, the audit. Reading only."""
+"""Data of the organizer's view: private scores, held runs, the audit. Read-only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class OrganizerRound:
-    """A round, and how many of its runs are in each state; staged copies and repeats count too."""
+    """A round with its number of runs in each state, including staged copies and repeats."""
 
     name: str
     version: str
@@ -41,7 +41,7 @@ class OrganizerRound:
 
 @dataclass(frozen=True, slots=True)
 class HeldRun:
-    """A run that waits for the organizer, and the platform errors that held it, oldest first."""
+    """A run on hold, and the platform errors that caused the hold, oldest first."""
 
     run_id: int
     submission_id: int
@@ -55,7 +55,7 @@ class HeldRun:
 
 @dataclass(frozen=True, slots=True)
 class OrganizerSubmission:
-    """A submission with private scores, every attempt at its runs, and its part of the audit."""
+    """A submission with private scores, every attempt of its runs, and its part of the audit."""
 
     submission: StoredSubmission
     attempts: tuple[AttemptRow, ...]
@@ -63,10 +63,10 @@ class OrganizerSubmission:
 
 
 class OrganizerStore:
-    """The sealed store's answers for the organizer's view, each in one reading transaction."""
+    """Queries of the organizer's view on the sealed store, each in one read transaction."""
 
     def __init__(self, store: SealedStore) -> None:
-        """Answer from a store opened with `SealedStore.open_to_read`."""
+        """Use a store opened with `SealedStore.open_to_read`."""
         self._store = store
 
     def rounds(self) -> tuple[OrganizerRound, ...]:
@@ -99,7 +99,7 @@ class OrganizerStore:
             )
 
     def held(self, name: str) -> tuple[HeldRun, ...]:
-        """Return the runs of a round that wait for the organizer.
+        """Return the runs of a round that are on hold.
 
         Raises:
             UsageError: there is no such round.
@@ -127,7 +127,7 @@ class OrganizerStore:
             )
 
     def standings(self, name: str) -> tuple[SealedEntry, ...]:
-        """Return the entries of a round that count, in the order that publication would give now.
+        """Return the counting entries of a round in the order of a publication now.
 
         Raises:
             UsageError: there is no such round.
@@ -136,10 +136,10 @@ class OrganizerStore:
             return standings(tx, find_round(tx, name))
 
     def submission(self, submission_id: int) -> OrganizerSubmission:
-        """Return a submission, staged copies and repeats too.
+        """Return a submission, which may be a staged copy or a repeat.
 
         Raises:
-            UsageError: there is none of that number.
+            UsageError: no submission has that number.
         """
         with self._store.read() as tx:
             row = find_submission(tx, submission_id)
@@ -150,6 +150,6 @@ class OrganizerStore:
             )
 
     def events(self, offset: int = 0, limit: int = 100) -> tuple[tuple[EventRow, ...], int]:
-        """Return a page of the audit, newest first, and the number of lines in all."""
+        """Return a page of the audit, newest first, and the total number of events."""
         with self._store.read() as tx:
             return newest_events(tx, offset, limit)

@@ -1,4 +1,4 @@
-"""A team's own scores, which a round may show it before the board shows them to everybody."""
+"""A team's own scores, which a round may show to the team before the board shows them."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,9 @@ __all__ = ["read_own_scores"]
 
 
 def read_own_scores(store: SealedStore, submission_id: int) -> Mapping[int, float | None]:
-    """Return the score of each run on the public rows, by run number; None where there is none.
+    """Return the score of each run on the public rows, by run number; None without a score.
 
-    The caller has authenticated the submission's team. A frozen board does not hide a team's own scores
-    from it.
+    The caller has authenticated the submission's team. A frozen board does not hide them.
 
     Raises:
         UsageError: there is no such submission, or the round does not show them yet.

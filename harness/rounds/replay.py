@@ -1,4 +1,4 @@
-"""Replaying a run: the same solver, seeds and data again, compared query by query with what was recorded."""
+"""Replay of a run with the same solver, seeds and data, compared query by query with the record."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from harness.errors import DataError, UsageError
 from harness.sandbox import SandboxMode
 from harness.session.artifact import Artifact, read_artifact
 from harness.session.attempt import RunSpec, run_attempt, solver_params
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 from harness.session.loaded_round import LoadedRound
 from harness.session.submission import read_submission
 from harness.session.trace import TraceEntry
@@ -24,13 +24,13 @@ __all__ = ["Difference", "Replay", "first_difference", "replay_run"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where a replay first leaves the record.
+    """The first query in which a replay differs from the record.
 
     Attributes:
         query: number of the query, from 1.
-        calls: charged in the record up to and with it; None where the record has no such query.
-        what: "request" (the solver asked something else), "response" (the device, the model or the
-            packages answered otherwise), "missing" (the replay stopped earlier) or "extra" (it went on).
+        calls: calls charged in the record, including this query; None if the record has no such query.
+        what: "request" (the solver sent another query), "response" (device, model or packages differ),
+            "missing" (the replay ended earlier) or "extra" (the replay sent more queries).
     """
 
     query: int
@@ -40,14 +40,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How a replay went.
+    """Result of a replay.
 
     Attributes:
-        n_queries: in the record.
-        difference: None if every query and answer is the same, bit for bit.
-        is_same_result: verdict, calls, predictions and scores are the same too.
-        changed: hashes that differ between then and now: name -> (then, now).
-        message: of the replayed attempt.
+        n_queries: number of queries in the record.
+        difference: the first difference; None if every query and response is bit-identical.
+        is_same_result: verdict, calls, predictions and scores are equal.
+        changed: hashes that differ: name -> (recorded, now).
+        message: message of the replayed attempt.
     """
 
     n_queries: int
@@ -58,7 +58,7 @@ class Replay:
 
     @property
     def is_identical(self) -> bool:
-        """Whether nothing differs that was computed."""
+        """Whether queries, responses and result are identical."""
         return self.difference is None and self.is_same_result
 
 
@@ -69,22 +69,22 @@ def replay_run(
     mode: SandboxMode,
     *,
     other: Path | None = None,
-    observer: Callable[[Progress], None] | None = None,
+    observer: Callable[[AttemptProgress], None] | None = None,
 ) -> Replay:
-    """Execute a finished run again and compare; nothing of it is stored but a line of the audit.
+    """Execute a finished run again and compare; only an audit event is stored.
 
     Args:
         store: the sealed store.
         paths: of the arena.
         run_id: a run that ended with an artifact.
-        mode: how the solver is isolated.
-        other: another version of the solver to run in its place.
-        observer: told after each query, or None.
+        mode: isolation of the solver.
+        other: another version of the solver to run instead.
+        observer: called after each query, or None.
 
     Raises:
-        UsageError: no such run, nothing at `other`, or a stranger's code without isolation.
+        UsageError: no such run, `other` does not exist, or a participant's code without isolation.
         DataError: the run has no artifact, or it is damaged.
-        InvalidSubmission: `other` cannot be accepted.
+        InvalidSubmission: `other` is not acceptable.
         InfrastructureError: a platform error.
     """
     with store.read() as tx:
@@ -132,7 +132,7 @@ def replay_run(
 
 
 def first_difference(recorded: list[TraceEntry], again: list[TraceEntry]) -> Difference | None:
-    """Return where two traces first differ, or None."""
+    """Return the first difference of two traces, or None."""
     for number, (then, now) in enumerate(zip_longest(recorded, again), start=1):
         if then is None:
             return Difference(number, None, "extra")

@@ -1,7 +1,7 @@
 """Prediction uploads in the competition's format: a zip of `<Task>/<seed>.csv` files.
 
-Nothing metered the calls behind such predictions: they are scored on the public test rows, rounded
-to 0.1, never ranked, and labelled (`harness.store.public.UPLOAD_LABEL`).
+The calls behind such predictions are not metered, so they are scored on the public test rows, rounded to 0.1,
+never ranked, and labelled (`harness.store.public.UPLOAD_LABEL`).
 """
 
 import csv
@@ -42,7 +42,7 @@ class PredictionReport:
         seeds: task -> k-shot seed -> score.
         tasks: task -> mean over seeds.
         total: mean over tasks.
-        label_order: task -> the class that each number means.
+        label_order: task -> class names in the order of the numbers.
     """
 
     round_name: str
@@ -53,7 +53,7 @@ class PredictionReport:
 
 
 def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
-    """Score a zip against a round's public test rows.
+    """Score a zip on the public test rows of a round.
 
     Args:
         archive: `<Task>/<seed>.csv` for every task and k-shot seed of the round; each with the
@@ -61,7 +61,7 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
         config: the round.
 
     Raises:
-        InvalidSubmission: naming every missing, unexpected or malformed file and row.
+        InvalidSubmission: the message lists every missing, unexpected or malformed file and row.
         DataError: the round's data cannot be loaded.
     """
     files = read_zip(archive, max_files=_MAX_FILES, max_bytes=_MAX_BYTES)
@@ -78,7 +78,7 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
     ]
     raw: dict[str, dict[int, float]] = {}
     for task in config.task:
-        # Test rows do not depend on k-shot seeds, so none is loaded.
+        # Test rows do not depend on k-shot seeds.
         test = load_task_data(task, seeds=()).test
         is_public = public_rows(test.labels, task.public_fraction, config.round.seed)
         for name, (owner, seed) in expected.items():
@@ -112,20 +112,20 @@ def publish_predictions(
 ) -> PredictionReport:
     """Score a zip for a team and show the rounded scores on the board, unranked.
 
-    It counts against the team's quota like a submission, since it too shows a score on the public rows. A refused
-    archive costs nothing; the same archive again replaces its scores and costs nothing.
+    It counts against the team's quota like a submission, since it also gives a score on the public rows. A
+    refused archive does not count; the same archive again replaces its scores and does not count.
 
     Args:
         store: the sealed store; the round must exist there with the same rules.
         publisher: of the same arena.
         config: the round.
         archive: as for `score_predictions`.
-        name: what to show, as written by people.
-        team: whose predictions they are; made if it is new, unless the round wants registered teams.
+        name: name on the board.
+        team: the team; added if it is new, unless the round requires registered teams.
 
     Raises:
-        UsageError: no such round there, one of other rules or not open, a name that cannot be shown, no
-            such team, or one whose quota is used up.
+        UsageError: the arena lacks the round or has it with other rules, the round is not open, the name is
+            invalid, the team is unknown, or its quota is used up.
         InvalidSubmission: as for `score_predictions`.
         DataError: the round's data cannot be loaded.
     """
@@ -134,7 +134,7 @@ def publish_predictions(
     report = score_predictions(archive, config)
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # The report is handed out only after this: no score without its charge.
+    # The report is returned only after the quota is charged.
     with store.write() as tx:
         owner = find_team(tx, team) if config.is_registered_only else ensure_team(tx, team)
         add_upload(
@@ -181,7 +181,7 @@ def _read_csv(name: str, content: bytes, task: TaskConfig, n_rows: int) -> tuple
 
 
 def _place(line: list[str], predictions: IntArray, order: list[int]) -> str:
-    """Enter one line; return what is wrong with it, or nothing."""
+    """Store the prediction of one line; return the problem, or an empty text."""
     if len(line) != 2:
         return f"expected 'row,class', got {','.join(line)!r}"
     for name, text, size in zip(("row", "class"), line, (len(predictions), len(order)), strict=True):
@@ -197,5 +197,5 @@ def _place(line: list[str], predictions: IntArray, order: list[int]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    """Say whether a text is a whole number of a sane size (huge ones are refused by `int`)."""
+    """Return whether a text is an integer of at most 9 digits (`int` refuses huge ones)."""
     return len(text) <= 9 and text.isascii() and text.isdigit()

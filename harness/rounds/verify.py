@@ -1,4 +1,4 @@
-"""Verifying an exported round: compares its bytes with their digests, and recomputes scores and ranking."""
+"""Verification of an exported round: compares digests, and recomputes scores and ranking."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from harness.rounds.export import EXPORT_SCHEMA
 __all__ = ["VerifyReport", "verify_export"]
 
 _TOLERANCE = 1e-9
-"""Scores are compared to this many points: libraries of another version may round the last bit otherwise."""
+"""Tolerance of scores, in points: other library versions may round the last bit differently."""
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 """Errors raised by JSON that does not have the expected form."""
@@ -37,11 +37,11 @@ class VerifyReport:
 
     Attributes:
         round_name: the round.
-        is_final: the scores are those on the private rows.
+        is_final: whether the scores are those on the private rows.
         n_files: files whose bytes were compared.
         n_scores: run scores that were recomputed from predictions and labels.
-        places: (rank or None, submission) in the order computed here.
-        problems: one line each: what differs, and where. Empty if everything is as exported.
+        places: (rank or None, submission) in the recomputed order.
+        problems: one line per difference; empty if nothing differs.
     """
 
     round_name: str
@@ -56,7 +56,7 @@ def verify_export(path: Path) -> VerifyReport:
     """Compare every file with its digest, and recompute scores and ranking.
 
     Raises:
-        UsageError: it is not an exported round, or so damaged that nothing can be read.
+        UsageError: not an exported round, or its manifest is unreadable.
     """
     problems = _whole_file(path)
     files, damaged = _read(path)
@@ -79,7 +79,7 @@ def verify_export(path: Path) -> VerifyReport:
         elif hashlib.sha256(files[name]).hexdigest() != digest:
             problems.append(f"{name}: its bytes are not those that were exported")
     problems += [f"{name}: not in the manifest" for name in files if name not in {*expected, "manifest.json"}]
-    # Before publication the rules are not in it: the seed draws which test rows are private.
+    # Before publication the rules are left out: their seed determines the private test rows.
     rules = files.get("round.json", b"")
     is_other = hashlib.sha256(rules).hexdigest() != round_digest
     if is_final and is_other and "round.json" not in damaged:
@@ -98,7 +98,7 @@ def verify_export(path: Path) -> VerifyReport:
 
 
 def _whole_file(path: Path) -> list[str]:
-    """Compare the archive with the digest beside it, if there is one."""
+    """Compare the archive with the digest file beside it, if there is one; return the problems."""
     beside = path.with_name(f"{path.name}.sha256")
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
@@ -111,7 +111,7 @@ def _whole_file(path: Path) -> list[str]:
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return name -> content, and name -> why it cannot be read."""
+    """Return name -> content, and name -> error for unreadable files."""
     files: dict[str, bytes] = {}
     damaged: dict[str, str] = {}
     try:
@@ -119,7 +119,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
             for info in archive.infolist():
                 try:
                     files[info.filename] = archive.read(info)
-                except Exception as error:  # noqa: BLE001 (zlib's own error is not of the standard tree)
+                except Exception as error:  # noqa: BLE001 (`zlib.error` derives from `Exception` directly)
                     damaged[info.filename] = str(error)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise UsageError(f"{path}: not a readable zip: {error}") from error
@@ -127,7 +127,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[int, list[str]]:
-    """Recompute every run's scores from predictions and labels, where the archive has them."""
+    """Recompute run scores from predictions and labels, if the archive has them."""
     tasks = {task["name"]: task for task in manifest["tasks"]}
     labels = {
         name: json.loads(files[f"labels/{name}.json"]) for name in tasks if f"labels/{name}.json" in files

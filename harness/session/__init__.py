@@ -1,9 +1,10 @@
 """One run: submission x task x k-shot seed, from start to scored artifact.
 
-Nothing is imported here: reading a submission must not load a language model's libraries.
+Imports nothing, so that reading a submission loads no library of a language model.
 
-- ``submission``, ``archive``: what was handed in;
-- ``arena``: what all runs of a round share;
-- ``attempt``: one try at a run; ``blackbox`` answers its queries, ``prediction`` tests its solution;
-- ``artifact``, ``trace``, ``provenance``: what is written down.
+- ``submission``, ``archive``, ``code_check``: the submitted files;
+- ``loaded_round``: model, data and rules shared by all runs of a round;
+- ``attempt``: one execution of a run; ``blackbox`` answers its queries, ``prediction`` and ``scoring`` test its
+  solution;
+- ``artifact``, ``trace``, ``provenance``: its records.
 """

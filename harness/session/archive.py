@@ -1,4 +1,4 @@
-"""Reading a zip from a stranger: everything is checked before a byte is unpacked, in memory."""
+"""Read an untrusted zip in memory; every member is checked before it is unpacked."""
 
 import stat
 import struct
@@ -13,7 +13,7 @@ __all__ = ["read_zip", "without_wrapper"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _OVERHEAD_BYTES = 2048
-"""Per file: headers, name, directory entry. An archive of listed files only cannot be larger."""
+"""Upper bound of headers, name and directory entry per file."""
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -23,7 +23,7 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
-"""What the library raises over bytes that are no zip."""
+"""Errors that `zipfile` raises on malformed bytes."""
 
 
 def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
@@ -31,14 +31,14 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
 
     Args:
         path: the archive.
-        max_files: most members.
-        max_bytes: largest unpacked size in all.
+        max_files: largest number of files.
+        max_bytes: largest unpacked size in total.
 
     Raises:
-        InvalidSubmission: not a zip, or a member that is encrypted, linked, oddly named, too
-            large, compressed in another way, doubled, or overlapping another one.
+        InvalidSubmission: not a zip, or a member is encrypted, a link, too large, a duplicate, overlaps
+            another one, or has an unacceptable name or compression method.
     """
-    # The library reads the whole directory before anything can be checked: millions of entries.
+    # `zipfile` reads the whole directory at once, which may list millions of entries: bound the size first.
     largest = max_bytes + max_files * _OVERHEAD_BYTES
     if path.stat().st_size > largest:
         raise InvalidSubmission(f"{path.name}: larger than {largest} bytes packed")
@@ -56,7 +56,7 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
                 _check_member(info)
                 if info.filename in files:
                     raise InvalidSubmission(f"{info.filename!r} is in the zip twice")
-                # The stated size is the stranger's word: read one byte more than is allowed.
+                # The stated size is untrusted: read one byte more than allowed.
                 with archive.open(info) as member:
                     content = member.read(left + 1)
                 left -= len(content)
@@ -92,7 +92,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 
 
 def _check_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
-    """Refuse members that share bytes: the trick behind zip bombs."""
+    """Refuse members that share bytes, as in a zip bomb."""
     spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
     for (_, end), (start, _) in pairwise(spans):
         if start < end:
@@ -100,7 +100,7 @@ def _check_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
 
 
 def without_wrapper(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Take off the folder that many archivers put around everything."""
+    """Return the files without the single top folder that many archivers add."""
     tops = {name.partition("/")[0] for name in files}
     if len(tops) != 1 or any("/" not in name for name in files):
         return files

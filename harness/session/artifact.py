@@ -1,7 +1,6 @@
-"""The run artifact: one JSON document that says everything about an attempt.
+"""The run artifact: the complete JSON record of one attempt.
 
-Database rows are derived from it. It is written whole or not at all: a partial file is never
-taken for a result.
+Database rows are derived from it. It is written atomically, so a partial file is never read as a result.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ __all__ = [
 SCHEMA_VERSION: Literal["1"] = "1"
 
 SOLVER_LOG = "solver.log"
-"""In an attempt's folder, as the solver prints it: all that is left of it if the attempt ends without an artifact."""
+"""Log file in the folder of an attempt, streamed; the only log of an attempt without an artifact."""
 
 
 class _Frozen(BaseModel):
@@ -36,7 +35,7 @@ class _Frozen(BaseModel):
 
 
 class Scores(_Frozen):
-    """Scores of one run, 0-100, not rounded; `private` is None where every test row is public."""
+    """Scores of one run, 0-100, not rounded; `private` is None if every test row is public."""
 
     public: float
     private: float | None
@@ -45,7 +44,7 @@ class Scores(_Frozen):
 
 
 class IncumbentScore(_Frozen):
-    """Test scores of an incumbent, and the calls charged when it was named."""
+    """Test scores of an incumbent, and the calls charged when it was submitted as a checkpoint."""
 
     calls: int
     public: float
@@ -53,7 +52,7 @@ class IncumbentScore(_Frozen):
 
 
 class Artifact(_Frozen):
-    """One attempt, from start to score. It holds private scores: it never leaves the sealed store."""
+    """One attempt, from start to score. It contains private scores and stays in the sealed store."""
 
     schema_version: Literal["1"] = SCHEMA_VERSION
     round_name: str
@@ -65,20 +64,20 @@ class Artifact(_Frozen):
     kshot_seed: int
     solver_seed: int
     predict_seed: int
-    """Draws the order of rows that `predict` gets and the sample that is predicted again."""
+    """Seed of the row order for `predict` and of the sample that is predicted again."""
     rotation_seed: int | None = None
-    """Of the secret basis; None where the round has none."""
+    """Seed of the secret basis; None if the round has none."""
     hashes: dict[str, str]
     """SHA-256 (hex) of submission, round, data, model, tokenizer, code, packages and numeric profile."""
     test_digest: str
-    """SHA-256 (hex) of the test rows with their labels: sealed, unlike `hashes`."""
+    """SHA-256 (hex) of the test rows with their labels; sealed, unlike `hashes`."""
     packages: dict[str, str]
     profile: dict[str, str | int | dict[str, str]]
     sandbox_mode: str
     started_at: AwareDatetime
     ended_at: AwareDatetime
     solve_s: float
-    """Seconds until `solve` had ended. This is what is published: the test phase could signal by its length."""
+    """Seconds until `solve` ended. Published instead of `wall_s`: the length of the test phase could leak data."""
     wall_s: float
     peak_rss_bytes: int
     cpu_s: float
@@ -87,30 +86,30 @@ class Artifact(_Frozen):
     verdict: Verdict
     message: str
     is_checkpoint: bool
-    """Scored on a checkpoint, because a limit ended the attempt."""
+    """Whether a checkpoint was scored because a limit ended the attempt."""
     log: str
     log_truncated: bool = False
-    """More was printed than `log` keeps."""
+    """Whether `log` is cut at the limit of the round."""
     trace: list[TraceEntry]
     train_losses: list[tuple[int, float]]
-    """(calls charged, best train loss so far)."""
+    """Pairs (calls charged, best train loss so far)."""
     predictions: list[int] | None
-    """Of the test rows in canonical order."""
+    """Predicted classes of the test rows in canonical order, (B,)."""
     scores: Scores | None
     incumbents: list[IncumbentScore] = []
-    """By rising calls; the last one is what was scored. Hidden until publication, unless the round says otherwise."""
+    """By rising calls; the last one is the scored solution. Hidden until publication unless the round shows curves."""
 
     @property
     def is_official(self) -> bool:
-        """Whether the solver ran isolated; a result without isolation is marked wherever it shows."""
+        """Whether the solver ran isolated; other results are marked unofficial."""
         return self.sandbox_mode != "unsafe"
 
     def summary(self, path: str, sha256: str) -> RunSummary:
-        """Return what the databases keep of it.
+        """Return the part that the databases store.
 
         Args:
-            path: of its file, relative to the artifact folder.
-            sha256: of that file, hexadecimal.
+            path: path of the artifact file, relative to the artifact folder.
+            sha256: SHA-256 (hex) of that file.
         """
         scores = self.scores
         return RunSummary(
@@ -133,10 +132,7 @@ class Artifact(_Frozen):
 
 
 def write_artifact(artifact: Artifact, path: Path) -> str:
-    """Write the document durably and return its SHA-256 (hex).
-
-    The file appears under its name only when all of it is on the disk.
-    """
+    """Write the artifact durably and atomically; return its SHA-256 (hex)."""
     content = artifact.model_dump_json(indent=1).encode() + b"\n"
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     with staging.open("wb") as file:
@@ -144,7 +140,7 @@ def write_artifact(artifact: Artifact, path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     staging.replace(path)
-    # The name too: a row of the database will speak of it, and must not outlive it in a power cut.
+    # Sync the folder too: a database row will name the file and must not survive a power cut without it.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -154,10 +150,10 @@ def write_artifact(artifact: Artifact, path: Path) -> str:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Read a document.
+    """Read an artifact.
 
     Raises:
-        DataError: it is missing, cut short, or of another schema.
+        DataError: the file is missing, truncated, or of another schema.
     """
     try:
         return Artifact.model_validate_json(path.read_bytes())

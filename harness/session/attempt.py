@@ -5,8 +5,8 @@
     solve in the sandbox  ->  solution (or the last checkpoint)  ->  outputs on the test rows
       queries: check, charge, journal, compute, trace                ->  predictions  ->  scores
 
-Every fault of the participant ends in an artifact with a verdict. A fault of ours raises, leaves no
-artifact, and the attempt is void.
+Every fault of the submission ends in an artifact with a verdict. A platform error raises an exception,
+leaves no artifact, and the attempt is void.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from harness.records import IntArray, Verdict
 from harness.sandbox import SandboxMode, SolveOutcome, SubmissionSource, run_solve
 from harness.sandbox.requests import printable
 from harness.session.artifact import SOLVER_LOG, Artifact, IncumbentScore, Scores
-from harness.session.blackbox import MeteredBlackBox, Progress
+from harness.session.blackbox import AttemptProgress, MeteredBlackBox
 from harness.session.loaded_round import LoadedRound
 from harness.session.prediction import PredictionFailed
 from harness.session.provenance import code_digest, package_versions, packages_digest
@@ -41,16 +41,16 @@ _SCORED_ON_CHECKPOINT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT})
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """Which run an attempt is at.
+    """The run that an attempt executes, with its seeds.
 
     Attributes:
-        submission: what was handed in.
-        params: what the solver's constructor gets; see `solver_params`.
+        submission: the submission.
+        params: arguments of the solver's constructor; see `solver_params`.
         task: a task of the round.
         kshot_seed: one of the task's k-shot seeds.
         solver_seed: never 0.
-        rotation_seed: of the secret basis; None where the round has none.
-        predict_seed: of the order in which `predict` gets the test rows; None draws one.
+        rotation_seed: seed of the secret basis; None if the round has none.
+        predict_seed: seed of the row order for `predict`; None draws one.
     """
 
     submission: Submission
@@ -64,7 +64,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How the attempt ends, before it is written down."""
+    """Outcome of an attempt, before the artifact is made."""
 
     verdict: Verdict
     message: str
@@ -75,11 +75,11 @@ class _Ending:
 
 
 def solver_params(config: RoundConfig, submission: Submission, *, is_baseline: bool) -> dict[str, Any]:
-    """Return a submission's own parameters in a round; for a reference solver, with the round's on top.
+    """Return the parameters of a submission in a round; for a baseline, the round's parameters take precedence.
 
-    A submission may be set otherwise in a round and its final (`[rounds.NAME]` of its manifest), and a
-    round may say how its reference solvers are set (`[solver_params.NAME]`), because published settings
-    belong to the published model. A participant's parameters are their own.
+    A manifest may set parameters for a round and its final (`[rounds.NAME]`). A round may set those of its
+    baselines (`[solver_params.NAME]`), because published settings belong to the published model; it never
+    sets a participant's.
     """
     rounds = submission.manifest.rounds
     own = submission.manifest.params | rounds.get(config.name, rounds.get(config.base_name, {}))
@@ -91,7 +91,7 @@ def run_attempt(
     spec: RunSpec,
     folder: Path,
     mode: SandboxMode,
-    observer: Callable[[Progress], None] | None = None,
+    observer: Callable[[AttemptProgress], None] | None = None,
     stop: threading.Event | None = None,
     on_scoring: Callable[[], None] | None = None,
 ) -> Artifact:
@@ -102,12 +102,12 @@ def run_attempt(
         spec: which run.
         folder: an empty folder for the attempt's journal, its log and the files that the sandbox sees.
         mode: how the solver is isolated.
-        observer: told after each query, or None.
-        stop: set by another thread when nobody wants the result any more.
-        on_scoring: called before the first test row is read, if any is.
+        observer: called after each query, or None.
+        stop: event that cancels the attempt.
+        on_scoring: called before the test phase, if there is one.
 
     Raises:
-        InfrastructureError: our fault, or `stop` was set; the attempt is void.
+        InfrastructureError: platform error, or `stop` was set; the attempt is void.
         UsageError: the round has no such task or seed.
         DataError: the task's data cannot be used.
     """
@@ -119,7 +119,7 @@ def run_attempt(
         )
     train, dev = loaded.data.kshot[spec.kshot_seed]
     manifest = spec.submission.manifest
-    # Nobody can know it before; recorded, so that it can be repeated.
+    # Unpredictable, but recorded so that a replay can repeat it.
     predict_seed = secrets.randbits(62) if spec.predict_seed is None else spec.predict_seed
     source = SubmissionSource(
         path=spec.submission.write_to(folder / "submission"), entry=manifest.entry, params=spec.params
@@ -197,7 +197,7 @@ def run_attempt(
         verdict=ending.verdict,
         message=ending.message,
         is_checkpoint=ending.is_checkpoint,
-        # Made visible once, for every terminal and page that shows it later.
+        # Escape control characters once, for every terminal and page.
         log=printable(outcome.log.decode("utf-8", "replace")),
         log_truncated=outcome.log_truncated,
         trace=blackbox.trace,
@@ -209,11 +209,11 @@ def run_attempt(
 
 
 def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], None] | None) -> _Ending:
-    """Find the solution that counts, test it and score it."""
+    """Select the final solution, run it on the test rows and score it."""
     if outcome.verdict is Verdict.INTERNAL_ERROR:
         raise InfrastructureError(f"the sandbox failed: {outcome.message}")
     blackbox = scorer.blackbox
-    solution, verdict, message, is_checkpoint = _solution_that_counts(blackbox, outcome)
+    solution, verdict, message, is_checkpoint = _final_solution(blackbox, outcome)
     if solution is None:
         return _Ending(verdict, message)
     if not is_checkpoint:
@@ -241,15 +241,15 @@ def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], No
     )
 
 
-def _solution_that_counts(
+def _final_solution(
     blackbox: MeteredBlackBox, outcome: SolveOutcome
 ) -> tuple[Solution | None, Verdict, str, bool]:
-    """Return the solution, the verdict, a message and whether a checkpoint stands in."""
+    """Return the final solution, the verdict, a message, and whether the solution is a checkpoint."""
     if outcome.verdict is Verdict.OK:
         return outcome.solution, Verdict.OK, "", False
     incumbent = blackbox.incumbents.newest
     if outcome.out_of_budget:
-        # A spent budget is not a failure where there is something to score.
+        # Exceeding the budget is no failure if there is a checkpoint to score.
         hint = "asked for more calls than the budget and did not catch BudgetExhausted"
         if incumbent is None:
             return None, Verdict.RUNTIME_ERROR, f"{hint}; there is no checkpoint to score", False

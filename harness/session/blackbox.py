@@ -1,7 +1,7 @@
-"""The harness's side of the black box: checks, charges, computes and traces every query.
+"""The platform side of the black box: checks, charges, computes and traces every query.
 
-One object serves one attempt. The order within a query is the contract: everything that can be
-wrong with it is found first (nothing charged), then it is charged and journalled, then computed.
+One object serves one attempt. A query is checked completely first (nothing is charged on failure), then
+charged and journalled, then computed.
 """
 
 import threading
@@ -23,17 +23,17 @@ from harness.session.loaded_round import LoadedRound, LoadedTask
 from harness.session.rotation import Rotation
 from harness.session.trace import TraceEntry, request_digest, response_digest
 
-__all__ = ["MeteredBlackBox", "Progress"]
+__all__ = ["AttemptProgress", "MeteredBlackBox"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an attempt is.
+class AttemptProgress:
+    """Progress of a running attempt.
 
     Attributes:
-        calls: charged so far.
+        calls: calls charged so far.
         max_calls: the budget.
-        best_train_loss: smallest cross-entropy seen on the whole train split, or None.
+        best_train_loss: smallest cross-entropy on the whole train split so far, or None.
     """
 
     calls: int
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Computed:
-    """A query that was computed and is not written down yet."""
+    """A computed query that is not settled and traced yet."""
 
     request: QueryRequest
     handle_digests: list[str]
@@ -62,7 +62,7 @@ class MeteredBlackBox:
         task: LoadedTask,
         splits: dict[str, Split],
         meter: Meter,
-        observer: Callable[[Progress], None] | None = None,
+        observer: Callable[[AttemptProgress], None] | None = None,
         rotation: Rotation | None = None,
         stop: threading.Event | None = None,
     ) -> None:
@@ -73,9 +73,9 @@ class MeteredBlackBox:
             task: the task.
             splits: "train" and "dev", the only rows that queries can reach.
             meter: the attempt's meter.
-            observer: told after each query, or None.
-            rotation: between the solver's basis and the model's; None means that they are the same.
-            stop: set by another thread when nobody wants the result any more; nothing is computed then.
+            observer: called after each query, or None.
+            rotation: maps the solver's basis to the model's; None means identity.
+            stop: event after which queries raise instead of computing.
         """
         self._stop = stop
         self._rotation = rotation
@@ -84,25 +84,21 @@ class MeteredBlackBox:
         self._splits = splits
         self._meter = meter
         self._observer = observer
-        self._info = loaded_round.model_info(task.config)
+        self.info: ModelInfo = loaded_round.model_info(task.config)
+        """Public description of the model for the solver."""
         self._bases = Bases(loaded_round.config.limits.max_bases)
         self.wordings = Wordings(loaded_round, task, splits)
         self._best_loss: float | None = None
         self._computed: _Computed | None = None
         self.attempt = object()
-        """What the engine knows the attempt by."""
+        """Key of the attempt in the scheduler and the layer cache."""
         self.trace: list[TraceEntry] = []
         self.train_losses: list[tuple[int, float]] = []
         self.incumbents = Incumbents(task.config.budget_calls, loaded_round.config.limits.state_bytes)
 
     @property
-    def info(self) -> ModelInfo:
-        """What the solver may know of the model."""
-        return self._info
-
-    @property
     def calls_left(self) -> int:
-        """Calls that may still be charged."""
+        """Calls left in the budget."""
         return self._meter.calls_left
 
     @property
@@ -111,7 +107,7 @@ class MeteredBlackBox:
         return self._meter.calls
 
     def place(self, prompt: FloatArray) -> int:
-        """Keep a deep prompt; the oldest of `limits.max_bases` is dropped for a newer one.
+        """Store a deep prompt and return its handle; beyond `limits.max_bases` the oldest is dropped.
 
         Raises:
             InvalidQuery: wrong shape or values.
@@ -120,10 +116,10 @@ class MeteredBlackBox:
         return self._bases.add(prompt, self.to_model(np.array(prompt, dtype=np.float32)))
 
     def wording(self, request: WordingRequest) -> int:
-        """Keep another wording.
+        """Add a wording and return its handle.
 
         Raises:
-            InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
+            InvalidQuery: the wording is invalid, or the limit `limits.max_wordings` is reached.
         """
         return self.wordings.add(request)
 
@@ -131,9 +127,9 @@ class MeteredBlackBox:
         """Check, charge, compute and trace a query.
 
         Raises:
-            InvalidQuery: malformed; nothing was charged. The exception is an overflow of the model's arithmetic,
-                found only by computing: its calls stay charged, and the message says so.
-            BudgetExhausted: it would pass the budget; nothing was charged.
+            InvalidQuery: malformed; nothing was charged. Exception: non-finite outputs are detected only after
+                computing, so those calls stay charged, as the message states.
+            BudgetExhausted: the query would exceed the budget; nothing was charged.
             InfrastructureError: the attempt was stopped.
         """
         self._refuse_if_stopped()
@@ -146,7 +142,7 @@ class MeteredBlackBox:
             request, self._handle_digests(request), query, response, engine_s, is_finite
         )
         if not is_finite:
-            # Its prompts broke the model's arithmetic: never an error of ours.
+            # Caused by the prompts of the solver, so not a platform error.
             raise InvalidQuery(
                 "the prompts made the model's arithmetic overflow (outputs are not finite); scale them down. "
                 f"It was computed, so its {cost} calls stay charged"
@@ -154,7 +150,7 @@ class MeteredBlackBox:
         return response
 
     def answered(self) -> None:
-        """Write down the query that was computed last: nothing that its solver has to wait for."""
+        """Settle and trace the last query, after its response was sent: the solver does not wait for this."""
         if self._computed is None:
             return
         done, self._computed = self._computed, None
@@ -164,14 +160,14 @@ class MeteredBlackBox:
         if done.is_finite:
             self._note_loss(done)
         if self._observer is not None:
-            # An overflowing query too: its calls are charged.
-            self._observer(Progress(self._meter.calls, self._info.max_calls, self._best_loss))
+            # Also for a non-finite response: its calls are charged.
+            self._observer(AttemptProgress(self._meter.calls, self.info.max_calls, self._best_loss))
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
-        """Return prompts (..., D), checked before, in the model's basis.
+        """Return prompts (..., D), already checked, in the model's basis.
 
         Raises:
-            InvalidQuery: turned, they pass the bound on values.
+            InvalidQuery: a rotated value exceeds the bound on values.
         """
         if self._rotation is None:
             return prompts
@@ -197,7 +193,7 @@ class MeteredBlackBox:
             raise InfrastructureError("the attempt was stopped: its result is not wanted any more")
 
     def note_test(self, examples: int) -> None:
-        """Record work of the test phase; it is never charged.
+        """Record test-phase examples, which are never charged.
 
         Raises:
             InfrastructureError: the attempt was stopped.
@@ -206,7 +202,7 @@ class MeteredBlackBox:
         self._meter.note_test(examples)
 
     def checkpoint(self, solution: Solution) -> None:
-        """Keep the incumbent: the newest one, and one per stretch of the budget.
+        """Store a checkpoint: the newest one is kept, and one per stretch of the budget.
 
         Raises:
             InvalidQuery: the solution's wordings or values cannot be used.
@@ -215,10 +211,10 @@ class MeteredBlackBox:
         self.incumbents.name(Checkpoint(self._meter.calls, solution))
 
     def check_solution(self, solution: Solution) -> None:
-        """Check what depends on this attempt: handles, values, and what the wordings can answer.
+        """Check a solution against this attempt: handles, values and outputs.
 
         Raises:
-            InvalidQuery: naming the member and what was expected.
+            InvalidQuery: the message names the member and what was expected.
         """
         handles = [wording.id for wording in solution.wordings] or [OFFICIAL_WORDING] * len(solution.prompts)
         if len(handles) != len(solution.prompts):
@@ -236,7 +232,7 @@ class MeteredBlackBox:
             )
 
     def _resolve(self, request: QueryRequest) -> CheckedQuery:
-        """Turn handles into arrays, and the solver's basis into the model's, refusing what is wrong."""
+        """Resolve handles to arrays in the model's basis and check the query."""
         if request.split not in self._splits:
             raise InvalidQuery(f"split {request.split!r}; expected one of {', '.join(sorted(self._splits))}")
         self._refuse_outputs(request.outputs)
@@ -257,7 +253,7 @@ class MeteredBlackBox:
             )
 
     def _note_loss(self, done: _Computed) -> None:
-        """Keep the train-loss curve: what the progress bar and the public curve show."""
+        """Extend the train-loss curve, shown by the progress bar and on the board."""
         logits, rows = done.response.logits, done.query.rows
         if logits is not None and done.request.split == "train" and len(rows) == len(self._splits["train"]):
             loss = float(cross_entropy(logits, self._splits["train"].labels[rows]).min())

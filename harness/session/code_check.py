@@ -1,6 +1,6 @@
-"""A look at a submission's Python without running it: does it parse, and does the entry class fit its manifest?
+"""Static check of the Python of a submission: syntax, entry class, and parameters of the manifest.
 
-For the participant's own machine: what a stranger's file does to the parser stays with the stranger.
+Runs on the participant's own machine only: a hostile file could crash the parser.
 """
 
 import ast
@@ -12,10 +12,10 @@ __all__ = ["check_code"]
 
 
 def check_code(submission: Submission) -> None:
-    """Parse every Python file, find the entry class with its `solve`, and compare its parameters with the manifest's.
+    """Parse every Python file; check the entry class, its `solve`, and its parameters against the manifest.
 
     Raises:
-        InvalidSubmission: naming file, line and what to change.
+        InvalidSubmission: the message names file, line and what to change.
     """
     trees = {
         name: _parse(name, content) for name, content in submission.files.items() if name.endswith(".py")
@@ -30,14 +30,14 @@ def check_code(submission: Submission) -> None:
             f"{name}: no class {wanted!r}, which `entry` in solver.toml names; "
             + (f"it has {', '.join(classes)}" if classes else "it has no class at all")
         )
-    # What a class inherits, or a name that was imported or assigned, only shows when it runs.
+    # Inherited, imported or assigned members are known only at run time.
     if isinstance(found, ast.ClassDef) and not found.bases:
         solve = _find(ast.Module(found.body, []), "solve")
         if solve is None or isinstance(solve, ast.AsyncFunctionDef | ast.ClassDef):
             raise InvalidSubmission(
                 f"{name}, line {found.lineno}: class {wanted} has no method solve(self, task, model)"
             )
-        # What a decorator makes of it only shows when it runs, too.
+        # The effect of a decorator is known only at run time, too.
         if isinstance(solve, ast.FunctionDef) and not solve.decorator_list:
             _check_arguments(name, solve)
         if not found.decorator_list and not found.keywords:
@@ -57,7 +57,7 @@ def _check_arguments(name: str, solve: ast.FunctionDef) -> None:
 
 
 def _check_params(entry: ast.ClassDef, manifest: Manifest) -> None:
-    """Refuse parameters that the entry class does not take, and a required one that is nowhere given."""
+    """Refuse unknown parameters of the entry class, and missing required ones."""
     body = ast.Module(entry.body, [])
     init = _find(body, "__init__")
     if _find(body, "__new__") or (
@@ -106,7 +106,7 @@ def _parse(name: str, content: bytes) -> ast.Module:
 
 
 def _find(tree: ast.Module, wanted: str) -> ast.stmt | None:
-    """Return the statement of a body that binds a name; None if there is none."""
+    """Return the last statement of a body that binds a name, or None."""
     for node in reversed(tree.body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == wanted:
             return node

@@ -1,4 +1,4 @@
-"""The most memory that an attempt may take: its processes and what the worker holds for it."""
+"""Upper bound of the memory of an attempt: its processes, and the data that the worker holds for it."""
 
 import numpy as np
 
@@ -12,17 +12,17 @@ __all__ = ["attempt_bytes"]
 
 _FLOAT_BYTES = np.dtype(np.float32).itemsize
 _REQUEST_BYTES = PAYLOAD_MAX_BYTES + PAYLOAD_MAX_BYTES // 2
-"""A query as it came, and its answer."""
+"""A request and its response."""
 _COPIES = 2
-"""Test outputs as computed, and once more cut into the batches of `predict`."""
+"""Test outputs as computed, and again as the batches of `predict`."""
 
 
 def attempt_bytes(loaded_round: LoadedRound, task: LoadedTask) -> int:
-    """Return what an attempt at a task may hold at once, by its limits.
+    """Return the largest number of bytes that an attempt at a task holds at once, by its limits.
 
-    Counted are the solver's process and its scratch folder; in the worker the incumbents and the solution
-    in hand, the placed prompts, the log, and the request being served or, later, the test outputs. What all
-    attempts share is not: the model, the data, the engine's cache and its one step at a time.
+    Includes the solver's process and its scratch folder and, in the worker, the incumbents and the current
+    solution, the placed prompts, the log, and the current request or, later, the test outputs. Excludes what
+    all attempts share: the model, the data, the engine's cache and its one step at a time.
     """
     limits, info = loaded_round.config.limits, loaded_round.model_info(task.config)
     prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * _FLOAT_BYTES

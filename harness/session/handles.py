@@ -1,4 +1,4 @@
-"""What a solver names by a number: the prompts that it placed and the wordings that it made."""
+"""Handles of a solver: the prompts that it placed and the wordings that it added."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ OFFICIAL_WORDING = 0
 """Handle of the task's official wording."""
 
 MAX_WORDS = 1024
-"""Label words and probe words of one wording."""
+"""Largest number of label words and probe words of one wording, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class PlacedPrompt:
 
     Attributes:
         values: float32 (L, M, D), in the model's basis.
-        digest: SHA-256 (hex) of what the solver sent; taken once, for a base is asked about many times.
+        digest: SHA-256 (hex) of the array that the solver sent.
     """
 
     values: FloatArray
@@ -35,7 +35,7 @@ class PlacedPrompt:
 
 
 class Bases:
-    """The prompts that an attempt placed, the newest few of them."""
+    """The newest prompts placed by an attempt."""
 
     def __init__(self, limit: int) -> None:
         """Hold at most `limit`."""
@@ -44,7 +44,7 @@ class Bases:
         self._held: dict[int, PlacedPrompt] = {}
 
     def add(self, sent: FloatArray, values: FloatArray) -> int:
-        """Hold `values`, which stand for what was sent; the oldest is dropped for a newer one."""
+        """Store `values`, the prompt `sent` in the model's basis; drop the oldest beyond the limit."""
         handle = self._n_placed
         self._n_placed += 1
         self._held[handle] = PlacedPrompt(values, array_digest(sent).hex())
@@ -55,7 +55,7 @@ class Bases:
         """Return a placed prompt.
 
         Raises:
-            InvalidQuery: it is not held.
+            InvalidQuery: the handle is unknown or dropped.
         """
         if handle not in self._held:
             raise InvalidQuery(
@@ -65,7 +65,7 @@ class Bases:
 
 
 class Wordings:
-    """The wordings of an attempt, the official one first; each split is encoded when first asked for."""
+    """The wordings of an attempt, the official one first; splits are encoded on first use."""
 
     def __init__(self, loaded_round: LoadedRound, task: LoadedTask, splits: Mapping[str, Split]) -> None:
         """Start with the official wording.
@@ -83,10 +83,10 @@ class Wordings:
         self._encoded: dict[tuple[int, str], EncodedSplit] = {}
 
     def add(self, request: WordingRequest) -> int:
-        """Keep another wording and return its handle.
+        """Add a wording and return its handle.
 
         Raises:
-            InvalidQuery: it cannot be used, or `limits.max_wordings` are held.
+            InvalidQuery: the wording is invalid, or the limit `limits.max_wordings` is reached.
         """
         limit = self._round.config.limits.max_wordings
         if len(self._compiled) > limit:
@@ -98,7 +98,7 @@ class Wordings:
             )
         n_words = sum(map(len, request.words)) + len(request.probe_words)
         if n_words > MAX_WORDS:
-            # Each is a column of every response, and at the end one for every test row and member.
+            # Each word adds a column to every response, also for every test row and member.
             raise InvalidQuery(f"words and probe_words hold {n_words} words together, at most {MAX_WORDS}")
         compiled = self._round.compile(self._task.config, request)
         text = json.dumps(asdict(request), sort_keys=True)
@@ -107,10 +107,10 @@ class Wordings:
         return len(self._compiled) - 1
 
     def __getitem__(self, handle: int) -> CompiledWording:
-        """Return the wording behind a handle.
+        """Return the wording of a handle.
 
         Raises:
-            InvalidQuery: there is none.
+            InvalidQuery: the handle is unknown.
         """
         if not 0 <= handle < len(self._compiled):
             raise InvalidQuery(
@@ -119,14 +119,14 @@ class Wordings:
         return self._compiled[handle]
 
     def digest(self, handle: int) -> str:
-        """Return the SHA-256 (hex) of what the solver sent; empty for the official wording."""
+        """Return the SHA-256 (hex) of the request for a wording; empty for the official wording."""
         return self._digests[handle]
 
     def encoded(self, handle: int, split: str) -> EncodedSplit:
         """Return a split under a wording.
 
         Raises:
-            InvalidQuery: there is no such wording.
+            InvalidQuery: the handle is unknown.
         """
         key = (handle, split)
         if key not in self._encoded:

@@ -1,4 +1,4 @@
-"""What all runs of one round share: the rules, the model and the tasks' data."""
+"""A loaded round: the rules, the model and the task data shared by all of its runs."""
 
 import threading
 from collections.abc import Hashable
@@ -29,7 +29,7 @@ from harness.tasks import TaskData, load_task_data, public_rows
 __all__ = ["LoadedRound", "LoadedTask", "model_folder"]
 
 _PROMPTS_PER_CALL = 4
-"""A solver may send this many whole deep prompts per call of its budget; one is what a call can use."""
+"""Deep prompts that a solver may send per call of its budget; a call uses at most one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LoadedTask:
     """One task, loaded: its data and the test rows as the model reads them.
 
     Attributes:
-        config: the task as the round file has it.
+        config: the task in the round file.
         data: test rows, k-shot sets and their digest.
         wording: the official wording.
         encoded_test: the test rows under the official wording.
@@ -57,7 +57,7 @@ class LoadedRound:
 
     Attributes:
         config: the rules.
-        scheduler: gives the attempts turns on the engine.
+        scheduler: shares the engine among the attempts.
     """
 
     config: RoundConfig
@@ -81,11 +81,11 @@ class LoadedRound:
         """The model's weights and tokenizer.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: the model cannot be loaded.
         """
-        from transformers.utils import logging  # noqa: PLC0415 (heavy, and the engine has loaded it by now)
+        from transformers.utils import logging  # noqa: PLC0415 (heavy; already loaded by the engine)
 
-        # A bar over half a second of loading only spoils the run's own.
+        # A bar for half a second of loading would disturb the bar of the run.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers lacks types
         model = self.config.model
         return load_backbone(model_folder(model.source), revision=model.revision, profile=self.profile)
@@ -96,10 +96,10 @@ class LoadedRound:
         return Engine(self.backbone, self.profile, self.config.model.n_prompt_tokens)
 
     def load(self) -> None:
-        """Load the model now, once, however many threads ask.
+        """Load the model, once, in any number of threads.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: the model cannot be loaded.
         """
         with self._loading:
             _ = self.engine
@@ -107,27 +107,27 @@ class LoadedRound:
     def evaluate(
         self, attempt: Hashable, query: CheckedQuery, *, split: str | None = None
     ) -> tuple[Response, float]:
-        """Compute a query of an attempt, in turns with those beside it.
+        """Compute a query of an attempt, in turns with the other attempts.
 
         Args:
-            attempt: which attempt asks: it has one thread.
+            attempt: key of the attempt, which uses a single thread.
             query: from `engine.check`.
-            split: a name under which the states below the query's layer are kept for the attempt's
-                next query; None keeps nothing.
+            split: key under which the states below the query's layer are cached for the next query of the
+                attempt; None caches nothing.
 
         Returns:
-            The response, and the seconds of computing it, without waiting for a turn.
+            The response, and the seconds of its computation without the wait for a turn.
         """
         cache_key = None if split is None else (attempt, split)
         return self.scheduler.evaluate(self.engine, attempt, query, cache_key=cache_key)
 
     def forget(self, attempt: Hashable) -> None:
-        """Drop what the engine keeps for an attempt that has ended."""
+        """Drop the cached states of an attempt that has ended."""
         self.engine.cache.drop_owner(attempt)
 
     @cached_property
     def policy(self) -> SandboxPolicy:
-        """The round's limits as the sandbox enforces them."""
+        """The limits of the round for the sandbox."""
         limits, info = self.config.limits, self.engine.info
         prompt = info.n_layers * info.n_prompt_tokens * info.hidden_size * np.dtype(np.float32).itemsize
         budget = max(task.budget_calls for task in self.config.task)
@@ -151,43 +151,42 @@ class LoadedRound:
             DataError: its data, template or words cannot be used.
         """
         with self._loading:
-            return self._task(name)
+            if name not in self._tasks:
+                self._tasks[name] = self._load_task(name)
+            return self._tasks[name]
 
-    def _task(self, name: str) -> LoadedTask:
-        """Load a task unless it is loaded."""
-        if name not in self._tasks:
-            config = self.config.task_named(name)
-            if config is None:
-                known = ", ".join(task.name for task in self.config.task)
-                raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
-            data = load_task_data(config)
-            is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
-            labels = data.test.labels
-            lacking = set(labels.tolist()) - set(labels[~is_public].tolist())
-            if config.public_fraction < 1 and lacking:
-                raise DataError(
-                    f"task {name!r}: public_fraction {config.public_fraction} needs at least two test rows of "
-                    f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
-                )
-            try:
-                words = tuple((word,) for word in config.words)
-                wording = self.compile(config, WordingRequest(config.template, words))
-            except InvalidQuery as error:
-                raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
-            self._tasks[name] = LoadedTask(
-                config=config,
-                data=data,
-                wording=wording,
-                encoded_test=self.encode(wording, data.test),
-                is_public=is_public,
+    def _load_task(self, name: str) -> LoadedTask:
+        config = self.config.task_named(name)
+        if config is None:
+            known = ", ".join(task.name for task in self.config.task)
+            raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
+        data = load_task_data(config)
+        is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
+        labels = data.test.labels
+        lacking = set(labels.tolist()) - set(labels[~is_public].tolist())
+        if config.public_fraction < 1 and lacking:
+            raise DataError(
+                f"task {name!r}: public_fraction {config.public_fraction} needs at least two test rows of "
+                f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
             )
-        return self._tasks[name]
+        try:
+            words = tuple((word,) for word in config.words)
+            wording = self.compile(config, WordingRequest(config.template, words))
+        except InvalidQuery as error:
+            raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
+        return LoadedTask(
+            config=config,
+            data=data,
+            wording=wording,
+            encoded_test=self.encode(wording, data.test),
+            is_public=is_public,
+        )
 
     def compile(self, config: TaskConfig, request: WordingRequest) -> CompiledWording:
         """Compile a wording for this round's model.
 
         Raises:
-            InvalidQuery: it cannot be used; the message says why.
+            InvalidQuery: the wording is invalid; the message gives the reason.
         """
         return compile_wording(
             self.backbone,
@@ -203,7 +202,7 @@ class LoadedRound:
         return encode(self.backbone, wording, split.texts)
 
     def model_info(self, task: TaskConfig) -> ModelInfo:
-        """Return what a solver may know of the model."""
+        """Return the public description of the model for a solver."""
         info = self.engine.info
         return ModelInfo(
             family=info.family,
@@ -218,10 +217,10 @@ class LoadedRound:
 
 
 def model_folder(source: str) -> str:
-    """Return what to load for `model.source`: a folder, or a hub name.
+    """Return the folder or the hub name of `model.source`.
 
     Raises:
-        UsageError: it is in the shared folder, and that has no such folder.
+        UsageError: a model in the shared folder is missing.
     """
     if source == "toy":
         from harness.toy import WEIGHTS_DIR  # noqa: PLC0415 (only toy rounds need it)
@@ -239,7 +238,7 @@ def model_folder(source: str) -> str:
 
 
 def _placeholder_ids(config: RoundConfig) -> tuple[int, ...] | None:
-    """Return the toy's own placeholder ids; other models take the official range."""
+    """Return the placeholder ids of the toy model; None, the official range, for other models."""
     if config.model.source != "toy":
         return None
     from harness.toy import PLACEHOLDER_IDS  # noqa: PLC0415 (only toy rounds need it)

@@ -1,7 +1,7 @@
-"""The test phase: the model's outputs on the test rows, and what the submission makes of them.
+"""The test phase: outputs of the model on the test rows, and the predictions of the submission.
 
-The solver is gone when this starts. `predict` runs in a fresh process per call here, gets rows in
-an order secret to the attempt, and a sample of rows once more, each alone: it must be row-wise.
+It starts after the solver process has ended. `predict` runs in a fresh process per call, gets the rows in an
+order secret to the attempt, and then a sample of rows one by one: it must be row-wise.
 """
 
 import threading
@@ -22,23 +22,23 @@ from harness.tasks.kinds import KINDS
 __all__ = ["PredictionFailed", "submitted_prediction", "test_outputs"]
 
 BATCH_ROWS = 64
-"""Rows per batch of `predict`; fixed, so that a score never depends on anything else."""
+"""Rows per batch of `predict`; fixed, so that scores cannot depend on it."""
 
 N_RECHECKED = 128
-"""Rows that are predicted again alone: one answer in fifty bent by the other rows shows in nine attempts of ten."""
+"""Rows predicted again one by one: detects a `predict` that changes 2 % of its rows with a probability of 0.9."""
 
 
 class PredictionFailed(Exception):
-    """`predict` did not give usable predictions.
+    """`predict` gave no usable predictions.
 
     Attributes:
-        verdict: what the run ends with.
-        reason: a reason code and its explanation; never text of the participant's process, which
-            might carry test rows out.
+        verdict: the verdict of the run.
+        reason: a reason code and its explanation; never text of the participant's process, which could
+            leak test rows.
     """
 
     def __init__(self, verdict: Verdict, reason: str) -> None:
-        """Keep verdict and reason."""
+        """Store verdict and reason."""
         self.verdict = verdict
         self.reason = reason
         super().__init__(reason)
@@ -76,7 +76,7 @@ def test_outputs(
             name: np.concatenate([getattr(response, name) for response in members]) for name in outputs
         }
     except ValueError as error:
-        # Members whose wordings probe different numbers of words cannot be one array.
+        # Wordings with different numbers of probe words give outputs of different shapes.
         raise PredictionFailed(
             Verdict.RUNTIME_ERROR, f"outputs: the members' outputs differ in shape ({error})"
         ) from error
@@ -103,20 +103,20 @@ def submitted_prediction(
 
     Args:
         source: the submission.
-        outputs: of the test rows, members on the first axis.
-        solution: what the solver handed in; its `state` goes along.
-        task: its kind checks the predictions.
+        outputs: outputs on the test rows, members on the first axis.
+        solution: the final solution; its `state` is passed to `predict`.
+        task: the task, whose kind checks the predictions.
         policy: limits.
-        mode: how the process is isolated.
-        seed: draws the order of rows and the sample; secret until the attempt has ended.
-        stop: set by another thread when nobody wants the result any more.
+        mode: isolation of the process.
+        seed: seed of the row order and the sample; secret until the attempt has ended.
+        stop: event that cancels the attempt.
 
     Returns:
         int64 (B,) in canonical order.
 
     Raises:
         PredictionFailed: the process failed, predicted out of range, or was not row-wise.
-        InfrastructureError: a fault of ours, or `stop` was set.
+        InfrastructureError: platform error, or `stop` was set.
     """
 
     def predict(batches: list[IntArray]) -> IntArray:

@@ -1,4 +1,4 @@
-"""What produced a score: hashes of the code and the packages."""
+"""Provenance of a score: hashes of the code and the packages."""
 
 import hashlib
 import platform
@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 __all__ = ["code_digest", "package_versions", "packages_digest"]
 
 _SOURCES = (".py", ".cpp", ".h")
-"""What is code: the engine's kernels too."""
+"""Suffixes of source files, including the native kernels of the engine."""
 
 _SCORING = (
     "records.py",
@@ -24,7 +24,7 @@ _SCORING = (
     "tasks",
     "toy",
 )
-"""The parts of `harness` that a score passes through: changing a page or a command makes no score stale."""
+"""Parts of `harness` that can change a score; edits elsewhere make no score stale."""
 
 _PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose version can change a score."""
@@ -32,7 +32,7 @@ _PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", 
 
 @cache
 def code_digest() -> str:
-    """Return the SHA-256 (hex) over the sources that a score passes through, by path."""
+    """Return the SHA-256 (hex) over the sources that can change a score, in order of their paths."""
     digest = hashlib.sha256()
 
     def add(entry: Traversable, name: str) -> None:

@@ -1,10 +1,9 @@
-"""The secret rotation: a run's prompts and features live in a basis that only the worker knows.
+"""The secret rotation: the solver of a run works in a basis that is known to the worker only.
 
 With Q a random orthogonal D x D matrix, a prompt p of the solver reaches the model as p Q, and a feature f
-of the model reaches the solver as f Q^T. A prompt that was tuned elsewhere (the model is public, and
-gradients are cheap there) turns into noise; a search from zero loses nothing, because a Gaussian
-projection turned by Q is a Gaussian projection of the same distribution. Norms, zeros and standard
-deviations over all entries are what they were.
+of the model reaches the solver as f Q^T. A prompt tuned elsewhere (with gradients of the public model)
+becomes noise. A search from zero is unaffected, because a Gaussian projection rotated by Q is a Gaussian
+projection of the same distribution. Norms, zeros and standard deviations over all entries do not change.
 
 Source of the uniform draw: Mezzadri 2007, "How to generate random matrices from the classical compact
 groups", arXiv math-ph/0609050: QR of a Gaussian matrix, with the signs of R's diagonal.
@@ -23,21 +22,21 @@ __all__ = ["Rotation", "draw_rotation", "predict_seed", "rotation_seed"]
 
 
 def rotation_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -> int:
-    """Return the seed of a run's rotation: every attempt of the run has the same one.
+    """Return the rotation seed of a run, the same for all of its attempts.
 
     Args:
-        secret: the round's, hexadecimal.
-        submission_id: of the run.
-        task: of the run.
-        kshot_seed: of the run.
+        secret: secret of the round, hexadecimal.
+        submission_id: number of the submission.
+        task: name of the task.
+        kshot_seed: k-shot seed of the run.
     """
     return _draw(secret, f"rotation\n{submission_id}\n{task}\n{kshot_seed}")
 
 
 def predict_seed(secret: str, submission_id: int, task: str, kshot_seed: int) -> int:
-    """Return the seed of the order in which `predict` gets a run's test rows, 0 <= seed < 2**62.
+    """Return the seed of the order of a run's test rows for `predict`, 0 <= seed < 2**62.
 
-    Known to nobody before the run, and the same in every attempt at it: a retry rolls no dice again.
+    Unpredictable for participants, and the same for all attempts of a run, so that a retry is no new draw.
     Arguments as for `rotation_seed`.
     """
     return _draw(secret, f"predict\n{submission_id}\n{task}\n{kshot_seed}") >> 2
@@ -54,12 +53,12 @@ class Rotation:
     matrix: Array
 
     def to_model(self, prompts: FloatArray) -> FloatArray:
-        """Return prompts (..., D) as the model gets them."""
+        """Return prompts (..., D) in the model's basis."""
         turned: FloatArray = (prompts.astype(np.float64) @ self.matrix).astype(np.float32)
         return turned
 
     def to_solver(self, response: Response) -> Response:
-        """Return a response whose features, if it has any, are in the solver's basis."""
+        """Return the response with its features, if any, in the solver's basis."""
         if response.features is None:
             return response
         turned = response.features.astype(np.float64) @ self.matrix.T
@@ -67,7 +66,7 @@ class Rotation:
 
 
 def draw_rotation(seed: int, hidden_size: int) -> Rotation:
-    """Return a rotation drawn uniformly.
+    """Draw a rotation uniformly.
 
     Args:
         seed: from `rotation_seed`.

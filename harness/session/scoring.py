@@ -1,4 +1,4 @@
-"""Scoring solutions on the test rows: the one that counts, and the incumbents before it."""
+"""Scoring on the test rows: the final solution and the earlier incumbents."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -23,22 +23,22 @@ from harness.tasks.kinds import KINDS
 __all__ = ["Scorer"]
 
 _INCUMBENT_SHARE = 0.25
-"""Of `predict_s`, for a process that only scores an earlier incumbent: there may be sixteen of them."""
+"""Share of `predict_s` for each process that scores an earlier incumbent; there are up to 16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Asks what a solution says of the test rows, charged to nobody, and scores it.
+    """Runs a solution on the test set, unmetered, and scores it.
 
     Attributes:
         loaded_round: the round's model and rules.
         task: the task.
-        blackbox: the attempt's, for its wordings, its basis and its incumbents.
+        blackbox: black box of the attempt, with its wordings, basis and incumbents.
         source: the submission's files.
-        mode: how `predict` is isolated.
-        predict_seed: of the order in which `predict` gets the rows.
-        has_predict: whether the submission predicts by itself.
-        stop: set by another thread when nobody wants the result any more.
+        mode: isolation of `predict`.
+        predict_seed: seed of the row order for `predict`.
+        has_predict: whether the submission has a `predict`.
+        stop: event that cancels the attempt.
     """
 
     loaded_round: LoadedRound
@@ -54,13 +54,13 @@ class Scorer:
         """Return the class numbers of the test rows, int64 (B,), in canonical order.
 
         Args:
-            solution: checked.
-            share: how much of `predict_s` each process of `predict` gets.
+            solution: a checked solution.
+            share: share of `predict_s` for each process of `predict`.
 
         Raises:
             PredictionFailed: outputs or predictions cannot be used.
             InvalidQuery: the solution's values pass the bound in the model's basis.
-            InfrastructureError: a fault of ours, or the attempt was stopped.
+            InfrastructureError: platform error, or the attempt was stopped.
         """
         if not self.has_predict:
             outputs = test_outputs(self.loaded_round, self.task, self.blackbox, solution, ("logits",))
@@ -80,7 +80,7 @@ class Scorer:
         )
 
     def scores(self, predictions: IntArray) -> Scores:
-        """Score the public and the private rows apart; predictions are int64 (B,)."""
+        """Score predictions, int64 (B,), on the public and on the private rows."""
         config, labels = self.task.config, self.task.data.test.labels
         public = self.task.is_public
         private = np.logical_not(public)
@@ -93,10 +93,7 @@ class Scorer:
         )
 
     def earlier_incumbents(self, final: Solution) -> list[IncumbentScore]:
-        """Score the incumbents that are not the final solution.
-
-        One that `predict` cannot handle is left out: it was superseded, and is no result of the run.
-        """
+        """Score the incumbents other than the final solution; skip those on which `predict` fails."""
         scored = []
         for checkpoint in self.blackbox.incumbents.all:
             if _is_same(checkpoint.solution, final):
@@ -113,7 +110,7 @@ class Scorer:
 
 
 def _is_same(one: Solution, other: Solution) -> bool:
-    """Say whether two solutions predict alike, as far as that shows without asking the model."""
+    """Return True if two solutions are equal and without state, so that their predictions are equal."""
     return one is other or (
         not one.state
         and not other.state

@@ -1,4 +1,4 @@
-"""A submission: `solver.toml` and Python files, from a folder or a zip, never imported here."""
+"""A submission: `solver.toml` and Python files from a folder or a zip; its code is never imported here."""
 
 import hashlib
 import os
@@ -33,17 +33,17 @@ MANIFEST = "solver.toml"
 MAX_FILES = 200
 MAX_DEPTH = 4
 MANIFEST_MAX_BYTES = 8192
-"""A dotted key costs the parser time that grows with the square of its length."""
+"""The TOML parser takes time quadratic in the length of a dotted key."""
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _IGNORED = frozenset({"__pycache__", "__MACOSX", "node_modules"})
 _SHOWN_CHARS, _SHOWN_PROBLEMS = 300, 20
 _NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
-"""Nothing that acts on a terminal, or turns the direction of text on the board."""
+"""Excludes terminal control characters and changes of text direction."""
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$"
 NAME_RULE = "letters, digits, spaces and _ . -, at most 60, a letter or a digit first"
-"""What a solver may be called, for people."""
+"""Rule for the name of a solver, as shown in errors."""
 
 _PLAIN = {
     "missing": "missing (required)",
@@ -63,13 +63,13 @@ class Manifest(BaseModel):
     description: Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] = ""
     params: Params = Field(default_factory=dict)
     rounds: ParamsByName = Field(default_factory=dict)
-    """`[rounds.NAME]`: parameters that differ in the round of that name."""
+    """`[rounds.NAME]`: parameters for the round of that name, in place of `params`."""
     api: str = API_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was handed in, checked and content-addressed.
+    """A checked, content-addressed submission.
 
     Attributes:
         manifest: the parsed `solver.toml`.
@@ -82,10 +82,9 @@ class Submission:
     digest: str
 
     def write_to(self, folder: Path) -> Path:
-        """Write the files under `folder/<digest>` if they are not there yet; return that path.
+        """Write the files to `folder/<digest>` unless it exists; return that path.
 
-        The folder appears whole or not at all, and is what the sandbox sees: nothing beside the
-        checked files can slip in.
+        The folder appears atomically and is mounted in the sandbox: it contains the checked files only.
         """
         target = folder / self.digest
         if target.is_dir():
@@ -102,14 +101,14 @@ class Submission:
             try:
                 whole.rename(target)
             except OSError:
-                # Another process wrote the same content first: then ours is superfluous.
+                # Another process wrote the same content first.
                 if not target.is_dir():
                     raise
         return target
 
 
 def is_solver_name(name: str) -> bool:
-    """Say whether a solver may have that name."""
+    """Return whether `name` is a valid name of a solver."""
     return re.fullmatch(_NAME, name) is not None
 
 
@@ -121,8 +120,8 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
         max_bytes: largest unpacked size.
 
     Raises:
-        UsageError: there is nothing at that path.
-        InvalidSubmission: what is there cannot be accepted; the message says what to change.
+        UsageError: the path does not exist.
+        InvalidSubmission: the files are not acceptable; the message states what to change.
     """
     if path.is_dir():
         files = _read_folder(path, max_bytes)
@@ -147,12 +146,12 @@ def read_submission(path: Path, max_bytes: int) -> Submission:
 
 
 def _is_kept(name: str) -> bool:
-    """Say whether a file is part of a submission: hidden ones and caches are not, in folder and zip."""
+    """Return whether a path belongs to a submission: not hidden and not in a cache."""
     return not any(part in _IGNORED or part.startswith(".") for part in name.split("/") if part != "..")
 
 
 def _read_folder(root: Path, max_bytes: int) -> dict[str, bytes]:
-    """Return the folder's files; hidden ones and caches are left out, links refused."""
+    """Return the files of a folder without hidden files and caches; refuse links."""
     files: dict[str, bytes] = {}
     left = max_bytes
     for folder, folders, names, folder_fd in os.fwalk(root):
@@ -197,13 +196,13 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
     """Parse `solver.toml`, reporting every bad field."""
     if MANIFEST not in files:
         nested = [name for name in files if name.endswith(f"/{MANIFEST}")]
-        hint = f"; it lies at {nested[0]}: hand in that folder" if nested else ""
+        hint = f"; it lies at {nested[0]}: submit that folder" if nested else ""
         raise InvalidSubmission(f"no {MANIFEST} at the top{hint}. `gradfree new NAME` writes a template")
     if len(files[MANIFEST]) > MANIFEST_MAX_BYTES:
         raise InvalidSubmission(f"{MANIFEST}: {len(files[MANIFEST])} bytes, at most {MANIFEST_MAX_BYTES}")
     try:
         content = tomllib.loads(files[MANIFEST].decode("utf-8-sig"))
-    # Beside TOML's own errors: numbers too long for `int`, and brackets nested too deep.
+    # `ValueError` includes integers too long for `int`; `RecursionError` comes from deep nesting.
     except (ValueError, RecursionError) as error:
         raise InvalidSubmission(f"{MANIFEST}: not valid TOML: {error}") from error
     try:
@@ -219,14 +218,12 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error
     if manifest.api != API_VERSION:
-        raise InvalidSubmission(
-            f"{MANIFEST}: api = {manifest.api!r}; this arena speaks api = {API_VERSION!r}"
-        )
+        raise InvalidSubmission(f"{MANIFEST}: api = {manifest.api!r}; expected {API_VERSION!r}")
     return manifest
 
 
 def _expected(problem: Any) -> str:
-    """Say what a field should have held."""
+    """Return the expected content of a bad field."""
     known = _TYPES.get(problem["type"])
     form = _FORMS.get(problem["loc"][0], known) if problem["type"] == "string_pattern_mismatch" else known
     return str(problem["msg"]).removeprefix("Value error, ") if form is None else f"expected {form}"
@@ -236,5 +233,5 @@ def _shown(value: object) -> str:
     """Return a short text for any value that TOML can hold."""
     try:
         return reprlib.repr(value)
-    except ValueError:  # a whole number of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python prints
         return f"a {type(value).__name__} too long to show"

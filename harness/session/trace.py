@@ -1,4 +1,4 @@
-"""The trace of an attempt: one line per query, with digests that a replay can compare."""
+"""The trace of an attempt: one entry per query, with digests for comparison by a replay."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _asked = attrgetter(*(item.name for item in fields(QueryRequest) if item.name !=
 
 @dataclass(frozen=True, slots=True)
 class TraceEntry:
-    """One query: a replay that first differs in `request` blames the solver, in `response` the device.
+    """One query. In a replay, another `request` is due to the solver, another `response` to the platform.
 
     Attributes:
-        calls: charged so far, this query included.
+        calls: calls charged so far, including this query.
         request: SHA-256 (hex) of the query.
         response: SHA-256 (hex) of the outputs.
     """
@@ -44,14 +44,14 @@ def _add_array(digest: "hashlib._Hash", array: Array) -> None:
 
 
 def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
-    """Return the SHA-256 (hex) over every field of a query, and over what its handles stand for.
+    """Return the SHA-256 (hex) over every field of a query and the contents of its handles.
 
     Args:
         request: the query.
-        handles: digests of the placed prompt and of the wording that it names: two queries with the same
-            numbers but another base are not the same question.
+        handles: digests of its placed prompt and its wording, so that queries with equal values and
+            different bases differ.
     """
-    # Whole numbers, text and None: what they print as is what they are.
+    # Integers, strings and None: `repr` is unambiguous.
     digest = hashlib.sha256(repr(_asked(request)).encode())
     _add_array(digest, request.values)
     for handle in handles:
@@ -60,7 +60,7 @@ def request_digest(request: QueryRequest, handles: Sequence[str] = ()) -> str:
 
 
 def response_digest(response: Response) -> str:
-    """Return the SHA-256 (hex) over the outputs that were filled."""
+    """Return the SHA-256 (hex) over the outputs present."""
     digest = hashlib.sha256()
     for name, value in filled(response).items():
         digest.update(name.encode())

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.attempts import note_metered
 from harness.store.sealed.store import SealedStore
@@ -54,8 +54,8 @@ class AttemptWatch:
         self._attempt = attempt
         self._publish = publish
         self._lost = lost
-        self._newest: Progress | None = None
-        self._written: Progress | None = None
+        self._newest: AttemptProgress | None = None
+        self._written: AttemptProgress | None = None
         self._is_noted = threading.Event()
         self._tried_at = -math.inf
 
@@ -63,7 +63,7 @@ class AttemptWatch:
         """Write from a thread until the block ends."""
         return repeating("watch", _LOOK_EVERY_S, self._write)
 
-    def on_query(self, progress: Progress) -> None:
+    def on_query(self, progress: AttemptProgress) -> None:
         """Take note of a query."""
         is_first = self._newest is None
         self._newest = progress

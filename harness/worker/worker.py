@@ -30,7 +30,7 @@ from harness.executors.threads import ThreadsExecutor
 from harness.rounds.logs import tidy_attempts
 from harness.sandbox import SandboxMode
 from harness.session.artifact import Artifact, write_artifact
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 from harness.store.paths import ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.attempts import finish_run, start_attempt, start_scoring, void_attempt
@@ -69,7 +69,7 @@ class RunEvent:
     """
 
     run: ClaimedRun | None
-    progress: Progress | None = None
+    progress: AttemptProgress | None = None
     artifact: Artifact | None = None
     fault: str = ""
 

@@ -15,7 +15,6 @@ from harness.config import load_round
 from harness.errors import InfrastructureError
 from harness.records import Phase
 from harness.rounds.lifecycle import create_round
-from harness.store import spool as spool_module
 from harness.store.paths import ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed import teams
@@ -24,6 +23,7 @@ from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import list_submissions, submission_of_upload
 from harness.store.values import Quota
 from harness.worker import spool_intake
+from harness.worker import spool_reader as spool_module
 from harness.worker.spool_intake import intake_running, take_in_uploads
 from harness.worker.spool_reader import SpoolReader
 
@@ -146,7 +146,7 @@ def test_intake_killed_after_accepting_an_upload_takes_it_in_once(arena, token, 
             os.kill(os.getpid(), signal.SIGKILL)
 
         if moment == "before the answer":
-            Spool.settle = die
+            SpoolReader.settle = die
         else:
             spool_module.shutil = SimpleNamespace(rmtree=die)
         with SealedStore.open(paths) as own, Publisher.open(paths, own) as its_publisher:
@@ -171,7 +171,7 @@ def test_intake_goes_on_after_a_full_disk(arena, token, monkeypatch):
     _, _, paths = arena
     spool = SpoolReader(paths.spool)
     with monkeypatch.context() as patch:
-        patch.setattr(Spool, "settle", _no_space)
+        patch.setattr(SpoolReader, "settle", _no_space)
         with intake_running(*arena):
             number = spool.drop("toy", token, zip_of(GOOD_FILES))
             deadline = time.monotonic() + 30
