@@ -133,7 +133,7 @@ def test_without_a_word_of_its_own_it_shows_when_the_board_does(scored):
 
 
 def test_own_scores_are_never_later_than_everybodys(tmp_path):
-    with pytest.raises(ConfigError, match="hides from a team what everybody sees"):
+    with pytest.raises(ConfigError, match="expected own_scores in the same phase or an earlier one"):
         blind_round(tmp_path, 'scores = "open"\nown_scores = "closed"')
 
 

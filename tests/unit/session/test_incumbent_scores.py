@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 from small_round import small_round
 
-from harness.api import Solution
+from harness.api import Response, Solution
 from harness.records import Verdict
 from harness.sandbox import PredictOutcome, SandboxPolicy
 from harness.session import prediction, scoring
@@ -24,7 +24,7 @@ def test_predict_of_all_incumbents_together_gets_four_times_the_limit(monkeypatc
         granted.append(policy.predict_s)
         return PredictOutcome(Verdict.OK, [np.zeros(batch.logits.shape[1], np.int64) for batch in batches])
 
-    outputs = SimpleNamespace(logits=np.zeros((1, 4, 2), np.float32), features=None, word_logits=None)
+    outputs = Response(logits=np.zeros((1, 4, 2), np.float32))
     monkeypatch.setattr(prediction, "run_predict", run)
     monkeypatch.setattr(scoring, "test_outputs", lambda *_args: outputs)
     monkeypatch.setattr(Scorer, "scores", lambda *_args: SimpleNamespace(public=1.0, private=None))
