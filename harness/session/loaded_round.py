@@ -151,35 +151,36 @@ class LoadedRound:
             DataError: its data, template or words cannot be used.
         """
         with self._loading:
-            if name not in self._tasks:
-                self._tasks[name] = self._load_task(name)
-            return self._tasks[name]
+            return self._task(name)
 
-    def _load_task(self, name: str) -> LoadedTask:
-        config = self.config.task_named(name)
-        if config is None:
-            known = ", ".join(task.name for task in self.config.task)
-            raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
-        data = load_task_data(config)
-        is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
-        labels = data.test.labels
-        lacking = set(labels.tolist()) - set(labels[~is_public].tolist())
-        if config.public_fraction < 1 and lacking:
-            raise DataError(
-                f"task {name!r}: public_fraction {config.public_fraction} needs at least two test rows of "
-                f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
+    def _task(self, name: str) -> LoadedTask:
+        """Load a task unless it is loaded."""
+        if name not in self._tasks:
+            config = self.config.task_named(name)
+            if config is None:
+                known = ", ".join(task.name for task in self.config.task)
+                raise UsageError(f"round {self.config.name!r} has no task {name!r}; it has {known}")
+            data = load_task_data(config)
+            is_public = public_rows(data.test.labels, config.public_fraction, self.config.round.seed)
+            labels = data.test.labels
+            lacking = set(labels.tolist()) - set(labels[~is_public].tolist())
+            if config.public_fraction < 1 and lacking:
+                raise DataError(
+                    f"task {name!r}: public_fraction {config.public_fraction} needs at least two test rows of "
+                    f"every class, one of them private; class {config.words[min(lacking)]!r} has one: use 1.0"
+                )
+            try:
+                wording = self.compile(config, config.template, tuple((word,) for word in config.words))
+            except InvalidQuery as error:
+                raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
+            self._tasks[name] = LoadedTask(
+                config=config,
+                data=data,
+                wording=wording,
+                encoded_test=self.encode(wording, data.test),
+                is_public=is_public,
             )
-        try:
-            wording = self.compile(config, config.template, tuple((word,) for word in config.words))
-        except InvalidQuery as error:
-            raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
-        return LoadedTask(
-            config=config,
-            data=data,
-            wording=wording,
-            encoded_test=self.encode(wording, data.test),
-            is_public=is_public,
-        )
+        return self._tasks[name]
 
     def compile(
         self,

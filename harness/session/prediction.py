@@ -147,7 +147,7 @@ def submitted_prediction(
 
 
 def _n_rows(outputs: Response) -> int:
-    """Return B; `layer_std` alone has no row axis."""
+    """Return B. `layer_std` has no axis of rows and cannot be the only output."""
     for values in (outputs.logits, outputs.features, outputs.word_logits):
         if values is not None:
             return int(values.shape[1])
