@@ -21,9 +21,9 @@ from large_store import build_large_store
 from live_board import CHROMIUM, FLAGS, serve_board, settle
 from playwright.sync_api import sync_playwright
 
-from harness.store import PublicStore
+from harness.store.public import PublicStore
+from harness.store.public.export import board_csv, board_json
 from leaderboard import charts
-from leaderboard.export import board_csv, board_json
 from leaderboard.palette import LIGHT
 from leaderboard.ranking import board_cards, board_frame, filter_entries, phone_rows, tint
 from leaderboard.static_board import board_page
@@ -78,7 +78,7 @@ def server_cases(store):
     yield "submissions, last page", timed(lambda: store.submission_list(name, offset=3300)), BOARD_MS
     yield "submissions, search", timed(lambda: store.submission_list(name, text="solver 77")), BOARD_MS
     ids = [entry.submission_id for entry in read.entries[:20]]
-    yield "task, 20 entries", timed(lambda: store.task_scores(name, "SNLI", ids)), BOARD_MS
+    yield "task, 20 entries", timed(lambda: store.entries(name, ids)), BOARD_MS
     yield "version", timed(store.version), None
 
 
@@ -126,7 +126,7 @@ def browser_cases(address, cheapest):
         for _ in range(REPEATS):
             found = {
                 "first paint of the board": act(lambda: page.goto(address), f"({table} ?? '').length > 500"),
-                "columns: tasks": act(button("tasks"), f"({head} ?? '').includes('SNLI')"),
+                "columns: tasks": act(button("tasks"), f"({head} ?? '').includes('snli')"),
                 "columns: cost": act(button("cost"), f"({head} ?? '').includes('Tokens')"),
                 "columns: summary": act(button("summary"), f"({head} ?? '').includes('7 days')"),
                 "search": act(
@@ -153,7 +153,7 @@ def browser_cases(address, cheapest):
                 ),
                 "to the tasks": act(
                     lambda: page.get_by_role("link", name="Tasks").click(),
-                    "document.querySelector('h1')?.innerText == 'SST-2' && document.querySelectorAll('.ga-table tbody tr').length >= 20",
+                    "document.querySelector('h1')?.innerText == 'sst2' && document.querySelectorAll('.ga-table tbody tr').length >= 20",
                 ),
                 "to the rules": act(
                     lambda: page.get_by_role("link", name="Rules").click(),
@@ -206,7 +206,7 @@ def main():
         with PublicStore.open(path) as store:
             check_order(store)
             complete = [entry for entry in store.board("round-3").entries if entry.is_complete]
-            cheapest = min(complete, key=lambda entry: entry.calls).name
+            cheapest = min(complete, key=lambda entry: entry.calls).solver
             cases = list(server_cases(store))
         if not options.server_only:
             with serve_board(path, Path(scratch) / "log.txt") as address:

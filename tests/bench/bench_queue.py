@@ -21,11 +21,21 @@ from pathlib import Path
 
 import sqlalchemy
 
-from harness.records import Usage, Verdict
-from harness.store import ArenaPaths, RoundFacts, RunResult, SealedStore, TaskFacts
-from harness.store import rounds as round_rows
-from harness.store import submissions as submission_rows
-from harness.store import teams as team_rows
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))  # run as a script, without pytest
+
+from in_store import read, write
+from small_round import small_round
+
+from harness.records import RunSummary, Usage, Verdict
+from harness.store.paths import ArenaPaths
+from harness.store.sealed.attempts import finish_run, start_attempt
+from harness.store.sealed.claims import claim_run
+from harness.store.sealed.queue import heartbeat
+from harness.store.sealed.rounds import add_round, find_round
+from harness.store.sealed.schema import SubmissionRow
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import add_submission, list_submissions
+from harness.store.sealed.teams import ensure_team, find_team
 
 N_TEAMS = 100
 N_MEASURED = 300
@@ -33,18 +43,16 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def fill(store, n_submissions):
-    store.add_round(RoundFacts("toy", "1.0", "a" * 64, "", (TaskFacts("sst2", "accuracy", 3000, (8,)),)))
+    write(store, add_round, small_round(("sst2", "accuracy", 3000, (8,))))
     for number in range(N_TEAMS):
-        store.ensure_team(f"team {number}")
+        write(store, ensure_team, f"team {number}")
     for start in range(0, n_submissions, N_TEAMS):
         # A hundred at once: filling is not what is measured.
-        with store._transaction() as session:
-            row = round_rows.find_round(session, "toy")
+        with store.write() as tx:
+            row = find_round(tx, "toy")
             for number in range(min(N_TEAMS, n_submissions - start)):
-                submission_rows.add_submission(
-                    session, row, team_rows.find_team(session, f"team {number}"), NOW,
-                    name="x", digest="b" * 64, path="x", description="", is_baseline=False, is_example=False,
-                )  # fmt: skip
+                team = find_team(tx, f"team {number}")
+                add_submission(tx, row, SubmissionRow(team=team, name="x", digest="b" * 64, path="x"))
 
 
 def main():
@@ -66,15 +74,15 @@ def main():
             if number == 20:
                 for kept in (*times.values(), *cpu.values()):
                     kept.clear()
-            claim = timed("claim", store.claim_run, "w", 60)
-            attempt = timed("start_attempt", store.start_attempt, claim)
-            assert timed("heartbeat", store.heartbeat, claim, 60)
-            result = RunResult(Verdict.OK, 70.0, 60.0, Usage(calls=3), 3000, NOW, NOW)
-            timed("finish", store.finish_run, claim, attempt, result)
+            claim = timed("claim", write, store, claim_run, "w", 60)
+            attempt = timed("start_attempt", write, store, start_attempt, claim)
+            assert timed("heartbeat", write, store, heartbeat, claim, 60)
+            summary = RunSummary(Verdict.OK, 70.0, 60.0, Usage(calls=3), NOW, NOW)
+            timed("finish", write, store, finish_run, claim, attempt, summary)
             timed("floor", touch, store)
             timed("fsync", append, Path(folder) / "log")
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        assert len(store.list_submissions()) == n_submissions
+        assert len(read(store, list_submissions)) == n_submissions
     print(
         json.dumps(
             {
@@ -94,7 +102,7 @@ def main():
 
 
 def go_first():
-    """Run before every ordinary process, for the seconds that are measured; say whether the system lets us."""
+    """Run before every ordinary process, for the seconds that are measured; return whether the system allows it."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:
