@@ -22,8 +22,8 @@ from live_board import CHROMIUM, FLAGS, serve_board, settle
 from playwright.sync_api import sync_playwright
 
 from harness.store.public import PublicStore
-from harness.store.public.export import board_csv, board_json
 from leaderboard import charts
+from leaderboard.export import board_csv, board_json
 from leaderboard.palette import LIGHT
 from leaderboard.ranking import board_cards, board_frame, filter_entries, phone_rows, tint
 from leaderboard.static_board import board_page

@@ -243,8 +243,6 @@ def _find_round(session: Session, name: str, version: str | None) -> PublicRound
         query = query.where(PublicRound.version == version)
     row = session.scalar(query)
     if row is None:
-        known = session.execute(
-            select(PublicRound.name, PublicRound.version).order_by(PublicRound.id)
-        ).tuples()
+        known = session.execute(select(PublicRound.name, PublicRound.version).order_by(PublicRound.id)).all()
         raise no_round(name, version, known)
     return row

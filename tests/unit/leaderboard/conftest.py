@@ -1,23 +1,44 @@
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from sample_arena import build_sample_arena
+from sample_arena import build_sample_arena, publish_sample_arena
 from streamlit.testing.v1 import AppTest
 
 import leaderboard
-from harness.store import ArenaPaths, PublicStore
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
 from leaderboard.launch import PUBLIC_DB_VARIABLE
 
 APP = str(Path(leaderboard.__file__).parent / "app.py")
 
 
 @pytest.fixture(scope="session")
-def sample_db(tmp_path_factory):
-    """The public store of a sample arena: three teams, four baselines, and every other state."""
+def sample_paths(tmp_path_factory):
+    """A sample arena that no test changes: five teams, four baselines, and every other state."""
     paths = ArenaPaths(tmp_path_factory.mktemp("arena"))
-    build_sample_arena(paths, n_teams=3, kshot_seeds=(8, 13))
-    return paths.public_db
+    build_sample_arena(paths, n_teams=5, kshot_seeds=(8, 13))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def sample_db(sample_paths):
+    return sample_paths.public_db
+
+
+@pytest.fixture(scope="session")
+def published_paths(sample_paths, tmp_path_factory):
+    """The sample arena after publication."""
+    paths = ArenaPaths(tmp_path_factory.mktemp("published") / "arena")
+    shutil.copytree(sample_paths.home, paths.home)
+    publish_sample_arena(paths)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def published_db(published_paths):
+    return published_paths.public_db
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,8 @@ def drawings(sample_store, sample_board):
     differences = [
         each
         for name in names[1:]
-        for each in paired_differences(name, scores[name], scores[names[0]], ["SST-2"])
+        for each in paired_differences(name, scores[name], scores[names[0]], ["sst2"])
     ]
-    strips = sample_store.task_scores("sample", "SNLI", [entry.submission_id for entry in complete])
     incumbents = dataclasses.replace(pages[0].curves[0], scores={8: ((1, 50.0), (100, 70.0))})
     wide = [dataclasses.replace(entry, standard_error=entry.standard_error or 0.5) for entry in complete]
     return {
@@ -38,7 +37,7 @@ def drawings(sample_store, sample_board):
             "targets": charts.targets_reached(
                 {name: page.curves for name, page in zip(names, pages, strict=True)}, palette
             ),
-            "strips": charts.seed_strips(strips, palette),
+            "strips": charts.seed_strips(complete, "snli", palette),
             "loss": charts.loss_curve(pages[0].curves[0], palette),
             "losses": charts.loss_curves(curves, names, palette),
             "score": charts.score_curve(incumbents, palette),

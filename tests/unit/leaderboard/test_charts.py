@@ -1,8 +1,8 @@
 import dataclasses
 
 import pytest
-from harness.store.board import NORMAL_95, Curve, TaskScores
 
+from harness.store.public import NORMAL_95, Curve
 from leaderboard.charts import (
     N_TARGETS,
     difference_chart,
@@ -29,7 +29,7 @@ def with_figures(entry, number, score, calls):
         entry,
         submission_id=number,
         team=f"t{number}",
-        name=f"s{number}",
+        solver=f"s{number}",
         score=score,
         calls=calls,
         n_runs=1,
@@ -44,7 +44,7 @@ def entries(sample_board):
     return [with_figures(first, *row) for row in figures]
 
 
-def test_scatter_shows_complete_entries_and_names_teams_on_the_front_and_references(entries):
+def test_scatter_shows_complete_entries_and_names_teams_on_the_front_and_baselines(entries):
     entries[2] = dataclasses.replace(entries[2], score=20.0, is_baseline=True)
     rows = rows_of(score_against_calls(entries, LIGHT))
     assert {row["solver"]: row["label"] for row in rows if "solver" in row} == {
@@ -104,7 +104,7 @@ def test_scatter_of_nobody_is_empty():
 
 
 def test_loss_curve_has_mean_and_band_where_every_seed_has_begun():
-    curve = Curve("SST-2", (1, 10, 100), {8: (None, 1.0, 0.5), 13: (2.0, 2.0, 0.7)})
+    curve = Curve("sst2", (1, 10, 100), {8: (None, 1.0, 0.5), 13: (2.0, 2.0, 0.7)})
     rows = rows_of(loss_curve(curve, LIGHT))
     assert [(row["calls"], row["lowest"], row["highest"]) for row in rows] == [
         (10, 1.0, 2.0),
@@ -114,11 +114,11 @@ def test_loss_curve_has_mean_and_band_where_every_seed_has_begun():
 
 
 def test_loss_curve_without_losses_is_empty():
-    assert loss_curve(Curve("SST-2", (1,), {8: (None,)}), LIGHT) == {}
+    assert loss_curve(Curve("sst2", (1,), {8: (None,)}), LIGHT) == {}
 
 
 def test_loss_curves_keep_colour_and_dash_where_one_series_is_missing():
-    curve = Curve("SST-2", (1, 10), {8: (1.0, 0.5)})
+    curve = Curve("sst2", (1, 10), {8: (1.0, 0.5)})
     spec = loss_curves({"b": curve}, ["a", "b"], LIGHT)
     assert {row["series"] for row in rows_of(spec)} == {"b"}
     assert spec["encoding"]["color"]["scale"] == {"domain": ["a", "b"], "range": list(LIGHT.series[:2])}
@@ -126,12 +126,12 @@ def test_loss_curves_keep_colour_and_dash_where_one_series_is_missing():
 
 
 def test_loss_curves_of_nothing_are_empty():
-    assert loss_curves({"a": Curve("SST-2", (1,), {})}, ["a"], LIGHT) == {}
+    assert loss_curves({"a": Curve("sst2", (1,), {})}, ["a"], LIGHT) == {}
 
 
 def test_targets_reached_ends_at_one_for_the_best_and_counts_every_seed():
-    best = Curve("SST-2", (1, 10, 100), {8: (1.0, 0.5, 0.0), 13: (1.0, 0.5, 0.0)})
-    other = Curve("SST-2", (1, 10, 100), {8: (1.0, 1.0, 0.5)})
+    best = Curve("sst2", (1, 10, 100), {8: (1.0, 0.5, 0.0), 13: (1.0, 0.5, 0.0)})
+    other = Curve("sst2", (1, 10, 100), {8: (1.0, 1.0, 0.5)})
     rows = rows_of(targets_reached({"best": [best], "other": [other]}, LIGHT))
     share = {(row["series"], row["calls"]): row["share"] for row in rows}
     assert share["best", 1] == share["other", 10] == 0.0
@@ -152,7 +152,7 @@ def test_targets_of_nobody_are_empty():
 def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
     first = sample_board.entries[0]
     entries = [
-        dataclasses.replace(first, name='say "hi" datum', score=50.0, standard_error=2.0 / NORMAL_95),
+        dataclasses.replace(first, solver='say "hi" datum', score=50.0, standard_error=2.0 / NORMAL_95),
         dataclasses.replace(first, standard_error=None),
         dataclasses.replace(first, score=60.0, standard_error=1.0 / NORMAL_95, is_baseline=True),
     ]
@@ -160,7 +160,7 @@ def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
     rows = rows_of(spec)
     assert [(row["low"], row["high"], row["kind"]) for row in rows] == [
         (48.0, 52.0, "Competitor"),
-        (59.0, 61.0, "Reference"),
+        (59.0, 61.0, "Baseline"),
     ]
     # A name is a string literal of Vega's language, never a piece of an expression.
     assert '\\"hi\\"' in spec["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
@@ -169,19 +169,20 @@ def test_intervals_keep_the_order_and_leave_out_what_has_none(sample_board):
 
 def test_strips_tell_unofficial_results_apart(sample_board):
     entries = [entry for entry in sample_board.entries if entry.is_complete]
-    kinds = {
-        row["kind"] for row in rows_of(seed_strips([TaskScores(each, {8: 50.0}) for each in entries], LIGHT))
-    }
-    assert kinds == {"Competitor", "Reference", "Unofficial"}
+    kinds = {row["kind"] for row in rows_of(seed_strips(entries, "sst2", LIGHT))}
+    assert kinds == {"Competitor", "Baseline", "Unofficial"}
 
 
 def test_strips_have_a_mark_per_seed_with_a_score(sample_board):
-    scores = [TaskScores(sample_board.entries[0], {8: 50.0, 13: None, 42: 51.0})]
-    assert [(row["seed"], row["score"]) for row in rows_of(seed_strips(scores, LIGHT))] == [
+    def with_scores(scores):
+        return [dataclasses.replace(sample_board.entries[0], seed_scores={"sst2": scores})]
+
+    rows = rows_of(seed_strips(with_scores({8: 50.0, 13: None, 42: 51.0}), "sst2", LIGHT))
+    assert [(row["seed"], row["score"]) for row in rows] == [
         (8, 50.0),
         (42, 51.0),
     ]
-    assert seed_strips([TaskScores(sample_board.entries[0], {8: None})], LIGHT) == {}
+    assert seed_strips(with_scores({8: None}), "sst2", LIGHT) == {}
 
 
 def test_differences_are_drawn_in_the_colours_of_the_curves():
@@ -193,7 +194,7 @@ def test_differences_are_drawn_in_the_colours_of_the_curves():
 
 
 def test_score_curve_has_a_line_per_seed_and_is_empty_while_hidden():
-    curve = Curve("SST-2", (1, 10), {}, scores={8: ((0, 50.0), (10, 60.0)), 13: ((5, 55.0),)})
+    curve = Curve("sst2", (1, 10), {}, scores={8: ((0, 50.0), (10, 60.0)), 13: ((5, 55.0),)})
     spec = score_curve(curve, LIGHT)
     assert [(row["seed"], row["calls"], row["score"]) for row in rows_of(spec)] == [
         ("8", 1, 50.0),
@@ -201,4 +202,4 @@ def test_score_curve_has_a_line_per_seed_and_is_empty_while_hidden():
         ("13", 5, 55.0),
     ]
     assert spec["encoding"]["detail"]["field"] == "seed"
-    assert score_curve(Curve("SST-2", (1,), {}), LIGHT) == {}
+    assert score_curve(Curve("sst2", (1,), {}), LIGHT) == {}

@@ -24,8 +24,8 @@ def columns(sample_board):
     [
         ("by calls", lambda entry: entry.calls),
         ("by tokens", lambda entry: entry.tokens),
-        ("by SNLI", lambda entry: -entry.task_scores["SNLI"]),
-        ("by solver", lambda entry: entry.name.casefold()),
+        ("by snli", lambda entry: -entry.task_scores["snli"]),
+        ("by solver", lambda entry: entry.solver.casefold()),
         ("by train loss", lambda entry: entry.sparkline[-1] if entry.sparkline else float("inf")),
     ],
 )

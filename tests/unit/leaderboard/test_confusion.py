@@ -14,7 +14,7 @@ def cells_of(html):
 def test_cells_are_shares_of_their_row_and_zeros_are_empty():
     html = confusion_table("x", ("no", "yes"), [[3, 1], [0, 2]], LIGHT)
     assert cells_of(html) == [["1 no", "75", "25", "4"], ["2 yes", "", "100", "2"]]
-    assert 'title="no taken for yes: 1 of 4"' in html
+    assert 'title="true no, predicted yes: 1 of 4"' in html
     assert html.count("ga-right") == 2
 
 

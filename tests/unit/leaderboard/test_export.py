@@ -4,6 +4,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sample_arena import sample_round
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import UsageError
-from harness.store import board_rows
+from harness.store.public import reader
 from leaderboard.api import routes
 from leaderboard.export import board_csv, board_document
 from leaderboard.markup import Column, text_table
@@ -50,7 +51,7 @@ def test_document_calls_ranked_who_has_a_rank(sample_board):
 
 def test_page_escapes_what_people_wrote_and_needs_nothing_from_outside(sample_board):
     hostile = dataclasses.replace(
-        sample_board.entries[0], team="<script>alert(1)</script>", name='"><img src=x>'
+        sample_board.entries[0], team="<script>alert(1)</script>", solver='"><img src=x>'
     )
     board = dataclasses.replace(sample_board, entries=(hostile, *sample_board.entries[1:]))
     page = board_page(board, [board.round])
@@ -137,8 +138,8 @@ def test_served_phase_follows_the_clock_while_the_store_stays_as_it_is(served, m
     first = served("/api/leaderboard.json")
     assert json.loads(first.body)["round"]["phase"] == "open"
     assert served("/api/leaderboard.json").headers["ETag"] == first.headers["ETag"]
-    later = sample_round().closes + timedelta(seconds=1)
-    monkeypatch.setattr(board_rows, "utc_now", lambda: later)
+    later = sample_round().round.closes + timedelta(seconds=1)
+    monkeypatch.setattr(reader, "datetime", SimpleNamespace(now=lambda _zone: later))
     second = served("/api/leaderboard.json")
     assert json.loads(second.body)["round"]["phase"] == "closed"
     assert second.headers["ETag"] != first.headers["ETag"]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from sample_arena import SAMPLE_TASKS
 
-from harness.store import Phase
+from harness.records import Phase
 from leaderboard.ranking import (
     board_cards,
     board_frame,
@@ -19,7 +19,6 @@ from leaderboard.texts import (
     change_text,
     entry_note,
     entry_state,
-    hidden_scores,
     literal,
     note_meanings,
     rank_of,
@@ -67,7 +66,7 @@ def test_filter_without_baselines_leaves_competitors(sample_board):
 
 def test_tint_differs_for_baselines_and_for_what_is_not_complete(sample_board):
     colours = tint(sample_board.entries, "#ABCDEF", "#123456")
-    styles = dict(zip((entry.name for entry in sample_board.entries), colours, strict=True))
+    styles = dict(zip((entry.solver for entry in sample_board.entries), colours, strict=True))
     assert styles["BBTv2"] == "background-color: #ABCDEF"
     assert styles["in the queue"] == "color: #123456"
     assert styles["NES v2"] == ""
@@ -77,7 +76,11 @@ def test_cards_name_the_leader_and_the_distance_to_the_best_baseline(sample_boar
     leader, best = sample_board.entries[0], next(entry for entry in sample_board.entries if entry.is_baseline)
     card = board_cards(sample_board)[0]
     assert card.value == leader.team
-    assert card.remark == f"score {leader.score:.2f}, {leader.score - best.score:+.2f} to {best.name}"
+    assert card.remark == f"score {leader.score:.2f}, {leader.score - best.score:.2f} above {best.solver}"
+    assert leader.score > best.score
+    behind = dataclasses.replace(leader, score=best.score - 1.5)
+    card = board_cards(dataclasses.replace(sample_board, entries=(behind, best)))[0]
+    assert card.remark == f"score {behind.score:.2f}, 1.50 below {best.solver}"
 
 
 def test_cards_of_tied_leaders_name_them_all(sample_board):
@@ -97,7 +100,7 @@ def test_cards_of_an_empty_board_show_dashes(sample_board):
     ("tiers", "value", "remark"),
     [
         ((1, 1, 3), "2 teams", "no team is significantly better"),
-        ((2, 2, 3), "2 teams", "no team is significantly better"),  # a reference method leads tier 1
+        ((2, 2, 3), "2 teams", "no team is significantly better"),  # a baseline leads tier 1
         ((2, 3, 3), "1 team", "ahead of every other team"),
         ((1,), "1 team", "no other team yet"),
     ],
@@ -129,7 +132,7 @@ def test_change_says_up_down_same_or_new(sample_board, change, text):
 def test_phone_rows_show_team_solver_and_score(sample_board):
     rows = phone_rows(sample_board.entries)
     first = sample_board.entries[0]
-    assert (rows[0].rank, rows[0].name, rows[0].remark) == ("1", first.team, first.name)
+    assert (rows[0].rank, rows[0].name, rows[0].remark) == ("1", first.team, first.solver)
     assert rows[0].figure == f"{first.score:.2f}"
     assert rows[0].href == f"submission?id={first.submission_id}"
     assert [row.is_tinted for row in rows] == [entry.is_baseline for entry in sample_board.entries]
@@ -138,7 +141,7 @@ def test_phone_rows_show_team_solver_and_score(sample_board):
 def test_score_table_has_mean_and_deviation_over_seeds(sample_store, sample_board):
     page = sample_store.submission(sample_board.entries[0].submission_id)
     columns, rows = score_table(page)
-    first = [run.score for run in page.runs if run.task == "SST-2"]
+    first = [run.score for run in page.runs if run.task == "sst2"]
     assert [row[0].text for row in rows] == list(SAMPLE_TASKS)
     cells = dict(zip((column.title for column in columns), rows[0], strict=True))
     assert cells["Mean ↑"] == f"{sum(first) / 2:.2f}"
@@ -146,13 +149,13 @@ def test_score_table_has_mean_and_deviation_over_seeds(sample_store, sample_boar
 
 
 def test_score_table_of_an_unfinished_submission_has_dashes(sample_store, sample_board):
-    waiting = next(entry for entry in sample_board.entries if entry.name == "in the queue")
+    waiting = next(entry for entry in sample_board.entries if entry.solver == "in the queue")
     _, rows = score_table(sample_store.submission(waiting.submission_id))
     assert {cell for row in rows for cell in row[2:]} == {"-"}
 
 
 def test_run_table_carries_verdict_and_message(sample_store, sample_board):
-    broken = next(entry for entry in sample_board.entries if entry.name == "division by zero")
+    broken = next(entry for entry in sample_board.entries if entry.solver == "division by zero")
     _, rows, notes = run_table(sample_store.submission(broken.submission_id))
     assert {row[2].text for row in rows} == {"RTE"}
     assert set(notes) == {"ZeroDivisionError: division by zero (solver.py:12)"}
@@ -210,7 +213,7 @@ def test_unofficial_baseline_and_unfinished_entry_are_marked_too(sample_board):
     )
     (card,) = board_cards(dataclasses.replace(sample_board, entries=(baseline,)))[1:2]
     assert "unofficial: no sandbox" in card.remark
-    running = next(entry for entry in sample_board.entries if entry.name == "in progress")
+    running = next(entry for entry in sample_board.entries if entry.solver == "in progress")
     assert entry_state(dataclasses.replace(running, is_official=False)) == (
         f"{entry_state(running)}, unofficial: no sandbox"
     )
@@ -235,13 +238,13 @@ def test_button_text_is_never_empty_and_breaks_shortcodes():
 @pytest.mark.parametrize(
     ("scores", "phase", "expected"),
     [
-        ("open", Phase.DRAFT, "Scores show once the round has opened."),
+        ("open", Phase.DRAFT, "Scores are shown once the round has opened."),
         ("open", Phase.OPEN, ""),
-        ("closed", Phase.FROZEN, "Scores show once the round has closed."),
-        ("published", Phase.CLOSED, "Scores show with publication."),
+        ("closed", Phase.FROZEN, "Scores are shown once the round has closed."),
+        ("published", Phase.CLOSED, "Scores are shown with publication."),
         ("published", Phase.PUBLISHED, ""),
     ],
 )
 def test_hidden_scores_say_from_when_on_they_show(sample_board, scores, phase, expected):
     rules = {"visibility": {"scores": scores}}
-    assert hidden_scores(dataclasses.replace(sample_board.round, rules=rules, phase=phase)) == expected
+    assert dataclasses.replace(sample_board.round, rules=rules, phase=phase).score_notice == expected

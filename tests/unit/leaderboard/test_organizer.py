@@ -4,14 +4,18 @@ import sqlite3
 import sys
 
 import pytest
-from harness.store.organizer import OrganizerStore
-from sample_arena import build_sample_arena, publish_sample_arena
+from in_store import read
 from starlette.testclient import TestClient
 
 from harness.config import load_round
 from harness.errors import UsageError
 from harness.rounds.lifecycle import create_round
-from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
+from harness.rounds.organizer_view import OrganizerStore
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import get_submission, list_submissions
 from leaderboard.organizer.access import organizer_token
 from leaderboard.organizer.app import detail_text, organizer_app
 
@@ -20,20 +24,23 @@ HOST = "127.0.0.1:8502"
 
 
 @pytest.fixture(scope="module")
-def arena(tmp_path_factory):
-    paths = ArenaPaths(tmp_path_factory.mktemp("arena"))
-    build_sample_arena(paths, n_teams=5, kshot_seeds=(8, 13))
-    return paths
+def view(sample_paths):
+    with SealedStore.open_to_read(sample_paths.sealed_db) as sealed:
+        yield OrganizerStore(sealed)
 
 
 @pytest.fixture(scope="module")
-def standings(arena):
-    return OrganizerStore.open(arena.sealed_db).standings("sample")
+def standings(view):
+    return view.standings("sample")
+
+
+def client_of(view):
+    return TestClient(organizer_app(view, TOKEN, [HOST]), base_url=f"http://{HOST}")
 
 
 @pytest.fixture(scope="module")
-def anybody(arena):
-    return TestClient(organizer_app(arena.sealed_db, TOKEN, [HOST]), base_url=f"http://{HOST}")
+def anybody(view):
+    return client_of(view)
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def get(anybody):
 def test_nobody_without_the_token_learns_anything(anybody, path, password):
     answer = anybody.get(path, auth=None if password is None else ("organizer", password))
     assert answer.status_code == 401
-    assert answer.text == "the organizer's token is needed\n"
+    assert answer.text == "the organizer's token is required\n"
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
@@ -71,16 +78,16 @@ def test_round_page_shows_private_scores_and_held_runs_with_their_faults(get, st
     for entry in standings:
         assert f"{entry.private:.2f}" in page.text
         assert f"{entry.public:.2f}" in page.text
-    assert "2 faults of ours in a row" in page.text
+    assert "2 platform errors in a row" in page.text
     assert "the device was lost; the device was lost" in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_submission_page_shows_both_scores_attempts_and_its_events(get, arena, standings):
-    with SealedStore.open(arena) as sealed:
-        held = next(each for each in sealed.list_submissions() if any(run.is_held for run in each.runs))
-        best = sealed.get_submission(standings[0].submission_id)
+def test_submission_page_shows_both_scores_attempts_and_its_events(get, sample_paths, standings):
+    with SealedStore.open_to_read(sample_paths.sealed_db) as sealed:
+        held = next(each for each in read(sealed, list_submissions) if any(run.is_held for run in each.runs))
+        best = read(sealed, get_submission, standings[0].submission_id)
     page = get(f"/submission?id={best.submission_id}").text
     assert all(f"{run.score_private:.2f}" in page for run in best.runs)
     page = get(f"/submission?id={held.submission_id}").text
@@ -100,10 +107,11 @@ def test_an_older_version_of_a_round_is_reached_by_its_full_name(tmp_path):
                 publisher,
                 config.model_copy(update={"round": config.round.model_copy(update={"version": version})}),
             )
-    client = TestClient(organizer_app(paths.sealed_db, TOKEN, [HOST]), base_url=f"http://{HOST}")
-    newest, older = (
-        client.get(f"/{query}", auth=("organizer", TOKEN)).text for query in ("", "?round=toy@1.0")
-    )
+    with SealedStore.open_to_read(paths.sealed_db) as sealed:
+        client = client_of(OrganizerStore(sealed))
+        newest, older = (
+            client.get(f"/{query}", auth=("organizer", TOKEN)).text for query in ("", "?round=toy@1.0")
+        )
     assert "Round toy 1.1" in newest
     assert 'href="/?round=toy%401.0"' in newest
     assert "Round toy 1.0" in older
@@ -130,29 +138,26 @@ def test_what_does_not_exist_is_said_in_plain_words(get, path):
     assert "Traceback" not in answer.text
 
 
-def test_order_is_the_one_that_publication_gives(tmp_path):
-    paths = ArenaPaths(tmp_path)
-    build_sample_arena(paths, n_teams=5, kshot_seeds=(8, 13))
-    expected = OrganizerStore.open(paths.sealed_db).standings("sample")
-    publish_sample_arena(paths)
-    with PublicStore.open(paths.public_db) as store:
+def test_order_is_the_one_that_publication_gives(standings, published_db):
+    expected = standings
+    with PublicStore.open(published_db) as store:
         published = [entry for entry in store.board("sample").entries if entry.is_complete]
     assert [entry.submission_id for entry in published] == [entry.submission_id for entry in expected]
     assert [entry.rank for entry in published] == [entry.private_rank for entry in expected]
     assert [entry.score for entry in published] == [pytest.approx(entry.private) for entry in expected]
 
 
-def test_public_ranks_are_those_of_the_board(arena, standings):
-    with PublicStore.open(arena.public_db) as store:
+def test_public_ranks_are_those_of_the_board(sample_db, standings):
+    with PublicStore.open(sample_db) as store:
         board = {entry.submission_id: entry for entry in store.board("sample").entries if entry.is_complete}
     assert {entry.submission_id: entry.public_rank for entry in standings} == {
         number: entry.rank for number, entry in board.items()
     }
 
 
-def test_store_of_the_organizer_cannot_be_written_through(arena):
-    store = OrganizerStore.open(arena.sealed_db)
+def test_store_of_the_organizer_cannot_be_written_through(sample_paths):
     with (
+        SealedStore.open_to_read(sample_paths.sealed_db) as store,
         store.engine.connect() as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
@@ -204,17 +209,18 @@ sys.addaudithook(
         ("submit", {}),
     ],
 )
-def test_public_pages_open_the_public_store_and_never_the_sealed_one(arena, open_app, page, parameters):
+def test_public_pages_open_the_public_store_and_never_the_sealed_one(sample_db, open_app, page, parameters):
     from leaderboard import source
 
     source._open.clear()
     OPENED.clear()
-    open_app(arena.public_db, page, **parameters)
+    open_app(sample_db, page, **parameters)
     assert any("public.db" in path for path in OPENED)
     assert not [path for path in OPENED if "sealed" in path]
 
 
-def test_opening_the_sealed_store_would_be_noticed(arena):
+def test_opening_the_sealed_store_would_be_noticed(sample_paths):
     OPENED.clear()
-    OrganizerStore.open(arena.sealed_db).rounds()
+    with SealedStore.open_to_read(sample_paths.sealed_db) as sealed:
+        OrganizerStore(sealed).rounds()
     assert any("sealed.db" in path for path in OPENED)
