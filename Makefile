@@ -9,7 +9,7 @@ BROWSERS := chromium,chromium-browser,google-chrome
 # Tests never contact the hub; one BLAS thread per process, so that two test workers do not compete for cores.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help install demo test test-fast test-slow chaos check format board attack browser bench bench-sandbox bench-board bench-queue bench-references bench-scores screenshots toy-model toy-gates clean
+.PHONY: help install demo test test-fast mutants test-slow chaos check format board attack browser bench bench-sandbox bench-board bench-queue bench-references bench-scores screenshots toy-model toy-gates clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ test: install  ## run the whole suite, browser included (15 to 40 minutes on 2 c
 
 test-fast: install  ## run units, contracts and properties at a reduced count: the inner loop
 	$(TEST_ENV) GRADFREE_FAST_TESTS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow' tests/unit tests/property tests/contract/store tests/docs
+
+mutants: install  ## put ten faults in by hand, one at a time: the suite must find each
+	$(TEST_ENV) $(BIN)/python tests/bench/mutants.py
 
 test-slow: install  ## run the tests that take minutes each: rebuilds, real language
 	$(TEST_ENV) $(BIN)/pytest -m slow
