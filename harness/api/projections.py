@@ -8,13 +8,7 @@ __all__ = ["normal_projection", "uniform_projection"]
 
 
 def normal_projection(
-    generator: np.random.Generator,
-    n_values: int,
-    intrinsic_dim: int,
-    *,
-    std: float,
-    alpha: float,
-    sigma: float,
+    generator: np.random.Generator, n_values: int, intrinsic_dim: int, *, std: float, alpha: float, sigma: float
 ) -> FloatArray:
     """Draw A, float32 (n_values, d), entries N(0, s^2) with s = alpha * std / (sqrt(d) * sigma).
 

@@ -55,9 +55,7 @@ def agreement() -> BenchLine:
         largest = max(largest, float(np.abs(logits["fp32"] - logits["bf16"]).max()))
     share = agreed / compared
     if share < 0.99:
-        raise BenchRefused(
-            f"bf16 against fp32: got {100 * share:.2f} % equal of {compared} predictions, expected 99 %"
-        )
+        raise BenchRefused(f"bf16 against fp32: got {100 * share:.2f} % equal of {compared} predictions, expected 99 %")
     return BenchLine(
         case="minilm-agreement-bf16",
         device=short.profile.device,

@@ -176,11 +176,7 @@ def _together() -> BenchLine:
         if other is None or one.trace != other.trace or one.predictions != other.predictions:
             raise BenchRefused(f"together: {one.task} differs in bits between a run alone and beside others")
     calls = sum(artifact.usage.calls for artifact in alone)
-    details = {
-        "in_sequence_s": in_sequence,
-        "at_once_s": at_once,
-        "at_once_over_sequence": at_once / in_sequence,
-    }
+    details = {"in_sequence_s": in_sequence, "at_once_s": at_once, "at_once_over_sequence": at_once / in_sequence}
     return _line(arena, "together", in_sequence / calls, at_once / calls, peak_bytes("cpu"), details)
 
 
@@ -191,9 +187,7 @@ def _attempt(arena: LoadedRound, path: str, task: str, seed: int) -> Artifact:
         BenchRefused: the verdict is not OK.
     """
     submission, is_baseline = read_submission_or_baseline(path, arena.config)
-    spec = RunSpec(
-        submission, solver_params(arena.config, submission, is_baseline=is_baseline), task, seed, 7
-    )
+    spec = RunSpec(submission, solver_params(arena.config, submission, is_baseline=is_baseline), task, seed, 7)
     with tempfile.TemporaryDirectory(prefix="gradfree-bench-") as folder:
         artifact = run_attempt(arena, spec, Path(folder), require_mode())
     if artifact.verdict is not Verdict.OK:

@@ -152,9 +152,7 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     base = None if layer is None else work.prompts(1, None)[0]
     if layer:
         # As in a search: the cache holds the states of the layer before, so one layer is left to compute.
-        work.engine.evaluate(
-            work.encoded, values[:1], layer=layer - 1, base=base, cache_key=("bench", "train")
-        )
+        work.engine.evaluate(work.encoded, values[:1], layer=layer - 1, base=base, cache_key=("bench", "train"))
     timings.peaks.append(matmul_tflops(DTYPES[dtype], device))
     started = time.perf_counter()
     expected = reference_logits(work.plain, work.encoded, values[:1], layer=layer, base=base)
@@ -162,9 +160,7 @@ def _measure(work: Workload, layer: int | None, timings: _Timings, name: str) ->
     timings.reference.append(time.perf_counter() - started)
     reset_peak(device)
     started = time.perf_counter()
-    response = work.engine.evaluate(
-        work.encoded, values, layer=layer, base=base, cache_key=("bench", "train")
-    )
+    response = work.engine.evaluate(work.encoded, values, layer=layer, base=base, cache_key=("bench", "train"))
     synchronize(device)
     timings.engine.append((time.perf_counter() - started) / _N_CANDIDATES)
     timings.by_layer["whole" if layer is None else str(layer)] = timings.engine[-1]

@@ -90,10 +90,7 @@ def large_workload(dtype: str, device: str, threads: int, chunk_tokens: int) -> 
     lengths = generator.permutation(np.linspace(60, 110, 32).astype(np.int64))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     encoded = EncodedSplit(
-        wording=_WORDING,
-        ids=generator.integers(1000, 50_000, offsets[-1]),
-        offsets=offsets,
-        read_positions=lengths - 3,
+        wording=_WORDING, ids=generator.integers(1000, 50_000, offsets[-1]), offsets=offsets, read_positions=lengths - 3
     )
     profile = NumericProfile(device=device, dtype=dtype, threads=threads, chunk_tokens=chunk_tokens)
     return Workload(plain, backbone, profile, encoded, n_prompt_tokens=50)
@@ -129,9 +126,7 @@ def round_workload(name: str) -> Workload:
     task = arena.task(arena.config.task[0].name)
     train, _ = next(iter(task.data.kshot.values()))
     encoded = arena.encode(task.wording, train)
-    return Workload(
-        arena.backbone, arena.backbone, arena.profile, encoded, arena.config.model.n_prompt_tokens
-    )
+    return Workload(arena.backbone, arena.backbone, arena.profile, encoded, arena.config.model.n_prompt_tokens)
 
 
 def _random_model(config: RobertaConfig) -> Any:
@@ -143,6 +138,4 @@ def _random_model(config: RobertaConfig) -> Any:
 def _adapt(model: Any) -> Backbone:
     """Adapt a model without a tokenizer; the bench creates the ids."""
     specials = SpecialIds(start=(0,), end=(2,), mask=50264, pad=1)
-    return Backbone(
-        ADAPTERS[model.config.model_type](model), model, None, specials, None, "random weights", None
-    )
+    return Backbone(ADAPTERS[model.config.model_type](model), model, None, specials, None, "random weights", None)

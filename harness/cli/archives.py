@@ -28,9 +28,7 @@ def export(
     console.print(escape(f"{target}: SHA-256 {digest}"))
 
 
-def verify(
-    archive: Annotated[Path, typer.Argument(help="An exported round.")], as_json: Json = False
-) -> None:
+def verify(archive: Annotated[Path, typer.Argument(help="An exported round.")], as_json: Json = False) -> None:
     """Recompute an exported ranking, compare it, and report every changed file."""
     from harness.rounds.verify import verify_export
 
@@ -49,9 +47,7 @@ def verify(
     else:
         for problem in report.problems:
             console.print(escape(problem))
-        verdict = (
-            "as exported" if not report.problems else f"NOT as exported: {len(report.problems)} problem(s)"
-        )
+        verdict = "as exported" if not report.problems else f"NOT as exported: {len(report.problems)} problem(s)"
         console.print(
             f"{report.n_files} files compared, {report.n_scores} scores recomputed, "
             f"{len(report.places)} places: {verdict}"
@@ -61,8 +57,7 @@ def verify(
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(help="The archive to write (.tar.gz).")],
-    home: Home = DEFAULT_ARENA,
+    target: Annotated[Path, typer.Argument(help="The archive to write (.tar.gz).")], home: Home = DEFAULT_ARENA
 ) -> None:
     """Back up an arena while it runs. The archive contains private scores: keep it secret."""
     archive_of_arena.backup(ArenaPaths(home), target)
@@ -72,6 +67,4 @@ def backup(
 def restore(archive: Annotated[Path, typer.Argument(help="A backup.")], home: Home = DEFAULT_ARENA) -> None:
     """Create an arena from a backup, in a new folder."""
     archive_of_arena.restore(archive, ArenaPaths(home))
-    console.print(
-        escape(f"restored into {home}; runs that were running at the time of the backup are queued again")
-    )
+    console.print(escape(f"restored into {home}; runs that were running at the time of the backup are queued again"))

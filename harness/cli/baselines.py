@@ -31,12 +31,8 @@ __all__ = ["baselines"]
 
 baselines = typer.Typer(help="Run the baselines and compare them.", no_args_is_help=True)
 
-Tasks = Annotated[
-    list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")
-]
-Seeds = Annotated[
-    int | None, typer.Option("--seeds", min=1, help="Number of k-shot seeds per task; default: all.")
-]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="A task (may be repeated); default: all of the round.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Number of k-shot seeds per task; default: all.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
 
 
@@ -56,9 +52,7 @@ def list_(round_: RoundOption = "toy", as_json: Json = False) -> None:
         method = load_reference(name)
         found.append((name, method.description, GRADIENT_LABEL, method.params))
     if as_json:
-        print_json(
-            [dict(zip(("name", "description", "kind", "params"), item, strict=True)) for item in found]
-        )
+        print_json([dict(zip(("name", "description", "kind", "params"), item, strict=True)) for item in found])
         return
     for name, description, kind, params in found:
         note = "" if kind == "solver" else f" ({kind})"
@@ -137,8 +131,7 @@ def references(
         bool, typer.Option("--publish", help="Show the scores unranked on the board of the arena.")
     ] = False,
     keep: Annotated[
-        Path | None,
-        typer.Option("--keep", help="A folder for finished runs; a second call runs only those it lacks."),
+        Path | None, typer.Option("--keep", help="A folder for finished runs; a second call runs only those it lacks.")
     ] = None,
     markdown: Markdown = False,
     home: Home = DEFAULT_ARENA,
@@ -157,10 +150,7 @@ def references(
     if publish:
         if config != whole:
             raise UsageError("--publish needs all tasks and seeds of the round; omit --task and --seeds")
-        with (
-            stores(home) as (_paths, sealed, _publisher),
-            sealed.read() as tx,
-        ):  # fail before hours of training
+        with stores(home) as (_paths, sealed, _publisher), sealed.read() as tx:  # fail before hours of training
             same_round(tx, config)
     loaded_round, kept, rows = LoadedRound(config), KeptRuns(keep) if keep else None, []
     for packaged in methods:
@@ -178,9 +168,7 @@ def references(
         if publish:
             label = f"{method.name}, {steps} steps" if steps else method.name
             with stores(home) as (_paths, sealed, publisher):
-                publish_reference(
-                    sealed, publisher, with_version(config.name, config.round.version), runs, label
-                )
+                publish_reference(sealed, publisher, with_version(config.name, config.round.version), runs, label)
     _print(Comparison((item.name for item in config.task), rows), as_json=as_json, is_markdown=markdown)
 
 
@@ -223,9 +211,7 @@ def _digest_in_arena(home: Path, config: RoundConfig) -> str | None:
     return known.get((config.name, config.version))
 
 
-def _part_of(
-    config: RoundConfig, names: list[str] | None, n_seeds: int | None, calls: int | None
-) -> RoundConfig:
+def _part_of(config: RoundConfig, names: list[str] | None, n_seeds: int | None, calls: int | None) -> RoundConfig:
     """Return the round with the requested tasks, seeds and budget.
 
     Raises:

@@ -39,9 +39,7 @@ def bench(
     names = case or list(known)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise typer.BadParameter(
-            f"no case {unknown[0]!r}; `gradfree bench --list` names them", param_hint="--case"
-        )
+        raise typer.BadParameter(f"no case {unknown[0]!r}; `gradfree bench --list` names them", param_hint="--case")
     lines, refused = [], 0
     for name in names:
         # One process per case, for separate threads and peak memory.

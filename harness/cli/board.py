@@ -23,18 +23,14 @@ _LOCAL = ("127.0.0.1", "localhost")
 def board(
     home: Home = DEFAULT_ARENA,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="TCP port; default 8501, organizer 8502.")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port; default 8501, organizer 8502.")] = None,
     static: Annotated[
         Path | None, typer.Option("--static", help="Write a static board into this folder instead.")
     ] = None,
     round_: Annotated[str | None, typer.Option("--round", help="With --static: the round.")] = None,
     is_organizer: Annotated[
         bool,
-        typer.Option(
-            "--organizer", help="Serve private scores, held runs and the audit instead; asks for a token."
-        ),
+        typer.Option("--organizer", help="Serve private scores, held runs and the audit instead; asks for a token."),
     ] = False,
 ) -> None:
     """Serve the leaderboard of an arena; reads the public store and writes uploads to the spool."""
@@ -46,9 +42,7 @@ def board(
             f"/?round={round_}"
         )
     if static is not None and is_organizer:
-        raise UsageError(
-            "--organizer with --static: private scores are never written to files; omit one of the two"
-        )
+        raise UsageError("--organizer with --static: private scores are never written to files; omit one of the two")
     if static is not None:
         from leaderboard.static_board import write_static_board
 
@@ -60,9 +54,7 @@ def board(
         return
     if not public_db.exists():
         errors.print(
-            escape(
-                f"no arena at {home}: the board stays empty until a round is created there, or name another --home"
-            )
+            escape(f"no arena at {home}: the board stays empty until a round is created there, or name another --home")
         )
     port = port or _PORT
     console.print(f"the leaderboard: http://{host}:{port}  (stop with Ctrl-C)")

@@ -46,9 +46,7 @@ def doctor(shared: Shared = None, as_json: Json = False) -> None:
 
 
 def _show(check: HostCheck, otherwise: str) -> None:
-    console.print(
-        f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}"
-    )
+    console.print(f"{'[green]ok[/]     ' if check.ok else otherwise} {escape(check.name)}: {escape(check.detail)}")
     if not check.ok and check.fix:
         console.print(f"          fix: {escape(check.fix)}", soft_wrap=True)
 
@@ -74,9 +72,7 @@ def _kernels() -> HostCheck:
     from harness.engine.native import why_not  # it loads torch
 
     reason = why_not()
-    detail = (
-        f"{reason}; the engine computes with torch alone" if reason else "linear maps and attention on AMX"
-    )
+    detail = f"{reason}; the engine computes with torch alone" if reason else "linear maps and attention on AMX"
     return HostCheck("matrix kernels", not reason, detail, "")
 
 

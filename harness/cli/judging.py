@@ -7,17 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.options import (
-    DEFAULT_ARENA,
-    MAX_NUMBER,
-    Home,
-    Json,
-    Reason,
-    RoundName,
-    Shared,
-    Unsafe,
-    stores,
-)
+from harness.cli.options import DEFAULT_ARENA, MAX_NUMBER, Home, Json, Reason, RoundName, Shared, Unsafe, stores
 from harness.cli.output import console, picked, print_json
 from harness.config import RoundConfig, load_round
 from harness.errors import UsageError
@@ -29,17 +19,11 @@ from harness.store.sealed.rounds import find_round
 
 __all__ = ["rejudge", "replay", "score_predictions_"]
 
-rejudge = typer.Typer(
-    help="Run a round a second time in secret, compare, then apply or cancel.", no_args_is_help=True
-)
+rejudge = typer.Typer(help="Run a round a second time in secret, compare, then apply or cancel.", no_args_is_help=True)
 
 
 @rejudge.command("stage")
-def stage(
-    name: RoundName,
-    reason: Reason = "",
-    home: Home = DEFAULT_ARENA,
-) -> None:
+def stage(name: RoundName, reason: Reason = "", home: Home = DEFAULT_ARENA) -> None:
     """Queue every finished submission a second time, after all others; hidden on the board."""
     with stores(home) as (_, sealed, _), sealed.write() as tx:
         row = rejudges.stage_rejudge(tx, find_round(tx, name), reason)
@@ -96,12 +80,8 @@ def cancel(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
 
 
 def replay(
-    run: Annotated[
-        int, typer.Argument(max=MAX_NUMBER, help="A run's number; `gradfree status NUMBER` lists them.")
-    ],
-    other: Annotated[
-        Path | None, typer.Option("--with", help="Run this version of the solver instead.")
-    ] = None,
+    run: Annotated[int, typer.Argument(max=MAX_NUMBER, help="A run's number; `gradfree status NUMBER` lists them.")],
+    other: Annotated[Path | None, typer.Option("--with", help="Run this version of the solver instead.")] = None,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     unsafe: Unsafe = False,
@@ -146,22 +126,14 @@ def replay(
 
 
 def score_predictions_(
-    archive: Annotated[
-        Path, typer.Argument(help="A zip of <Task>/<seed>.csv files, header ',pred'.", exists=True)
-    ],
+    archive: Annotated[Path, typer.Argument(help="A zip of <Task>/<seed>.csv files, header ',pred'.", exists=True)],
     round_: Annotated[
-        str,
-        typer.Option(
-            "--round", help="A packaged round's name, the path of a round file, or a round of the arena."
-        ),
+        str, typer.Option("--round", help="A packaged round's name, the path of a round file, or a round of the arena.")
     ],
     publish: Annotated[
-        str | None,
-        typer.Option("--publish", help="Show the scores under this name on the board of the arena."),
+        str | None, typer.Option("--publish", help="Show the scores under this name on the board of the arena.")
     ] = None,
-    team: Annotated[
-        str | None, typer.Option("--team", help="With --publish: the team whose quota is used.")
-    ] = None,
+    team: Annotated[str | None, typer.Option("--team", help="With --publish: the team whose quota is used.")] = None,
     home: Home = DEFAULT_ARENA,
     shared: Shared = None,
     as_json: Json = False,
@@ -172,9 +144,7 @@ def score_predictions_(
     _ = shared
     config = _known_round(round_, home)
     if (publish is None) != (team is None):
-        raise UsageError(
-            "--publish and --team go together: published scores count against the quota of a team"
-        )
+        raise UsageError("--publish and --team go together: published scores count against the quota of a team")
     if publish is None or team is None:
         report = score_predictions(archive, config)
     else:
@@ -193,9 +163,7 @@ def score_predictions_(
             }
         )
         return
-    console.print(
-        f"{escape(archive.name)} on {report.round_name}: {report.total:.1f} ({UPLOAD_LABEL}; not ranked)"
-    )
+    console.print(f"{escape(archive.name)} on {report.round_name}: {report.total:.1f} ({UPLOAD_LABEL}; not ranked)")
     for task, score in report.tasks.items():
         seeds = ", ".join(f"seed {seed}: {value:.1f}" for seed, value in report.seeds[task].items())
         meaning = ", ".join(f"{number} = {name}" for number, name in enumerate(report.label_order[task]))

@@ -77,7 +77,5 @@ def main() -> None:
             errors.print(f"[bold red]error:[/] {name}: no file can have so long a name", soft_wrap=True)
             sys.exit(UsageError.exit_code)
         errors.print_exception()
-        errors.print(
-            f"[bold red]error:[/] internal error (platform side): {escape(repr(error))}", soft_wrap=True
-        )
+        errors.print(f"[bold red]error:[/] internal error (platform side): {escape(repr(error))}", soft_wrap=True)
         sys.exit(InfrastructureError.exit_code)

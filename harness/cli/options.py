@@ -39,8 +39,7 @@ def _remember_shared(value: Path | None) -> Path | None:
 
 
 Home = Annotated[
-    Path,
-    typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads."),
+    Path, typer.Option("--home", envvar=HOME_VARIABLE, help="The arena folder: databases, artifacts, uploads.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Reason = Annotated[str, typer.Option("--reason", help="Text for the audit.")]
@@ -61,14 +60,11 @@ MAX_NUMBER = 2**63 - 1
 """Largest number of a submission or a run: the largest integer of the database."""
 Number = Annotated[int, typer.Argument(max=MAX_NUMBER, help="The submission's number.")]
 SubmissionPath = Annotated[str, typer.Argument(help="A submission's folder or zip, or a baseline's name.")]
-Token = Annotated[
-    str | None, typer.Option("--token", envvar="GRADFREE_TOKEN", help="The team's token, if it has one.")
-]
+Token = Annotated[str | None, typer.Option("--token", envvar="GRADFREE_TOKEN", help="The team's token, if it has one.")]
 Unsafe = Annotated[
     bool,
     typer.Option(
-        "--unsafe-no-sandbox",
-        help="Run without isolation: for your own or bundled code only; results are unofficial.",
+        "--unsafe-no-sandbox", help="Run without isolation: for your own or bundled code only; results are unofficial."
     ),
 ]
 

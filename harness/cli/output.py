@@ -15,17 +15,7 @@ from rich.text import Text
 from harness.records import Phase
 from harness.store.public import STALE, UNOFFICIAL, UPLOAD_LABEL, Board, BoardRound, Entry
 
-__all__ = [
-    "console",
-    "counted",
-    "errors",
-    "log_json",
-    "moment",
-    "picked",
-    "print_board",
-    "print_json",
-    "why_no_scores",
-]
+__all__ = ["console", "counted", "errors", "log_json", "moment", "picked", "print_board", "print_json", "why_no_scores"]
 
 _WIDE_COLUMNS = 100
 
@@ -127,8 +117,7 @@ def print_board(board: Board) -> None:
     for upload in board.uploads:
         tasks_text = ", ".join(f"{task} {score:.1f}" for task, score in upload.task_scores.items())
         console.print(
-            Text(f"{upload.name}: {upload.score:.1f} ({UPLOAD_LABEL}; not ranked): {tasks_text}"),
-            soft_wrap=True,
+            Text(f"{upload.name}: {upload.score:.1f} ({UPLOAD_LABEL}; not ranked): {tasks_text}"), soft_wrap=True
         )
 
 

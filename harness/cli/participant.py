@@ -27,17 +27,13 @@ __all__ = ["check", "new", "try_"]
 
 
 def new(
-    name: Annotated[
-        str, typer.Argument(help="The folder to create; its last part becomes the name of the solver.")
-    ],
+    name: Annotated[str, typer.Argument(help="The folder to create; its last part becomes the name of the solver.")],
 ) -> None:
     """Create a folder with a working solver as a starting point."""
     target = Path(name)
     template = Path(__file__).resolve().parents[2] / "submissions" / "template"
     if not template.is_dir():
-        raise UsageError(
-            "the template is part of the checkout (submissions/template); install the project from there"
-        )
+        raise UsageError("the template is part of the checkout (submissions/template); install the project from there")
     if not is_solver_name(target.name):
         raise UsageError(f"{name!r}: the folder's name names the solver: {NAME_RULE}")
     if target.exists():
@@ -74,16 +70,12 @@ def check(path: SubmissionPath, round_: RoundOption = "toy", as_json: Json = Fal
 def try_(
     path: SubmissionPath,
     round_: RoundOption = "toy",
-    task: Annotated[
-        str | None, typer.Option("--task", help="A task of the round; default: all of them.")
-    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="A task of the round; default: all of them.")] = None,
     seed: Annotated[
-        list[int] | None,
-        typer.Option("--seed", help="A k-shot seed (may be repeated); default: the task's first."),
+        list[int] | None, typer.Option("--seed", help="A k-shot seed (may be repeated); default: the task's first.")
     ] = None,
     calls: Annotated[
-        int | None,
-        typer.Option("--calls", min=1, help="A smaller budget than that of the round."),
+        int | None, typer.Option("--calls", min=1, help="A smaller budget than that of the round.")
     ] = None,
     shared: Shared = None,
     unsafe: Unsafe = False,
@@ -115,10 +107,7 @@ def try_(
                 solver_seed=solver_seed(config.digest(), name, kshot_seed),
             )
             title = f"{submission.manifest.name} · {name} · seed {kshot_seed}"
-            with (
-                tempfile.TemporaryDirectory(prefix="gradfree-try-") as folder,
-                RunDisplay(is_quiet=as_json) as display,
-            ):
+            with tempfile.TemporaryDirectory(prefix="gradfree-try-") as folder, RunDisplay(is_quiet=as_json) as display:
                 observer = partial(display.on_progress, title)
                 artifact = run_attempt(loaded_round, spec, Path(folder), mode, observer)
             artifacts.append(artifact)
@@ -134,9 +123,7 @@ def try_(
         raise typer.Exit(1)
 
 
-def _chosen(
-    config: RoundConfig, task: str | None, seeds: list[int] | None
-) -> list[tuple[str, tuple[int, ...]]]:
+def _chosen(config: RoundConfig, task: str | None, seeds: list[int] | None) -> list[tuple[str, tuple[int, ...]]]:
     """Return the chosen tasks, each with its k-shot seeds.
 
     Raises:
@@ -149,9 +136,7 @@ def _chosen(
     for item in found:
         unknown = sorted(set(seeds or ()) - set(item.kshot_seeds))
         if unknown:
-            raise UsageError(
-                f"task {item.name!r} has no k-shot seed {unknown[0]}; it has {sorted(item.kshot_seeds)}"
-            )
+            raise UsageError(f"task {item.name!r} has no k-shot seed {unknown[0]}; it has {sorted(item.kshot_seeds)}")
     return [(item.name, tuple(seeds or item.kshot_seeds[:1])) for item in found]
 
 
@@ -165,9 +150,7 @@ def _with_calls(config: RoundConfig, calls: int, task: str | None) -> RoundConfi
                     f"the run gets {item.budget_calls}"
                 )
             )
-    smaller = tuple(
-        item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task
-    )
+    smaller = tuple(item.model_copy(update={"budget_calls": min(calls, item.budget_calls)}) for item in config.task)
     return config.model_copy(update={"task": smaller})
 
 

@@ -70,9 +70,7 @@ class RunDisplay:
         if event.artifact is not None:
             console.print(escape(run_line(title, event.artifact)))
         else:
-            console.print(
-                escape(f"{title}: internal error (platform side), attempt void, not charged: {event.fault}")
-            )
+            console.print(escape(f"{title}: internal error (platform side), attempt void, not charged: {event.fault}"))
 
     def on_progress(self, title: str, progress: AttemptProgress) -> None:
         """Draw the bar of a running attempt."""

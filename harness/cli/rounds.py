@@ -84,8 +84,7 @@ def open_(name: RoundName, home: Home = DEFAULT_ARENA) -> None:
     """Open a draft or closed round for submissions."""
     with stores(home) as (_, sealed, _), sealed.read() as tx:
         is_tried = any(
-            item.is_baseline and item.status is Status.FINISHED
-            for item in list_submissions(tx, find_round(tx, name))
+            item.is_baseline and item.status is Status.FINISHED for item in list_submissions(tx, find_round(tx, name))
         )
     _move(home, name, Phase.OPEN)
     if not is_tried:

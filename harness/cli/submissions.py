@@ -64,10 +64,7 @@ def _print_queued(number: int, home: Path, *, as_json: bool) -> None:
 def status(
     number: Number,
     is_own: Annotated[
-        bool,
-        typer.Option(
-            "--own", help="Add your own scores, if the round shows them to a team before the board."
-        ),
+        bool, typer.Option("--own", help="Add your own scores, if the round shows them to a team before the board.")
     ] = False,
     token: Token = None,
     home: Home = DEFAULT_ARENA,
@@ -142,12 +139,7 @@ def _own_submission(
         return submission
 
 
-def cancel(
-    number: Number,
-    reason: Reason = "",
-    token: Token = None,
-    home: Home = DEFAULT_ARENA,
-) -> None:
+def cancel(number: Number, reason: Reason = "", token: Token = None, home: Home = DEFAULT_ARENA) -> None:
     """Cancel a queued or running submission; it counts against the quota if any of its calls was metered."""
     with stores(home) as (_, sealed, publisher):
         with sealed.write() as tx:
@@ -194,10 +186,7 @@ def logs(
     token: Token = None,
     is_organizer: Annotated[
         bool,
-        typer.Option(
-            "--organizer",
-            help="Ignore visibility and tokens, and include the texts of platform errors.",
-        ),
+        typer.Option("--organizer", help="Ignore visibility and tokens, and include the texts of platform errors."),
     ] = False,
     home: Home = DEFAULT_ARENA,
     as_json: Json = False,
@@ -217,9 +206,7 @@ def logs(
             if task in {None, log.task} and seed in {None, log.kshot_seed}
         ]
     if as_json:
-        print_json(
-            [picked(log, "task", "kshot_seed", "verdict", "message") | {"log": log.text} for log in found]
-        )
+        print_json([picked(log, "task", "kshot_seed", "verdict", "message") | {"log": log.text} for log in found])
         return
     if not found and (task is not None or seed is not None):
         console.print("no run of that task and seed has ended; a log can be read after its run has ended")

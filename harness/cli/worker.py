@@ -32,21 +32,16 @@ def worker(
     slots: Annotated[
         int,
         typer.Option(
-            "--slots",
-            min=1,
-            max=64,
-            help="Runs at a time; they share the model, each solver has its own sandbox.",
+            "--slots", min=1, max=64, help="Runs at a time; they share the model, each solver has its own sandbox."
         ),
     ] = 1,
     shared: Shared = None,
     unsafe: Unsafe = False,
     lease_s: Annotated[
-        float,
-        typer.Option("--lease-s", min=3.0, help="Seconds until a dead worker's run may be taken by another."),
+        float, typer.Option("--lease-s", min=3.0, help="Seconds until a dead worker's run may be taken by another.")
     ] = 30.0,
     is_log_json: Annotated[
-        bool,
-        typer.Option("--log-json", help="Write a JSON line per event to standard error, in place of text."),
+        bool, typer.Option("--log-json", help="Write a JSON line per event to standard error, in place of text.")
     ] = False,
 ) -> None:
     """Run queued submissions until stopped."""

@@ -12,14 +12,7 @@ from pydantic import ValidationError
 from harness.config.round import RoundConfig
 from harness.errors import ConfigError, InfrastructureError, UsageError
 
-__all__ = [
-    "SHARED_VARIABLE",
-    "load_round",
-    "official_presets",
-    "packaged_rounds",
-    "parse_rules",
-    "shared_folder",
-]
+__all__ = ["SHARED_VARIABLE", "load_round", "official_presets", "packaged_rounds", "parse_rules", "shared_folder"]
 
 SHARED_VARIABLE = "GRADFREE_SHARED"
 """Environment variable: the folder that "@shared" stands for in a round file."""
@@ -132,9 +125,7 @@ def _apply_presets(content: dict[str, Any]) -> tuple[list[str], set[tuple[str | 
             continue
         preset = presets.get(task["preset"]) if isinstance(task["preset"], str) else None
         if preset is None:
-            problems.append(
-                f"task[{number}].preset: got {task['preset']!r}, expected one of {', '.join(presets)}"
-            )
+            problems.append(f"task[{number}].preset: got {task['preset']!r}, expected one of {', '.join(presets)}")
             without_preset.add(("task", number))
             continue
         tasks[number] = {**preset, **task}

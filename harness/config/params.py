@@ -27,9 +27,7 @@ def _problem_with(value: Any, where: str, depth: int) -> str:
     if depth > _MAX_PARAMS_DEPTH:
         return f"{where.split('.', maxsplit=1)[0]} is nested deeper than {_MAX_PARAMS_DEPTH} levels"
     if isinstance(value, dict | list):
-        entries = (
-            value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value))
-        )
+        entries = value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value))
         problems = (_problem_with(entry, f"{where}.{key}".lstrip("."), depth + 1) for key, entry in entries)
         return next(filter(None, problems), "")
     if isinstance(value, float) and not math.isfinite(value):

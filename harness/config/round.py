@@ -189,9 +189,7 @@ class RoundConfig(Frozen):
             if task.public_fraction >= 1
         ]
         if self.visibility.curves == "open":
-            problems.append(
-                'visibility.curves = "open" shows a submission many test scores while the round is open'
-            )
+            problems.append('visibility.curves = "open" shows a submission many test scores while the round is open')
         if problems:
             raise ValueError('round.test_labels = "sealed", but ' + "; ".join(problems))
         return self

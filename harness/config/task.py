@@ -21,14 +21,10 @@ class TaskConfig(Frozen):
     preset: str | None = None
     kind: Annotated[
         # Excluded if it is the default, so that a round without it keeps its digest.
-        str,
-        AfterValidator(lambda kind: one_of(kind, TASK_KINDS)),
-        Field(exclude_if=lambda kind: kind == TASK_KINDS[0]),
+        str, AfterValidator(lambda kind: one_of(kind, TASK_KINDS)), Field(exclude_if=lambda kind: kind == TASK_KINDS[0])
     ] = TASK_KINDS[0]
     """Selects labels, default prediction and checks: see `harness.tasks.kinds`."""
-    data: Annotated[
-        str, written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')
-    ]
+    data: Annotated[str, written_as(r"toy|files:.+|hub:.+", '"toy", "files:FOLDER" or "hub:OWNER/NAME[:CONFIG]"')]
     pool: str = "pool"
     """Split (hub) or file (files) from which k-shot sets are drawn."""
     test: str = "test"
@@ -37,10 +33,7 @@ class TaskConfig(Frozen):
     label: str = "label"
     label_names: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
     kshot_data: (
-        Annotated[
-            str,
-            written_as(r"files:.+\{seed\}.*\{split\}.*", '"files:.../{seed}/{split}.tsv", with both slots'),
-        ]
+        Annotated[str, written_as(r"files:.+\{seed\}.*\{split\}.*", '"files:.../{seed}/{split}.tsv", with both slots')]
         | None
     ) = None
     """Ready k-shot files: "files:.../{seed}/{split}.tsv" with split train and dev."""
@@ -75,9 +68,7 @@ class TaskConfig(Frozen):
     def _has_one_entry_per_class(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         label_names = info.data.get("label_names")
         if value and label_names and len(value) != len(label_names):
-            raise ValueError(
-                f"got {len(value)} entries for {len(label_names)} label_names, expected one each"
-            )
+            raise ValueError(f"got {len(value)} entries for {len(label_names)} label_names, expected one each")
         return value
 
     @field_validator("metric")

@@ -47,9 +47,7 @@ class Backbone:
     revision: str | None
 
     @classmethod
-    def adapt(
-        cls, model: Any, tokenizer: Any, *, source: str = "memory", revision: str | None = None
-    ) -> "Backbone":
+    def adapt(cls, model: Any, tokenizer: Any, *, source: str = "memory", revision: str | None = None) -> "Backbone":
         """Adapt a transformers model and its (fast) tokenizer.
 
         Raises:
@@ -62,8 +60,7 @@ class Backbone:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ModelError(
-                f"{source}: the tokenizer {type(tokenizer).__name__} has no fast backend; "
-                "expected a tokenizer.json"
+                f"{source}: the tokenizer {type(tokenizer).__name__} has no fast backend; expected a tokenizer.json"
             )
         own = Tokenizer.from_str(backend.to_str())
         own.no_truncation()
@@ -73,9 +70,7 @@ class Backbone:
             _split_special_tokens(own, tokenizer.all_special_tokens)
         if set(own.get_vocab()) <= set(tokenizer.all_special_tokens):
             # transformers builds an empty tokenizer without an error if the files are missing.
-            raise ModelError(
-                f"{source}: the tokenizer has no words; expected tokenizer files beside the model"
-            )
+            raise ModelError(f"{source}: the tokenizer has no words; expected tokenizer files beside the model")
         if own.get_vocab_size() > len(family.word_embeddings):
             raise ModelError(
                 f"{source}: got a tokenizer of {own.get_vocab_size()} tokens, expected at most the model's "

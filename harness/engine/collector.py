@@ -29,20 +29,13 @@ class Collector:
 
     @classmethod
     def allocate(
-        cls,
-        wording: CompiledWording,
-        info: EngineInfo,
-        n_candidates: int,
-        n_rows: int,
-        outputs: Collection[str],
+        cls, wording: CompiledWording, info: EngineInfo, n_candidates: int, n_rows: int, outputs: Collection[str]
     ) -> "Collector":
         """Allocate the arrays and set layer 0 of `layer_std`."""
         sizes = {"P": n_candidates, "B": n_rows, "L": info.n_layers, "D": info.hidden_size}
         sizes |= {"C": len(wording.class_ids), "W": len(wording.probe_ids)}
         rows = [OUTPUTS[name] for name in outputs]
-        response = Response(
-            **{row.name: np.zeros([sizes[axis] for axis in row.axes], row.dtype) for row in rows}
-        )
+        response = Response(**{row.name: np.zeros([sizes[axis] for axis in row.axes], row.dtype) for row in rows})
         if response.layer_std is not None:
             response.layer_std[:, 0] = info.embedding_std
         return cls(wording, response)

@@ -82,7 +82,5 @@ class Packing:
 
     def of_candidate(self, states: torch.Tensor, candidate: int) -> torch.Tensor:
         """Return one candidate's tokens of all runs: (N, D) to (N / G, D)."""
-        parts = [
-            states[run.tokens].view(self.n_candidates, -1, states.shape[1])[candidate] for run in self.runs
-        ]
+        parts = [states[run.tokens].view(self.n_candidates, -1, states.shape[1])[candidate] for run in self.runs]
         return torch.cat(parts)

@@ -91,9 +91,7 @@ def _numbers(values: torch.Tensor) -> FloatArray:
     return numbers
 
 
-def _whole_prompts(
-    values: FloatArray, layer: int | None, base: FloatArray | None, n_layers: int
-) -> FloatArray:
+def _whole_prompts(values: FloatArray, layer: int | None, base: FloatArray | None, n_layers: int) -> FloatArray:
     """Return whole deep prompts (P, L, M, D)."""
     if layer is None:
         return values

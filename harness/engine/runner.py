@@ -75,12 +75,7 @@ class Engine:
     """
 
     def __init__(
-        self,
-        backbone: Backbone,
-        profile: NumericProfile,
-        n_prompt_tokens: int,
-        *,
-        cache_bytes: int = CACHE_BYTES,
+        self, backbone: Backbone, profile: NumericProfile, n_prompt_tokens: int, *, cache_bytes: int = CACHE_BYTES
     ) -> None:
         """Set the number of threads; computes nothing."""
         torch.set_num_threads(profile.threads)
@@ -181,9 +176,7 @@ class Engine:
         for group in plan.groups:
             for together, own in zip(waves, packed[group.stop - group.start], strict=True):
                 yield sum(packing.n_tokens for packing in own) * (self.info.n_layers - first)
-                states = [
-                    packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)
-                ]
+                states = [packing.spread(shared[wave.tokens]) for packing, wave in zip(own, together, strict=True)]
                 if prompts.replaces_words:
                     for number, packing in enumerate(own):
                         prompts.insert(states[number], packing, group)

@@ -39,9 +39,7 @@ class TaskPredictions:
     predictions: Mapping[int, IntArray]
 
 
-def replicate_totals(
-    tasks: Mapping[str, TaskPredictions], seed: int, n_replicates: int = N_REPLICATES
-) -> Array:
+def replicate_totals(tasks: Mapping[str, TaskPredictions], seed: int, n_replicates: int = N_REPLICATES) -> Array:
     """Return the total of each replicate, 0-100, float64 (R,).
 
     Args:
@@ -79,9 +77,7 @@ def _task_seed(seed: int, task: str) -> list[int]:
     return [seed, int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "big")]
 
 
-def _row_weights(
-    generator: np.random.Generator, n_rows: int, n_replicates: int
-) -> Iterator[tuple[slice, Array]]:
+def _row_weights(generator: np.random.Generator, n_rows: int, n_replicates: int) -> Iterator[tuple[slice, Array]]:
     """Yield for r replicates at a time how often each row is drawn, float64 (r, B)."""
     step = max(1, _CHUNK_CELLS // n_rows)
     for start in range(0, n_replicates, step):

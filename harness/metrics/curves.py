@@ -52,9 +52,7 @@ def mean_curve(runs: Iterable[tuple[Iterable[Sequence[float]], int]]) -> list[fl
     curves = []
     for points, budget_calls in runs:
         step = math.log(budget_calls) / (SPARKLINE_POINTS - 1)
-        curves.append(
-            best_so_far(points, [round(math.exp(step * point)) for point in range(SPARKLINE_POINTS)])
-        )
+        curves.append(best_so_far(points, [round(math.exp(step * point)) for point in range(SPARKLINE_POINTS)]))
     means = []
     for losses in zip(*curves, strict=True):
         present = [loss for loss in losses if loss is not None]

@@ -157,14 +157,9 @@ def rank_contenders(
     return Ranking(
         places=tuple(
             replace(
-                place,
-                tier=tier,
-                is_pareto=is_pareto,
-                standard_error=None if own is None else float(own.std(ddof=1)),
+                place, tier=tier, is_pareto=is_pareto, standard_error=None if own is None else float(own.std(ddof=1))
             )
-            for place, tier, is_pareto, own in zip(
-                places, tiers(totals), pareto_front(points), totals, strict=True
-            )
+            for place, tier, is_pareto, own in zip(places, tiers(totals), pareto_front(points), totals, strict=True)
         ),
         pending=tuple(pending),
     )
@@ -247,8 +242,6 @@ def _best(complete: list[Contender]) -> Contender:
     return min(complete, key=lambda contender: _display_order(contender, contender.public_total))
 
 
-def _display_order(
-    contender: Contender, total: float | None
-) -> tuple[bool, tuple[float, int], datetime, int]:
+def _display_order(contender: Contender, total: float | None) -> tuple[bool, tuple[float, int], datetime, int]:
     merit = (0.0, 0) if total is None else _merit(total, contender.calls)
     return (total is None, merit, contender.submitted_at, contender.submission_id)

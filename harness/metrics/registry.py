@@ -50,9 +50,7 @@ _METRICS = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", "classification", classification.hits, classification.accuracy),
-        Metric(
-            "f1_macro", "macro F1", "classification", classification.class_counts, classification.macro_f1
-        ),
+        Metric("f1_macro", "macro F1", "classification", classification.class_counts, classification.macro_f1),
     )
 }
 
@@ -69,9 +67,7 @@ def find_metric(name: str) -> Metric:
         ValueError: there is none.
     """
     if name not in _METRICS:
-        raise ValueError(
-            f"Metric not found: got {name!r}, expected one of {', '.join(_METRICS)}; correct the name"
-        )
+        raise ValueError(f"Metric not found: got {name!r}, expected one of {', '.join(_METRICS)}; correct the name")
     return _METRICS[name]
 
 

@@ -51,9 +51,7 @@ class KeptRuns:
         except OSError as error:
             raise _unwritable(folder, error) from error
 
-    def find(
-        self, arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int
-    ) -> ReferenceRun | None:
+    def find(self, arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int) -> ReferenceRun | None:
         """Return the kept run, or None.
 
         Raises:
@@ -111,9 +109,7 @@ class KeptRuns:
 
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"Cannot keep runs in {folder}: {error.strerror or error}; name another folder with --keep"
-    )
+    return UsageError(f"Cannot keep runs in {folder}: {error.strerror or error}; name another folder with --keep")
 
 
 def _made_with(arena: LoadedRound, method: ReferenceMethod, task: str, kshot_seed: int) -> dict[str, object]:

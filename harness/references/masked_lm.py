@@ -34,10 +34,7 @@ class Batch:
 def batch_of(encoded: EncodedSplit, rows: Sequence[int] | IntArray, prompt_start: int, pad_id: int) -> Batch:
     """Return some examples of a split without placeholder tokens, as each method has its own prompt."""
     n_prompt = len(encoded.wording.placeholder_ids)
-    kept = [
-        np.delete(encoded.example_ids(int(row)), np.s_[prompt_start : prompt_start + n_prompt])
-        for row in rows
-    ]
+    kept = [np.delete(encoded.example_ids(int(row)), np.s_[prompt_start : prompt_start + n_prompt]) for row in rows]
     width = max(map(len, kept))
     ids = torch.full((len(kept), width), pad_id)
     mask = torch.zeros((len(kept), width), dtype=torch.int64)

@@ -104,9 +104,7 @@ def load_reference(name: str) -> ReferenceMethod:
         ConfigError: its `reference.toml` is not valid.
     """
     if name not in packaged_references():
-        raise UsageError(
-            f"Gradient reference: got {name!r}, expected one of {', '.join(packaged_references())}"
-        )
+        raise UsageError(f"Gradient reference: got {name!r}, expected one of {', '.join(packaged_references())}")
     path = _folder() / name / MANIFEST
     try:
         return ReferenceMethod.model_validate(tomllib.loads(path.read_text()) | {"name": name})

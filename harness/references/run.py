@@ -77,9 +77,7 @@ def run_reference(
     head_of(arena.backbone.model)  # raises for an unsupported family before any training
     loaded = arena.task(task)
     if kshot_seed not in loaded.data.kshot:
-        raise UsageError(
-            f"Task {task!r}: got k-shot seed {kshot_seed}, expected one of {sorted(loaded.data.kshot)}"
-        )
+        raise UsageError(f"Task {task!r}: got k-shot seed {kshot_seed}, expected one of {sorted(loaded.data.kshot)}")
     seed = solver_seed(arena.config.digest(), task, kshot_seed)
     # Seeds the initial values of adapters and prompts.
     torch.manual_seed(seed)

@@ -86,8 +86,7 @@ def train(
     optimizer = torch.optim.AdamW(tuned.values(), settings.learning_rate, weight_decay=settings.weight_decay)
     warmup = max(1, round(settings.warmup * settings.steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, (settings.steps - step) / max(1, settings.steps - warmup)),
+        optimizer, lambda step: min((step + 1) / warmup, (settings.steps - step) / max(1, settings.steps - warmup))
     )
     best_step, best_accuracy = 0, dev_accuracy(adapted)
     best = {name: values.detach().clone() for name, values in tuned.items()}

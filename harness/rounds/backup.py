@@ -109,9 +109,7 @@ def restore(archive: Path, paths: ArenaPaths) -> None:
             paths.home.rmdir()
         staging.replace(paths.home)
     except tarfile.ReadError as error:
-        raise UsageError(
-            f"{archive} cannot be restored: it is no archive of `gradfree backup`, or damaged"
-        ) from error
+        raise UsageError(f"{archive} cannot be restored: it is no archive of `gradfree backup`, or damaged") from error
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise UsageError(f"{archive} cannot be restored: {error}") from error
     finally:

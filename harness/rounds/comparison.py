@@ -69,9 +69,7 @@ class Comparison:
     def __init__(self, tasks: Iterable[str], rows: Iterable[MethodRow]) -> None:
         """Sort the rows by total, best first; rows without a total come last."""
         self.tasks = tuple(tasks)
-        self.rows = tuple(
-            sorted(rows, key=lambda row: (math.inf if row.total is None else -row.total, row.name))
-        )
+        self.rows = tuple(sorted(rows, key=lambda row: (math.inf if row.total is None else -row.total, row.name)))
 
     def as_json(self) -> list[dict[str, object]]:
         """Return the rows as plain JSON values."""

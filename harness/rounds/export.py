@@ -82,10 +82,7 @@ def _files(tx: Transaction, row: RoundRow, public: PublicStore) -> dict[str, byt
         ]
     )
     files["ranking.json"] = _json(
-        [
-            _place(entry, position)
-            for position, entry in enumerate((e for e in board.entries if e.counts), start=1)
-        ]
+        [_place(entry, position) for position, entry in enumerate((e for e in board.entries if e.counts), start=1)]
     )
     files["manifest.json"] = _json(
         {

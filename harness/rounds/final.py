@@ -49,26 +49,18 @@ def draw_final(store: SealedStore, publisher: Publisher, name: str) -> tuple[Rou
             raise UsageError(f"round {name} is {phase}; close it first: gradfree round close {name}")
         waiting = [item.submission_id for item in list_submissions(tx, row) if item.finished_at is None]
         if waiting:
-            raise UsageError(
-                f"submissions {waiting} of round {name} have not ended; let a worker finish them"
-            )
+            raise UsageError(f"submissions {waiting} of round {name} have not ended; let a worker finish them")
         refuse_staged(tx, row)
         final_name = config.name + FINAL_SUFFIX
         known = [
-            item
-            for item in list_rounds(tx)
-            if (item.config.name, item.config.version) == (final_name, config.version)
+            item for item in list_rounds(tx) if (item.config.name, item.config.version) == (final_name, config.version)
         ]
         final = known[0] if known else add_round(tx, _with_fresh_seeds(config), Phase.CLOSED)
         final_row = find_round(tx, final.config.name, final.config.version)
         entered = {_owner(item) for item in list_submissions(tx, final_row)}
         # By time of submission: in the order of the standings the new numbers would reveal private ranks.
         standing = sorted(entry.submission_id for entry in standings(tx, row))
-        missing = [
-            item
-            for item in (get_submission(tx, number) for number in standing)
-            if _owner(item) not in entered
-        ]
+        missing = [item for item in (get_submission(tx, number) for number in standing) if _owner(item) not in entered]
         for old in missing:
             new = SubmissionRow(
                 team=find_team(tx, old.team),
@@ -95,9 +87,7 @@ def _with_fresh_seeds(config: RoundConfig) -> RoundConfig:
             f"tasks {', '.join(ready)} take their k-shot sets from ready files (kshot_data); "
             "a final phase draws fresh ones from the pool"
         )
-    tasks = tuple(
-        task.model_copy(update={"kshot_seeds": _fresh_seeds(task.kshot_seeds)}) for task in config.task
-    )
+    tasks = tuple(task.model_copy(update={"kshot_seeds": _fresh_seeds(task.kshot_seeds)}) for task in config.task)
     changed = {
         "name": config.name + FINAL_SUFFIX,
         "title": f"{config.round.title or config.name}: final",

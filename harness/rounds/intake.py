@@ -129,12 +129,7 @@ def enter_baselines(
         found[name] = (
             (known, False)
             if known is not None and not again
-            else (
-                submit(
-                    store, publisher, paths, config, baseline_folder(name), BASELINE_TEAM, entry="baseline"
-                ),
-                True,
-            )
+            else (submit(store, publisher, paths, config, baseline_folder(name), BASELINE_TEAM, entry="baseline"), True)
         )
     return found
 

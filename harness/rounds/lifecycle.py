@@ -27,8 +27,7 @@ def check_round(config: RoundConfig) -> None:
     room = MAX_NAME_CHARS - len(FINAL_SUFFIX)
     if config.name.endswith(FINAL_SUFFIX):
         problems.insert(
-            0,
-            f"round.name: {config.name!r} ends with {FINAL_SUFFIX!r}, reserved for `gradfree round final`",
+            0, f"round.name: {config.name!r} ends with {FINAL_SUFFIX!r}, reserved for `gradfree round final`"
         )
     if len(config.base_name) > room:
         problems.insert(0, f"round.name: {config.name!r} has {len(config.name)} characters, at most {room}")
@@ -58,9 +57,7 @@ def _unusable_data(config: RoundConfig) -> list[str]:
     return problems
 
 
-def create_round(
-    store: SealedStore, publisher: Publisher, config: RoundConfig, phase: Phase = Phase.OPEN
-) -> RoundRow:
+def create_round(store: SealedStore, publisher: Publisher, config: RoundConfig, phase: Phase = Phase.OPEN) -> RoundRow:
     """Store a round and publish it on the board; idempotent for equal rules.
 
     Raises:

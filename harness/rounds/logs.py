@@ -74,11 +74,7 @@ def read_logs(
         )
     logs: list[RunLog] = []
     for run in submission.runs:
-        logs += [
-            _void_log(paths, run, each, is_organizer=is_organizer)
-            for each in voids
-            if each.run_id == run.run_id
-        ]
+        logs += [_void_log(paths, run, each, is_organizer=is_organizer) for each in voids if each.run_id == run.run_id]
         if run.summary is not None and run.summary.artifact_path:
             text = read_artifact(paths.artifacts / run.summary.artifact_path).log
             logs.append(RunLog(run.task, run.kshot_seed, run.summary.verdict, run.message, text))
@@ -102,8 +98,7 @@ def _void_log(paths: ArenaPaths, run: StoredRun, attempt: AttemptRow, *, is_orga
         task=run.task,
         kshot_seed=run.kshot_seed,
         verdict=Verdict.ABORTED if attempt.is_cancelled else Verdict.INTERNAL_ERROR,
-        message=f"attempt {attempt.number}: "
-        + (why if attempt.is_cancelled else f"void, {why}; not charged"),
+        message=f"attempt {attempt.number}: " + (why if attempt.is_cancelled else f"void, {why}; not charged"),
         text=_streamed(next(paths.attempts.glob(f"{run.run_id}-{attempt.id}-*"), None)),
     )
 

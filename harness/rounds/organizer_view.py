@@ -16,12 +16,7 @@ from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import find_submission, to_stored_submission
 from harness.store.values import StoredSubmission
 
-__all__ = [
-    "HeldRun",
-    "OrganizerRound",
-    "OrganizerStore",
-    "OrganizerSubmission",
-]
+__all__ = ["HeldRun", "OrganizerRound", "OrganizerStore", "OrganizerSubmission"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +70,7 @@ class OrganizerStore:
             counts: dict[int, dict[Status, int]] = {}
             held: dict[int, int] = {}
             for round_id, status, n_runs, n_held in tx.session.execute(
-                select(
-                    SubmissionRow.round_id, RunRow.status, func.count(), func.count().filter(RunRow.is_held)
-                )
+                select(SubmissionRow.round_id, RunRow.status, func.count(), func.count().filter(RunRow.is_held))
                 .join(RunRow)
                 .group_by(SubmissionRow.round_id, RunRow.status)
             ):

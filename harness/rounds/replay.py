@@ -97,22 +97,14 @@ def replay_run(
             "machine that has one (gradfree doctor), or name your own version of the solver: --with FOLDER"
         )
     if run.summary is None:
-        raise DataError(
-            f"run {run_id} is {run.status} and has no artifact; only finished runs can be replayed"
-        )
+        raise DataError(f"run {run_id} is {run.status} and has no artifact; only finished runs can be replayed")
     recorded = read_artifact(paths.artifacts / run.summary.artifact_path)
     code = read_submission(other or paths.submissions / submission.path, config.limits.submission_bytes)
     params = recorded.params
     if other is not None:
         params = solver_params(config, code, is_baseline=submission.is_baseline)
     spec = RunSpec(
-        code,
-        params,
-        run.task,
-        run.kshot_seed,
-        run.solver_seed,
-        recorded.rotation_seed,
-        recorded.predict_seed,
+        code, params, run.task, run.kshot_seed, run.solver_seed, recorded.rotation_seed, recorded.predict_seed
     )
     with store.write() as tx:
         note_replay(tx, run_id, code.digest)

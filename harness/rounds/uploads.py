@@ -66,9 +66,7 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
     """
     files = read_zip(archive, max_files=_MAX_FILES, max_bytes=_MAX_BYTES)
     expected = {
-        f"{task.upload_name or task.name}/{seed}.csv": (task, seed)
-        for task in config.task
-        for seed in task.kshot_seeds
+        f"{task.upload_name or task.name}/{seed}.csv": (task, seed) for task in config.task for seed in task.kshot_seeds
     }
     problems = [f"{name}: missing" for name in expected if name not in files]
     problems += [
@@ -92,15 +90,12 @@ def score_predictions(archive: Path, config: RoundConfig) -> PredictionReport:
                     )
     if problems:
         raise InvalidSubmission(
-            f"{archive.name}: {len(problems)} problem(s)\n"
-            + "\n".join(f"  - {problem}" for problem in problems)
+            f"{archive.name}: {len(problems)} problem(s)\n" + "\n".join(f"  - {problem}" for problem in problems)
         )
     means = {task: fmean(scores.values()) for task, scores in raw.items()}
     return PredictionReport(
         round_name=config.name,
-        seeds={
-            task: {seed: round(value, 1) for seed, value in scores.items()} for task, scores in raw.items()
-        },
+        seeds={task: {seed: round(value, 1) for seed, value in scores.items()} for task, scores in raw.items()},
         tasks={task: round(value, 1) for task, value in means.items()},
         total=round(fmean(means.values()), 1),
         label_order={task.name: _label_order(task) for task in config.task},

@@ -12,14 +12,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics.official import score
-from harness.metrics.ranking import (
-    Contender,
-    ScoringRule,
-    mean_of_seeds,
-    owner_of,
-    rank_contenders,
-    total_score,
-)
+from harness.metrics.ranking import Contender, ScoringRule, mean_of_seeds, owner_of, rank_contenders, total_score
 from harness.rounds.export import EXPORT_SCHEMA
 
 __all__ = ["VerifyReport", "verify_export"]
@@ -66,13 +59,9 @@ def verify_export(path: Path) -> VerifyReport:
         expected = dict(manifest["files"])
         round_name, is_final, round_digest = manifest["round"], manifest["is_final"], manifest["digest"]
         if manifest["schema_version"] != EXPORT_SCHEMA:
-            raise UsageError(
-                f"{path}: export schema {manifest['schema_version']!r}, expected {EXPORT_SCHEMA!r}"
-            )
+            raise UsageError(f"{path}: export schema {manifest['schema_version']!r}, expected {EXPORT_SCHEMA!r}")
     except _MALFORMED as error:
-        raise UsageError(
-            f"{path}: manifest.json is missing or damaged: {'; '.join(problems) or error}"
-        ) from error
+        raise UsageError(f"{path}: manifest.json is missing or damaged: {'; '.join(problems) or error}") from error
     for name, digest in expected.items():
         if name not in files:
             problems += [] if name in damaged else [f"{name}: missing"]
@@ -129,9 +118,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[int, list[str]]:
     """Recompute run scores from predictions and labels, if the archive has them."""
     tasks = {task["name"]: task for task in manifest["tasks"]}
-    labels = {
-        name: json.loads(files[f"labels/{name}.json"]) for name in tasks if f"labels/{name}.json" in files
-    }
+    labels = {name: json.loads(files[f"labels/{name}.json"]) for name in tasks if f"labels/{name}.json" in files}
     n_scores, problems = 0, []
     for submission in submissions:
         for run in submission["runs"]:
@@ -142,13 +129,8 @@ def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[i
             rows, predictions = np.asarray(own["labels"]), np.asarray(json.loads(files[name]))
             is_public = np.asarray(own["is_public"], dtype=bool)
             is_private = tasks[run["task"]]["has_private_rows"]
-            for key, chosen in (
-                ("score_public", is_public),
-                ("score", ~is_public if is_private else is_public),
-            ):
-                found = score(
-                    tasks[run["task"]]["metric"], rows[chosen], predictions[chosen], own["n_classes"]
-                )
+            for key, chosen in (("score_public", is_public), ("score", ~is_public if is_private else is_public)):
+                found = score(tasks[run["task"]]["metric"], rows[chosen], predictions[chosen], own["n_classes"])
                 n_scores += 1
                 if run[key] is None or abs(found - run[key]) > _TOLERANCE:
                     problems.append(
@@ -158,9 +140,7 @@ def _scores(manifest: Any, submissions: Any, files: dict[str, bytes]) -> tuple[i
     return n_scores, problems
 
 
-def _ranking(
-    manifest: Any, submissions: Any, ranking: Any
-) -> tuple[tuple[tuple[int | None, int], ...], list[str]]:
+def _ranking(manifest: Any, submissions: Any, ranking: Any) -> tuple[tuple[tuple[int | None, int], ...], list[str]]:
     """Recompute the ranking and compare it with the exported one."""
     computed = rank_contenders(
         [_contender(manifest, submission) for submission in submissions], ScoringRule(manifest["rule"])
@@ -174,9 +154,7 @@ def _ranking(
     for line in ranking:
         total = totals.get(line["submission"])
         if total is None or line["score"] is None or abs(total - line["score"]) > _TOLERANCE:
-            problems.append(
-                f"ranking.json: submission {line['submission']} has {line['score']}, computed {total}"
-            )
+            problems.append(f"ranking.json: submission {line['submission']} has {line['score']}, computed {total}")
     return places, problems
 
 
@@ -186,9 +164,7 @@ def _contender(manifest: Any, submission: Any) -> Contender:
             return None
         return total_score(
             {
-                task["name"]: mean_of_seeds(
-                    [run[key] for run in submission["runs"] if run["task"] == task["name"]]
-                )
+                task["name"]: mean_of_seeds([run[key] for run in submission["runs"] if run["task"] == task["name"]])
                 for task in manifest["tasks"]
             }
         )

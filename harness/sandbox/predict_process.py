@@ -16,13 +16,7 @@ from harness.sandbox.process import SolverProcess
 from harness.sandbox.verdicts import verdict_of_death
 from harness.sandbox.wire.arrays import encode_arrays
 from harness.sandbox.wire.frames import FRAME_S, ErrorKind, Frame, FrameError, FrameType, PeerClosedError
-from harness.sandbox.wire.messages import (
-    ErrorMessage,
-    LoadedMessage,
-    PredictionMessage,
-    arrays_of,
-    read_message,
-)
+from harness.sandbox.wire.messages import ErrorMessage, LoadedMessage, PredictionMessage, arrays_of, read_message
 
 __all__ = ["run_predict"]
 

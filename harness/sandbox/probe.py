@@ -32,9 +32,7 @@ _APPARMOR = (
     "`ln -s /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/` and "
     "`systemctl reload apparmor`"
 )
-_CONTAINER = (
-    "inside a container start it with `--cap-add SYS_ADMIN` and an unconfined seccomp and AppArmor profile"
-)
+_CONTAINER = "inside a container start it with `--cap-add SYS_ADMIN` and an unconfined seccomp and AppArmor profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,7 @@ def _kernel() -> HostCheck:
 def _bubblewrap() -> HostCheck:
     try:
         path = bwrap_path()
-        version = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True)
     except SandboxUnavailable as error:
         return _missing("bubblewrap", str(error), _INSTALL)
@@ -182,10 +178,7 @@ def _capability() -> HostCheck:
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     ok = effective is not None and bool(int(effective[1], 16) >> _CAP_SYS_ADMIN & 1)
     return HostCheck(
-        "CAP_SYS_ADMIN",
-        ok,
-        "held" if ok else "missing",
-        "" if ok else f"run as an ordinary user, or {_CONTAINER}",
+        "CAP_SYS_ADMIN", ok, "held" if ok else "missing", "" if ok else f"run as an ordinary user, or {_CONTAINER}"
     )
 
 
@@ -204,7 +197,5 @@ def _trial(mode: SandboxMode) -> HostCheck:
     except (GradfreeError, OSError) as error:
         restricted = _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
         return _missing("trial run", str(error), _APPARMOR if restricted else _CONTAINER)
-    layers = "namespaces, both seccomp stages" + (
-        f", Landlock ABI {landlock}" if landlock != "0" else ", no Landlock"
-    )
+    layers = "namespaces, both seccomp stages" + (f", Landlock ABI {landlock}" if landlock != "0" else ", no Landlock")
     return HostCheck("trial run", ok=True, detail=f"mode {mode}: {layers}")

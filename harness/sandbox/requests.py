@@ -23,14 +23,7 @@ from harness.sandbox.wire.messages import (
     read_message,
 )
 
-__all__ = [
-    "AnswerFrame",
-    "Ended",
-    "RequestServer",
-    "bounded_printable",
-    "ended_by_error",
-    "printable",
-]
+__all__ = ["AnswerFrame", "Ended", "RequestServer", "bounded_printable", "ended_by_error", "printable"]
 
 _MESSAGE_CHARS = 4000
 
@@ -58,14 +51,7 @@ class RequestServer:
     """The host's side of the black box for one attempt."""
 
     ACCEPTED: ClassVar[frozenset[FrameType]] = frozenset(
-        {
-            FrameType.QUERY,
-            FrameType.PLACE,
-            FrameType.WORDING,
-            FrameType.CHECKPOINT,
-            FrameType.SOLUTION,
-            FrameType.ERROR,
-        }
+        {FrameType.QUERY, FrameType.PLACE, FrameType.WORDING, FrameType.CHECKPOINT, FrameType.SOLUTION, FrameType.ERROR}
     )
 
     def __init__(
@@ -129,16 +115,10 @@ class RequestServer:
                 )
             return self._refuse(ErrorKind.INVALID, error)
         specs, payload = encode_arrays(arrays)
-        return AnswerFrame(
-            FrameType.REPLY, {**meta, "calls_left": self._service.calls_left, "arrays": specs}, payload
-        )
+        return AnswerFrame(FrameType.REPLY, {**meta, "calls_left": self._service.calls_left, "arrays": specs}, payload)
 
     def _refuse(self, kind: str, error: Exception) -> AnswerFrame:
-        meta = {
-            "kind": kind,
-            "message": str(error)[:_MESSAGE_CHARS],
-            "calls_left": self._service.calls_left,
-        }
+        meta = {"kind": kind, "message": str(error)[:_MESSAGE_CHARS], "calls_left": self._service.calls_left}
         return AnswerFrame(FrameType.REFUSED, meta, [])
 
     def _query(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Array]]:

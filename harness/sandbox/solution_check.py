@@ -46,9 +46,7 @@ def build_solution(
         msg = f"Solution.prompts contains {np.abs(prompts).max():g}, expected magnitudes up to {MAX_ABS_VALUE:g}"
         raise BadSolutionError(msg)
     if len(wordings) not in (0, n_members) or not set(wordings) <= {0, *known_wordings}:
-        msg = (
-            f"Solution.wordings is {wordings}, expected none, or one of the model's per member ({n_members})"
-        )
+        msg = f"Solution.wordings is {wordings}, expected none, or one of the model's per member ({n_members})"
         raise BadSolutionError(msg)
     if not outputs or len(set(outputs)) != len(outputs) or not set(outputs) <= set(info.outputs):
         msg = f"Solution.outputs is {outputs}, expected a subset of {info.outputs} without duplicates"
@@ -61,10 +59,7 @@ def build_solution(
         raise BadSolutionError(msg)
     _check_state(state, policy.state_bytes)
     return Solution(
-        prompts=prompts,
-        wordings=tuple(Wording(handle) for handle in wordings),
-        outputs=outputs,
-        state=dict(state),
+        prompts=prompts, wordings=tuple(Wording(handle) for handle in wordings), outputs=outputs, state=dict(state)
     )
 
 

@@ -42,26 +42,14 @@ def verdict_of_death(process: SolverProcess, policy: SandboxPolicy) -> tuple[Ver
             Verdict.PROTOCOL_VIOLATION,
             "protocol violation: the channel to the harness was closed",
         ),
-        (
-            by_signal == signal.SIGSYS,
-            Verdict.SANDBOX_VIOLATION,
-            "killed for a forbidden system call",
-        ),
+        (by_signal == signal.SIGSYS, Verdict.SANDBOX_VIOLATION, "killed for a forbidden system call"),
         (
             watchdog.breach is Breach.MEMORY or process.was_out_of_memory,
             Verdict.MEMORY_LIMIT,
             f"more than {cap} bytes of memory in use",
         ),
-        (
-            watchdog.breach is Breach.INODES,
-            Verdict.MEMORY_LIMIT,
-            "too many files in the scratch folder",
-        ),
-        (
-            watchdog.breach is Breach.TIME,
-            Verdict.TIME_LIMIT,
-            f"more than {watchdog.limits.wall_s:g} s of solver time",
-        ),
+        (watchdog.breach is Breach.INODES, Verdict.MEMORY_LIMIT, "too many files in the scratch folder"),
+        (watchdog.breach is Breach.TIME, Verdict.TIME_LIMIT, f"more than {watchdog.limits.wall_s:g} s of solver time"),
         (
             watchdog.breach is Breach.CPU or by_signal == signal.SIGXCPU or process.cpu_s > policy.cpu_s,
             Verdict.TIME_LIMIT,

@@ -14,15 +14,7 @@ __all__ = ["read_zip", "without_wrapper"]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _OVERHEAD_BYTES = 2048
 """Upper bound of headers, name and directory entry per file."""
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, NotImplementedError, RuntimeError)
 """Errors that `zipfile` raises on malformed bytes."""
 
 
@@ -61,9 +53,7 @@ def read_zip(path: Path, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
                     content = member.read(left + 1)
                 left -= len(content)
                 if left < 0 or len(files) >= max_files:
-                    raise InvalidSubmission(
-                        f"{path.name}: unpacks to more than {max_bytes} bytes or {max_files} files"
-                    )
+                    raise InvalidSubmission(f"{path.name}: unpacks to more than {max_bytes} bytes or {max_files} files")
                 files[info.filename] = content
     except (*_DAMAGE, OSError, ValueError) as error:
         raise InvalidSubmission(f"{path.name}: not a readable zip: {error}") from error

@@ -14,15 +14,7 @@ from harness.errors import DataError
 from harness.records import RunSummary, Usage, Verdict
 from harness.session.trace import TraceEntry
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "SOLVER_LOG",
-    "Artifact",
-    "IncumbentScore",
-    "Scores",
-    "read_artifact",
-    "write_artifact",
-]
+__all__ = ["SCHEMA_VERSION", "SOLVER_LOG", "Artifact", "IncumbentScore", "Scores", "read_artifact", "write_artifact"]
 
 SCHEMA_VERSION: Literal["1"] = "1"
 

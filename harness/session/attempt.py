@@ -114,9 +114,7 @@ def run_attempt(
     started, clock = datetime.now(UTC), time.perf_counter()
     loaded = loaded_round.task(spec.task)
     if spec.kshot_seed not in loaded.data.kshot:
-        raise UsageError(
-            f"task {spec.task!r} has no k-shot seed {spec.kshot_seed}; it has {sorted(loaded.data.kshot)}"
-        )
+        raise UsageError(f"task {spec.task!r} has no k-shot seed {spec.kshot_seed}; it has {sorted(loaded.data.kshot)}")
     train, dev = loaded.data.kshot[spec.kshot_seed]
     manifest = spec.submission.manifest
     # Unpredictable, but recorded so that a replay can repeat it.
@@ -131,9 +129,7 @@ def run_attempt(
             if spec.rotation_seed is None
             else draw_rotation(spec.rotation_seed, loaded_round.engine.info.hidden_size)
         )
-        blackbox = MeteredBlackBox(
-            loaded_round, loaded, {"train": train, "dev": dev}, meter, observer, rotation, stop
-        )
+        blackbox = MeteredBlackBox(loaded_round, loaded, {"train": train, "dev": dev}, meter, observer, rotation, stop)
         task = Task(
             name=spec.task,
             metric=loaded.config.metric,
@@ -149,14 +145,7 @@ def run_attempt(
             outcome = run_solve(source, task, blackbox, loaded_round.policy, mode, stop, folder / SOLVER_LOG)
             solve_s = time.perf_counter() - clock
             scorer = Scorer(
-                loaded_round,
-                loaded,
-                blackbox,
-                source,
-                mode,
-                predict_seed,
-                has_predict=outcome.has_predict,
-                stop=stop,
+                loaded_round, loaded, blackbox, source, mode, predict_seed, has_predict=outcome.has_predict, stop=stop
             )
             ending = _conclude(scorer, outcome, on_scoring)
         finally:
@@ -236,14 +225,10 @@ def _conclude(scorer: Scorer, outcome: SolveOutcome, on_scoring: Callable[[], No
         public=scores.public,
         private=scores.private,
     )
-    return _Ending(
-        verdict, message, is_checkpoint, predictions, scores, (*scorer.earlier_incumbents(solution), last)
-    )
+    return _Ending(verdict, message, is_checkpoint, predictions, scores, (*scorer.earlier_incumbents(solution), last))
 
 
-def _final_solution(
-    blackbox: MeteredBlackBox, outcome: SolveOutcome
-) -> tuple[Solution | None, Verdict, str, bool]:
+def _final_solution(blackbox: MeteredBlackBox, outcome: SolveOutcome) -> tuple[Solution | None, Verdict, str, bool]:
     """Return the final solution, the verdict, a message, and whether the solution is a checkpoint."""
     if outcome.verdict is Verdict.OK:
         return outcome.solution, Verdict.OK, "", False

@@ -138,9 +138,7 @@ class MeteredBlackBox:
         response, engine_s = self._round.evaluate(self.attempt, query, split=request.split)
         response = self.to_solver(response)
         is_finite = _is_finite(response)
-        self._computed = _Computed(
-            request, self._handle_digests(request), query, response, engine_s, is_finite
-        )
+        self._computed = _Computed(request, self._handle_digests(request), query, response, engine_s, is_finite)
         if not is_finite:
             # Caused by the prompts of the solver, so not a platform error.
             raise InvalidQuery(
@@ -184,9 +182,7 @@ class MeteredBlackBox:
 
     def _handle_digests(self, request: QueryRequest) -> list[str]:
         found = [] if request.base is None else [self._bases[request.base].digest]
-        return (
-            found if request.wording == OFFICIAL_WORDING else [*found, self.wordings.digest(request.wording)]
-        )
+        return found if request.wording == OFFICIAL_WORDING else [*found, self.wordings.digest(request.wording)]
 
     def _refuse_if_stopped(self) -> None:
         if self._stop is not None and self._stop.is_set():
@@ -225,10 +221,7 @@ class MeteredBlackBox:
         for member, handle in enumerate(handles):
             encoded = self.wordings.encoded(handle, "train")
             self._round.engine.check(
-                encoded,
-                solution.prompts[member : member + 1],
-                rows=np.zeros(1, np.int64),
-                outputs=solution.outputs,
+                encoded, solution.prompts[member : member + 1], rows=np.zeros(1, np.int64), outputs=solution.outputs
             )
 
     def _resolve(self, request: QueryRequest) -> CheckedQuery:

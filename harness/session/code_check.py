@@ -17,9 +17,7 @@ def check_code(submission: Submission) -> None:
     Raises:
         InvalidSubmission: the message names file, line and what to change.
     """
-    trees = {
-        name: _parse(name, content) for name, content in submission.files.items() if name.endswith(".py")
-    }
+    trees = {name: _parse(name, content) for name, content in submission.files.items() if name.endswith(".py")}
     module, _, wanted = submission.manifest.entry.partition(":")
     path = module.replace(".", "/")
     name = f"{path}.py" if f"{path}.py" in trees else f"{path}/__init__.py"
@@ -60,9 +58,7 @@ def _check_params(entry: ast.ClassDef, manifest: Manifest) -> None:
     """Refuse unknown parameters of the entry class, and missing required ones."""
     body = ast.Module(entry.body, [])
     init = _find(body, "__init__")
-    if _find(body, "__new__") or (
-        init is not None and (not isinstance(init, ast.FunctionDef) or init.decorator_list)
-    ):
+    if _find(body, "__new__") or (init is not None and (not isinstance(init, ast.FunctionDef) or init.decorator_list)):
         return
     taken: list[str] = []
     required: list[str] = []
@@ -78,9 +74,7 @@ def _check_params(entry: ast.ClassDef, manifest: Manifest) -> None:
             for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
             if default is None
         ]
-    tables = {"[params]": manifest.params} | {
-        f"[rounds.{name}]": params for name, params in manifest.rounds.items()
-    }
+    tables = {"[params]": manifest.params} | {f"[rounds.{name}]": params for name, params in manifest.rounds.items()}
     for title, params in tables.items():
         for key in params:
             if key not in taken:
@@ -91,9 +85,7 @@ def _check_params(entry: ast.ClassDef, manifest: Manifest) -> None:
     given = {key for params in tables.values() for key in params}
     for key in required:
         if key not in given:
-            raise InvalidSubmission(
-                f"solver.toml: [params]: {key!r} is missing, which class {entry.name} requires"
-            )
+            raise InvalidSubmission(f"solver.toml: [params]: {key!r} is missing, which class {entry.name} requires")
 
 
 def _parse(name: str, content: bytes) -> ast.Module:

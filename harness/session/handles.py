@@ -93,8 +93,7 @@ class Wordings:
             raise InvalidQuery(f"this attempt holds {limit} wordings already, the most that the round allows")
         if len(request.words) != len(self._task.config.label_names):
             raise InvalidQuery(
-                f"words has {len(request.words)} entries, the task has "
-                f"{len(self._task.config.label_names)} classes"
+                f"words has {len(request.words)} entries, the task has {len(self._task.config.label_names)} classes"
             )
         n_words = sum(map(len, request.words)) + len(request.probe_words)
         if n_words > MAX_WORDS:
@@ -113,9 +112,7 @@ class Wordings:
             InvalidQuery: the handle is unknown.
         """
         if not 0 <= handle < len(self._compiled):
-            raise InvalidQuery(
-                f"wording {handle} does not exist in this attempt; make it with `wording(...)`"
-            )
+            raise InvalidQuery(f"wording {handle} does not exist in this attempt; make it with `wording(...)`")
         return self._compiled[handle]
 
     def digest(self, handle: int) -> str:

@@ -50,9 +50,7 @@ class Incumbents:
         """Store a checkpoint, replacing an earlier one of its stretch."""
         share = math.log1p(checkpoint.calls) / self._log_budget
         self._kept[min(MAX_INCUMBENTS - 1, int(share * MAX_INCUMBENTS))] = checkpoint
-        while (
-            len(self._kept) > 1 and sum(kept.state_bytes for kept in self._kept.values()) > self._most_bytes
-        ):
+        while len(self._kept) > 1 and sum(kept.state_bytes for kept in self._kept.values()) > self._most_bytes:
             del self._kept[min(self._kept)]
 
     @property

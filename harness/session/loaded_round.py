@@ -70,10 +70,7 @@ class LoadedRound:
         """The round's numeric profile."""
         numeric = self.config.numeric
         return NumericProfile(
-            device=numeric.device,
-            dtype=numeric.dtype,
-            threads=numeric.threads,
-            chunk_tokens=numeric.chunk_tokens,
+            device=numeric.device, dtype=numeric.dtype, threads=numeric.threads, chunk_tokens=numeric.chunk_tokens
         )
 
     @cached_property
@@ -104,9 +101,7 @@ class LoadedRound:
         with self._loading:
             _ = self.engine
 
-    def evaluate(
-        self, attempt: Hashable, query: CheckedQuery, *, split: str | None = None
-    ) -> tuple[Response, float]:
+    def evaluate(self, attempt: Hashable, query: CheckedQuery, *, split: str | None = None) -> tuple[Response, float]:
         """Compute a query of an attempt, in turns with the other attempts.
 
         Args:
@@ -175,11 +170,7 @@ class LoadedRound:
         except InvalidQuery as error:
             raise DataError(f"task {name!r} of round {self.config.name!r}: {error}") from error
         return LoadedTask(
-            config=config,
-            data=data,
-            wording=wording,
-            encoded_test=self.encode(wording, data.test),
-            is_public=is_public,
+            config=config, data=data, wording=wording, encoded_test=self.encode(wording, data.test), is_public=is_public
         )
 
     def compile(self, config: TaskConfig, request: WordingRequest) -> CompiledWording:

@@ -45,11 +45,7 @@ class PredictionFailed(Exception):
 
 
 def test_outputs(
-    loaded_round: LoadedRound,
-    task: LoadedTask,
-    blackbox: MeteredBlackBox,
-    solution: Solution,
-    outputs: tuple[str, ...],
+    loaded_round: LoadedRound, task: LoadedTask, blackbox: MeteredBlackBox, solution: Solution, outputs: tuple[str, ...]
 ) -> Response:
     """Evaluate every member of a solution on the test rows, in canonical order.
 
@@ -72,9 +68,7 @@ def test_outputs(
         members.append(blackbox.to_solver(response))
         blackbox.note_test(len(task.data.test))
     try:
-        combined = {
-            name: np.concatenate([getattr(response, name) for response in members]) for name in outputs
-        }
+        combined = {name: np.concatenate([getattr(response, name) for response in members]) for name in outputs}
     except ValueError as error:
         # Wordings with different numbers of probe words give outputs of different shapes.
         raise PredictionFailed(
@@ -83,8 +77,7 @@ def test_outputs(
     for name, values in combined.items():
         if not np.isfinite(values).all():
             raise PredictionFailed(
-                Verdict.RUNTIME_ERROR,
-                f"outputs: {name} on the test rows is not finite; scale the prompts down",
+                Verdict.RUNTIME_ERROR, f"outputs: {name} on the test rows is not finite; scale the prompts down"
             )
     return Response(**combined)
 
@@ -123,9 +116,7 @@ def submitted_prediction(
         responses = [_take(outputs, rows) for rows in batches]
         outcome = run_predict(source, responses, solution.state, policy, mode, stop)
         if outcome.predictions is None:
-            raise PredictionFailed(
-                outcome.verdict, f"predict: {outcome.reason}: {outcome.reason.explanation}"
-            )
+            raise PredictionFailed(outcome.verdict, f"predict: {outcome.reason}: {outcome.reason.explanation}")
         return np.concatenate(outcome.predictions)
 
     n_rows = _n_rows(outputs)

@@ -12,18 +12,7 @@ __all__ = ["code_digest", "package_versions", "packages_digest"]
 _SOURCES = (".py", ".cpp", ".h")
 """Suffixes of source files, including the native kernels of the engine."""
 
-_SCORING = (
-    "records.py",
-    "api",
-    "config",
-    "engine",
-    "metering",
-    "metrics",
-    "sandbox",
-    "session",
-    "tasks",
-    "toy",
-)
+_SCORING = ("records.py", "api", "config", "engine", "metering", "metrics", "sandbox", "session", "tasks", "toy")
 """Parts of `harness` that can change a score; edits elsewhere make no score stale."""
 
 _PACKAGES = ("cma", "datasets", "numpy", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")

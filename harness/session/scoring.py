@@ -13,11 +13,7 @@ from harness.sandbox import SandboxMode, SubmissionSource
 from harness.session.artifact import IncumbentScore, Scores
 from harness.session.blackbox import MeteredBlackBox
 from harness.session.loaded_round import LoadedRound, LoadedTask
-from harness.session.prediction import (
-    PredictionFailed,
-    submitted_prediction,
-    test_outputs,
-)
+from harness.session.prediction import PredictionFailed, submitted_prediction, test_outputs
 from harness.tasks.kinds import KINDS
 
 __all__ = ["Scorer"]
@@ -103,9 +99,7 @@ class Scorer:
             except (PredictionFailed, InvalidQuery):
                 continue
             scores = self.scores(predictions)
-            scored.append(
-                IncumbentScore(calls=checkpoint.calls, public=scores.public, private=scores.private)
-            )
+            scored.append(IncumbentScore(calls=checkpoint.calls, public=scores.public, private=scores.private))
         return scored
 
 

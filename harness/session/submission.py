@@ -19,15 +19,7 @@ from harness.errors import InvalidSubmission, UsageError
 from harness.sandbox.host.snapshot import read_regular, refuse_links
 from harness.session.archive import read_zip, without_wrapper
 
-__all__ = [
-    "MANIFEST",
-    "MAX_FILES",
-    "NAME_RULE",
-    "Manifest",
-    "Submission",
-    "is_solver_name",
-    "read_submission",
-]
+__all__ = ["MANIFEST", "MAX_FILES", "NAME_RULE", "Manifest", "Submission", "is_solver_name", "read_submission"]
 
 MANIFEST = "solver.toml"
 MAX_FILES = 200
@@ -45,10 +37,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}$"
 NAME_RULE = "letters, digits, spaces and _ . -, at most 60, a letter or a digit first"
 """Rule for the name of a solver, as shown in errors."""
 
-_PLAIN = {
-    "missing": "missing (required)",
-    "extra_forbidden": "unknown key, remove it or correct its name",
-}
+_PLAIN = {"missing": "missing (required)", "extra_forbidden": "unknown key, remove it or correct its name"}
 _TYPES = {"dict_type": "a table", "string_type": "text"}
 _FORMS = {"name": NAME_RULE, "entry": '"MODULE:CLASS", for instance "solver:MySolver"'}
 
@@ -187,9 +176,7 @@ def _check_names(files: Mapping[str, bytes]) -> None:
     for name in files:
         for parent in PurePosixPath(name.lower()).parents:
             if str(parent) in folded:
-                raise InvalidSubmission(
-                    f"{folded[str(parent)]!r} is a file and the folder of {name!r} at once"
-                )
+                raise InvalidSubmission(f"{folded[str(parent)]!r} is a file and the folder of {name!r} at once")
 
 
 def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
@@ -210,10 +197,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> Manifest:
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))[:_SHOWN_CHARS]}: "
-            + (
-                _PLAIN.get(problem["type"])
-                or f"{_expected(problem)[:_SHOWN_CHARS]}, got {_shown(problem['input'])}"
-            )
+            + (_PLAIN.get(problem["type"]) or f"{_expected(problem)[:_SHOWN_CHARS]}, got {_shown(problem['input'])}")
             for problem in error.errors()[:_SHOWN_PROBLEMS]
         )
         raise InvalidSubmission(f"{MANIFEST}: {problems}") from error

@@ -66,12 +66,7 @@ class Summary(TypeDecorator[RunSummary]):
 
 def _enum(kind: type[StrEnum]) -> Enum:
     """Store a string enum by value, as text, so that a new member needs no change of the column."""
-    return Enum(
-        kind,
-        native_enum=False,
-        length=16,
-        values_callable=lambda members: [str(member) for member in members],
-    )
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda members: [str(member) for member in members])
 
 
 TYPE_MAP: dict[Any, Any] = {

@@ -164,8 +164,7 @@ def open_read_only(schema: Schema, path: Path) -> Engine:
         raise _unreadable(schema, str(path), error) from error
     if version != schema.newest:
         raise UsageError(
-            f"the {schema.name} store at {path} has schema {version or 'none'}, expected {schema.newest}; "
-            f"{schema.mend}"
+            f"the {schema.name} store at {path} has schema {version or 'none'}, expected {schema.newest}; {schema.mend}"
         )
     return engine
 
@@ -178,9 +177,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     """
     has_log = path.with_name(f"{path.name}-wal").exists()
     mode = "ro" if has_log or os.access(path.parent, os.W_OK) else "ro&immutable=1"
-    return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, check_same_thread=False
-    )
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, check_same_thread=False)
 
 
 def _writer_settings(schema: Schema) -> Callable[[sqlite3.Connection, Any], None]:
@@ -218,6 +215,5 @@ def _unreadable(schema: Schema, place: str, error: DatabaseError) -> UsageError 
     if isinstance(error, OperationalError):
         return UsageError(f"the {schema.name} store at {place} cannot be opened: {error.orig}")
     return UsageError(
-        f"{place} cannot be read as a {schema.name} store: {error.orig}; "
-        "move it away, or restore it from a backup"
+        f"{place} cannot be read as a {schema.name} store: {error.orig}; move it away, or restore it from a backup"
     )

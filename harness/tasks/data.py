@@ -120,11 +120,7 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
 
     if not path.is_file():
         is_shared = path.is_relative_to(shared_folder())
-        hint = (
-            "name the shared folder with --shared or GRADFREE_SHARED"
-            if is_shared
-            else "correct the round file"
-        )
+        hint = "name the shared folder with --shared or GRADFREE_SHARED" if is_shared else "correct the round file"
         raise DataError(f"{path}: no such file; {hint}")
     if path.suffix not in _FORMATS:
         raise DataError(f"{path}: got data format {path.suffix!r}, expected {', '.join(_FORMATS)}")
@@ -146,9 +142,7 @@ def _load_file(path: Path, *, column_names: Sequence[str] | None = None) -> Iter
         raise DataError(f"{path}: no rows") from error
     except (OSError, ValueError, DatasetsError) as error:
         # The cause is specific; the message of `datasets` is not.
-        raise DataError(
-            f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error.__cause__ or error}"
-        ) from error
+        raise DataError(f"{path}: cannot be read as {_FORMATS[path.suffix]}: {error.__cause__ or error}") from error
 
 
 def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
@@ -161,9 +155,7 @@ def _load_kshot_files(task: TaskConfig, seed: int) -> tuple[Split, Split]:
         loaded = _to_split(rows, task, str(path), label_texts=task.kshot_labels)
         counts = np.bincount(loaded.labels, minlength=len(task.label_names))
         if (counts != task.k_shot).any():
-            raise DataError(
-                f"{path}: got {counts.tolist()} rows per class, expected k_shot = {task.k_shot} of each"
-            )
+            raise DataError(f"{path}: got {counts.tolist()} rows per class, expected k_shot = {task.k_shot} of each")
         splits.append(loaded)
     return splits[0], splits[1]
 
@@ -196,8 +188,7 @@ def _fingerprint(texts: tuple[str, ...]) -> tuple[str, ...]:
     """
     bare = [re.sub(r"[\W_]+", "", text.lower()) for text in texts]
     return tuple(
-        short if len(short) >= 3 else " ".join(text.lower().split())
-        for short, text in zip(bare, texts, strict=True)
+        short if len(short) >= 3 else " ".join(text.lower().split()) for short, text in zip(bare, texts, strict=True)
     )
 
 

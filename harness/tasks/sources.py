@@ -24,20 +24,14 @@ def missing_sources(config: RoundConfig) -> list[str]:
     if is_shared_missing and any(map(_is_shared, named)):
         # Reported once, not for everything in it.
         problems.append(f"@shared: no folder {shared_folder()}; name it with --shared or GRADFREE_SHARED")
-    if (
-        scheme == "path"
-        and not (is_shared_missing and _is_shared(location))
-        and not expand(location).is_dir()
-    ):
+    if scheme == "path" and not (is_shared_missing and _is_shared(location)) and not expand(location).is_dir():
         problems.append(f"model.source: no folder {expand(location)}{_hint(location)}")
     n_tokens, most = config.model.n_prompt_tokens, len(PLACEHOLDER_IDS)
     if config.model.source == "toy" and n_tokens > most:
         problems.append(f"model.n_prompt_tokens: got {n_tokens}; the toy model has at most {most}")
     for number, task in enumerate(config.task):
         if task.data == "toy" and task.name not in TASKS:
-            problems.append(
-                f"task[{number}].name: the toy data has no task {task.name!r}; it has {', '.join(TASKS)}"
-            )
+            problems.append(f"task[{number}].name: the toy data has no task {task.name!r}; it has {', '.join(TASKS)}")
         problems += [
             f"task[{number}].{key}: no file {path}{_hint(location)}"
             for key, location, path in _files(task)

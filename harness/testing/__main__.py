@@ -14,9 +14,7 @@ _USAGE = "usage: python -m harness.testing PATH"
 def main(arguments: list[str]) -> int:
     """Check the solver at a path, print the results and return the exit code."""
     if arguments in (["--help"], ["-h"]):
-        print(
-            f"{_USAGE}\n\nCheck a solver's folder or zip on the toy round: one line per requirement of the contract."
-        )
+        print(f"{_USAGE}\n\nCheck a solver's folder or zip on the toy round: one line per requirement of the contract.")
         return 0
     if len(arguments) != 1:
         print(_USAGE, file=sys.stderr)

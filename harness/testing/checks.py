@@ -7,11 +7,7 @@ from harness.records import Verdict
 from harness.session.artifact import Artifact
 from harness.testing.subject import SolverUnderTest
 
-__all__ = [
-    "CHECKS",
-    "Check",
-    "NotConforming",
-]
+__all__ = ["CHECKS", "Check", "NotConforming"]
 
 Check = Callable[[SolverUnderTest], None]
 

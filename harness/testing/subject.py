@@ -56,12 +56,7 @@ class SolverUnderTest:
         return read_submission(Path(self.path), _round().limits.submission_bytes)
 
     def attempt(
-        self,
-        task: str,
-        *,
-        budget_calls: int | None = None,
-        n_prompt_tokens: int | None = None,
-        take: int = 1,
+        self, task: str, *, budget_calls: int | None = None, n_prompt_tokens: int | None = None, take: int = 1
     ) -> Artifact:
         """Run the solver on a task of the toy round, or return the attempt made before.
 
@@ -75,10 +70,7 @@ class SolverUnderTest:
             InfrastructureError: platform error; the solver was not checked.
         """
         setting = _Setting(
-            task,
-            budget_calls or self.budget_calls,
-            n_prompt_tokens or _round().model.n_prompt_tokens,
-            take,
+            task, budget_calls or self.budget_calls, n_prompt_tokens or _round().model.n_prompt_tokens, take
         )
         if setting not in self._attempts:
             self._attempts[setting] = self._run(setting)
@@ -111,8 +103,7 @@ def _arena(budget_calls: int, n_prompt_tokens: int) -> LoadedRound:
     """Return the toy round with another budget and prompt length, and few test rows for speed."""
     config = _round()
     tasks = tuple(
-        task.model_copy(update={"budget_calls": budget_calls, "test_limit": _TEST_ROWS})
-        for task in config.task
+        task.model_copy(update={"budget_calls": budget_calls, "test_limit": _TEST_ROWS}) for task in config.task
     )
     model = config.model.model_copy(update={"n_prompt_tokens": n_prompt_tokens})
     return LoadedRound(config.model_copy(update={"task": tasks, "model": model}))

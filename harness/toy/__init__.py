@@ -13,13 +13,7 @@ This file holds constants only and imports nothing heavy; the sibling files are
 from pathlib import Path
 from typing import Final
 
-__all__ = [
-    "MODEL_MAX_LENGTH",
-    "N_PROMPT_TOKENS",
-    "PLACEHOLDER_IDS",
-    "PLACEHOLDER_WORDS",
-    "WEIGHTS_DIR",
-]
+__all__ = ["MODEL_MAX_LENGTH", "N_PROMPT_TOKENS", "PLACEHOLDER_IDS", "PLACEHOLDER_WORDS", "WEIGHTS_DIR"]
 
 WEIGHTS_DIR: Final = Path(__file__).parent / "weights"
 """Folder for ``AutoModelForMaskedLM`` and ``AutoTokenizer``: weights, config and tokenizer."""
@@ -27,18 +21,7 @@ WEIGHTS_DIR: Final = Path(__file__).parent / "weights"
 MODEL_MAX_LENGTH: Final = 64
 """Longest sequence in tokens, ``<s>`` and ``</s>`` included."""
 
-PLACEHOLDER_WORDS: Final = (
-    "well",
-    "so",
-    "then",
-    "now",
-    "here",
-    "there",
-    "thus",
-    "hence",
-    "anyway",
-    "again",
-)
+PLACEHOLDER_WORDS: Final = ("well", "so", "then", "now", "here", "there", "thus", "hence", "anyway", "again")
 """The filler words that open every document of the language, in this order."""
 
 N_PROMPT_TOKENS: Final = len(PLACEHOLDER_WORDS)

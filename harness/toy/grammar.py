@@ -242,12 +242,7 @@ def _document(dice: _Dice, task: str, bare_share: float, careful_share: float) -
 
 
 def documents(
-    n: int,
-    seed: int,
-    *,
-    bare_share: float = 0.4,
-    careful_share: float = 0.6,
-    tasks: Sequence[str] = tuple(TASKS),
+    n: int, seed: int, *, bare_share: float = 0.4, careful_share: float = 0.6, tasks: Sequence[str] = tuple(TASKS)
 ) -> Iterator[Document]:
     """Yield ``n`` pretraining documents, the tasks in turn.
 
@@ -301,7 +296,4 @@ def task_rows(task: str, split: str, seed: int = 0) -> list[dict[str, str | int]
         KeyError: unknown task or split.
     """
     fields = TASKS[task].fields
-    return [
-        {**dict(zip(fields, text.fields, strict=True)), "label": text.label}
-        for text in _splits(task, seed)[split]
-    ]
+    return [{**dict(zip(fields, text.fields, strict=True)), "label": text.label} for text in _splits(task, seed)[split]]

@@ -121,10 +121,7 @@ CASUAL_KINDS: Final = _clusters(
 """The same aims in casual speech."""
 
 ASKING_KINDS: Final = _clusters(
-    "who whose whom person",
-    "where whereabouts location spot",
-    "when date year hour",
-    "how count amount total",
+    "who whose whom person", "where whereabouts location spot", "when date year hour", "how count amount total"
 )
 """Words that ask for one kind of answer."""
 
@@ -163,17 +160,7 @@ def all_words() -> tuple[str, ...]:
     Punctuation and placeholders come first, so that their ids are stable when words are added.
     """
     labels = sorted({word.lower() for task in TASKS.values() for word in task.words})
-    families = (
-        POLAR,
-        MOODS,
-        TOPICS,
-        PREMISE_STATES,
-        CLAIM_STATES,
-        AIM_KINDS,
-        CASUAL_KINDS,
-        ASKING_KINDS,
-        ANSWER_KINDS,
-    )
+    families = (POLAR, MOODS, TOPICS, PREMISE_STATES, CLAIM_STATES, AIM_KINDS, CASUAL_KINDS, ASKING_KINDS, ANSWER_KINDS)
     return (
         *PUNCTUATION,
         *PLACEHOLDER_WORDS,

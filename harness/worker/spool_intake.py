@@ -24,10 +24,7 @@ _PAUSE_S = 1.0
 
 
 def take_in_uploads(
-    store: SealedStore,
-    publisher: Publisher,
-    paths: ArenaPaths,
-    team_of_token: Callable[[str], str] | None = None,
+    store: SealedStore, publisher: Publisher, paths: ArenaPaths, team_of_token: Callable[[str], str] | None = None
 ) -> int:
     """Take in every submission upload that waits and answer each; return how many became submissions.
 
@@ -60,9 +57,7 @@ def _store_tokens(store: SealedStore) -> Callable[[str], str]:
     return team_of_token
 
 
-def intake_running(
-    store: SealedStore, publisher: Publisher, paths: ArenaPaths
-) -> AbstractContextManager[None]:
+def intake_running(store: SealedStore, publisher: Publisher, paths: ArenaPaths) -> AbstractContextManager[None]:
     """Take uploads in from a thread, so that none waits for the run that a worker is executing."""
 
     def look() -> bool:
@@ -104,14 +99,7 @@ def _take_in(
         with store.read() as tx:
             stored = find_round(tx, upload.round_name)
         number = submit(
-            store,
-            publisher,
-            paths,
-            stored.config,
-            upload.archive,
-            team,
-            token=upload.token,
-            spool_number=upload.number,
+            store, publisher, paths, stored.config, upload.archive, team, token=upload.token, spool_number=upload.number
         )
     except (UsageError, SubmissionError) as error:
         return SpoolAnswer(None, str(error))

@@ -106,14 +106,13 @@ class Worker:
     _owes_board: bool = field(default=False, repr=False)
     _published_at: float = field(default=-math.inf, repr=False)
     _sweeps_from: float = field(default=-math.inf, repr=False)
-    _executor: Executor = field(init=False, repr=False)
     _reporting: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _faults: dict[str, str] = field(default_factory=dict, repr=False)
     _at_work: dict[int, ClaimedRun] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Take the executor of this process unless another one is given."""
-        self._executor = self.executor or ThreadsExecutor(self.paths.attempts)
+        self._executor: Executor = self.executor or ThreadsExecutor(self.paths.attempts)
 
     @property
     def _only_bundled(self) -> bool:
@@ -217,8 +216,7 @@ class Worker:
             self._at_work.pop(run.run_id, None)
             self._publish()
         _LOG.info(
-            "run ended",
-            extra=_fields(run, attempt=attempt, verdict=artifact.verdict.value, calls=artifact.usage.calls),
+            "run ended", extra=_fields(run, attempt=attempt, verdict=artifact.verdict.value, calls=artifact.usage.calls)
         )
         self._report(RunEvent(run, artifact=artifact))
         return True

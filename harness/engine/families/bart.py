@@ -74,9 +74,7 @@ class ShiftedInput:
                 yield Piece(run, members if len(members) < run.n_inputs else None, started)
             first = own.stop
 
-    def padded(
-        self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the shifted batch; see `DecoderInput.padded`."""
         tokens = torch.cat([ids[:, :_PROMPT_START], ids[:, _PROMPT_START + n_without_token :]], dim=1)
         shifted = torch.roll(tokens, 1, dims=1)

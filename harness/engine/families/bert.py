@@ -26,9 +26,7 @@ def adapt_bert(model: Any) -> Family:
         layers=tuple(bert_layer(module) for module in model.bert.encoder.layer),
         modules=tuple(model.bert.encoder.layer),
         final_norm=unchanged,
-        vocabulary=Vocabulary(
-            predictions.decoder.weight, predictions.decoder.bias, transform=predictions.transform
-        ),
+        vocabulary=Vocabulary(predictions.decoder.weight, predictions.decoder.bias, transform=predictions.transform),
     )
 
 
@@ -62,9 +60,7 @@ def bert_layer(module: Any) -> Layer:
             attention.num_attention_heads,
         ),
         attention_norm=module.attention.output.LayerNorm,
-        feed_forward=FeedForward.adapt(
-            weights_of(inner.dense), inner.intermediate_act_fn, weights_of(output.dense)
-        ),
+        feed_forward=FeedForward.adapt(weights_of(inner.dense), inner.intermediate_act_fn, weights_of(output.dense)),
         output_norm=output.LayerNorm,
         is_pre_norm=False,
     )

@@ -48,9 +48,7 @@ def _layer(block: Any) -> Layer:
             is_causal=True,
         ),
         attention_norm=block.ln_1,
-        feed_forward=FeedForward.adapt(
-            _transposed(block.mlp.c_fc), block.mlp.act, _transposed(block.mlp.c_proj)
-        ),
+        feed_forward=FeedForward.adapt(_transposed(block.mlp.c_fc), block.mlp.act, _transposed(block.mlp.c_proj)),
         output_norm=block.ln_2,
         is_pre_norm=True,
     )

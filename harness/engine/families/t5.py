@@ -12,15 +12,7 @@ from harness.engine.families.adapter import Adapter
 from harness.engine.layers.decoder import CrossAttention, Decoder, DecoderLayer, Piece
 from harness.engine.layers.embeddings import Embeddings
 from harness.engine.layers.family import Family, Vocabulary
-from harness.engine.layers.layer import (
-    FeedForward,
-    Layer,
-    SelfAttention,
-    Transform,
-    Weights,
-    quick,
-    weights_of,
-)
+from harness.engine.layers.layer import FeedForward, Layer, SelfAttention, Transform, Weights, quick, weights_of
 from harness.engine.packing import Packing
 
 __all__ = ["T5", "SentinelInput", "adapt_t5"]
@@ -82,9 +74,7 @@ class SentinelInput:
             yield Piece(run, None, ids[first : first + run.n_inputs])
             first += run.n_inputs
 
-    def padded(
-        self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the two tokens of each row; see `DecoderInput.padded`."""
         _ = n_without_token
         sentinels = ids[torch.arange(len(ids)), read]

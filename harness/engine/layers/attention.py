@@ -16,12 +16,7 @@ _KEY_MULTIPLE = 16
 
 
 def attend(
-    qkv: torch.Tensor,
-    packing: Packing,
-    n_heads: int,
-    *,
-    is_causal: bool = False,
-    bias: torch.Tensor | None = None,
+    qkv: torch.Tensor, packing: Packing, n_heads: int, *, is_causal: bool = False, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Attend within each input.
 
@@ -92,11 +87,7 @@ def _attend_aligned(qkv: torch.Tensor, run: Run, n_inputs: int, n_heads: int) ->
 
 
 def attend_at_read(
-    query: torch.Tensor,
-    states: torch.Tensor,
-    packing: Packing,
-    key_weight: torch.Tensor,
-    value_weight: torch.Tensor,
+    query: torch.Tensor, states: torch.Tensor, packing: Packing, key_weight: torch.Tensor, value_weight: torch.Tensor
 ) -> torch.Tensor:
     """Attend from one position of each input to all of its positions; see `attend_without_keys`.
 
@@ -115,10 +106,7 @@ def attend_at_read(
 
 
 def attend_without_keys(
-    query: torch.Tensor,
-    parts: Iterable[tuple[int, torch.Tensor]],
-    key_weight: torch.Tensor,
-    value_weight: torch.Tensor,
+    query: torch.Tensor, parts: Iterable[tuple[int, torch.Tensor]], key_weight: torch.Tensor, value_weight: torch.Tensor
 ) -> torch.Tensor:
     """Attend from few positions to many without computing keys or values.
 

@@ -44,9 +44,7 @@ class DecoderInput(Protocol):
         """Return the decoder's tokens for each input of the encoder once, run by run."""
         ...
 
-    def padded(
-        self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, ids: torch.Tensor, read: torch.Tensor, n_without_token: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a padded batch and the read position of each row, for `reference.py`.
 
         Args:
@@ -82,9 +80,7 @@ class Memory:
             packing: layout of the encoder's inputs.
             pieces: the decoder's tokens.
         """
-        starts = dict(
-            zip(packing.runs, np.cumsum([0, *(run.n_inputs for run in packing.runs)]), strict=False)
-        )
+        starts = dict(zip(packing.runs, np.cumsum([0, *(run.n_inputs for run in packing.runs)]), strict=False))
         runs, sources, order, begins, ids, first = [], [], [], [], [], 0
         for piece in pieces:
             n_inputs, length = piece.ids.shape

@@ -143,9 +143,7 @@ def why_not() -> str:
     flags = next((line.split() for line in told.splitlines() if line.startswith("flags")), [])
     if not flags or not set(flags) >= _FLAGS:
         return "the processor has no AMX for bf16"
-    if not getattr(
-        torch.cpu, "_init_amx", bool
-    )():  # Linux requires a request before a process uses the tiles
+    if not getattr(torch.cpu, "_init_amx", bool)():  # Linux requires a request before a process uses the tiles
         return "Linux does not let this process use AMX"
     library = _library()
     if library is None:

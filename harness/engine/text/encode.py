@@ -71,13 +71,9 @@ class EncodedSplit:
             return self.every_row
         chosen = np.asarray(rows)
         if chosen.ndim != 1 or len(chosen) == 0 or not np.issubdtype(chosen.dtype, np.integer):
-            raise InvalidQuery(
-                f"rows: {chosen.dtype} array of shape {chosen.shape}; expected one or more row numbers"
-            )
+            raise InvalidQuery(f"rows: {chosen.dtype} array of shape {chosen.shape}; expected one or more row numbers")
         if chosen.min() < 0 or chosen.max() >= len(self):
-            raise InvalidQuery(
-                f"rows: from {chosen.min()} to {chosen.max()}; expected 0 <= row < {len(self)}"
-            )
+            raise InvalidQuery(f"rows: from {chosen.min()} to {chosen.max()}; expected 0 <= row < {len(self)}")
         if len(np.unique(chosen)) != len(chosen):
             raise InvalidQuery(f"rows: a row is repeated among {len(chosen)} rows; expected each once")
         return chosen.astype(np.int64)
@@ -125,9 +121,7 @@ def encode(backbone: Backbone, compiled: CompiledWording, texts: Sequence[tuple[
     )
 
 
-def pack(
-    encoded: EncodedSplit, chosen: IntArray, members: IntArray, n_candidates: int, device: str
-) -> Packing:
+def pack(encoded: EncodedSplit, chosen: IntArray, members: IntArray, n_candidates: int, device: str) -> Packing:
     """Pack some examples of a query for G candidates.
 
     Args:

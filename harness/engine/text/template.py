@@ -94,18 +94,13 @@ def _check_markers(template: str, head: str, markers: list[str], fields: tuple[s
     for marker in expected:
         if markers.count(marker) != 1:
             raise InvalidQuery(
-                f"wording: {marker} occurs {markers.count(marker)} times in template {template!r}; "
-                "expected once"
+                f"wording: {marker} occurs {markers.count(marker)} times in template {template!r}; expected once"
             )
     foreign = [marker for marker in markers if marker not in expected]
     if foreign:
-        raise InvalidQuery(
-            f"wording: template {template!r} names {foreign[0]}; this task has {' and '.join(fields)}"
-        )
+        raise InvalidQuery(f"wording: template {template!r} names {foreign[0]}; this task has {' and '.join(fields)}")
     if head.strip() or markers[0] != _PROMPT:
-        raise InvalidQuery(
-            f"wording: template {template!r} does not begin with {_PROMPT}; move it to the front"
-        )
+        raise InvalidQuery(f"wording: template {template!r} does not begin with {_PROMPT}; move it to the front")
 
 
 def _mask_stripping(backbone: Backbone) -> tuple[bool, bool]:

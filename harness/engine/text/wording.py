@@ -83,9 +83,7 @@ def compile_wording(
     if mode not in {"add", "cat"}:
         raise InvalidQuery(f"wording: mode is {mode!r}; expected add or cat")
     if mode == "cat" and placeholder is not None:
-        raise InvalidQuery(
-            "wording: mode cat has no placeholder tokens; leave placeholder out, or use mode add"
-        )
+        raise InvalidQuery("wording: mode cat has no placeholder tokens; leave placeholder out, or use mode add")
     prompt_ids = _default_placeholder(backbone, placeholder_ids, n_prompt_tokens)
     if placeholder is not None:
         given = backbone.token_ids(placeholder)[:n_prompt_tokens]
@@ -156,9 +154,7 @@ def _word_id(backbone: Backbone, word: str, label_token: str, owner: str) -> int
         )
     ids = backbone.token_ids(f" {word}" if label_token == "spaced" else word)
     if not ids or ids[0] == backbone.unknown_id:
-        raise InvalidQuery(
-            f"wording: {owner} has the word {word!r}, which the model's tokenizer does not know"
-        )
+        raise InvalidQuery(f"wording: {owner} has the word {word!r}, which the model's tokenizer does not know")
     return ids[0]
 
 

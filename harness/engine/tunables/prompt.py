@@ -38,12 +38,7 @@ class DeepPrompt:
     start: int
 
     def check(
-        self,
-        values: FloatArray,
-        *,
-        layer: int | None = None,
-        base: FloatArray | None = None,
-        mode: str = "add",
+        self, values: FloatArray, *, layer: int | None = None, base: FloatArray | None = None, mode: str = "add"
     ) -> "PromptCandidates":
         """Check the candidates of a query.
 
@@ -59,9 +54,7 @@ class DeepPrompt:
         shape = (self.n_tokens, self.hidden_size)
         if layer is None:
             if base is not None:
-                raise InvalidQuery(
-                    "base: given without layer; expected a layer, or values of shape (P, L, M, D) alone"
-                )
+                raise InvalidQuery("base: given without layer; expected a layer, or values of shape (P, L, M, D) alone")
             _check_array("values", values, ("P", self.n_layers, *shape))
         else:
             is_whole = isinstance(layer, (int, np.integer)) and not isinstance(layer, bool)
@@ -89,12 +82,7 @@ class DeepPrompt:
         _check_array(name, prompt, (self.n_layers, self.n_tokens, self.hidden_size))
 
     def apply_in_transformers(
-        self,
-        model: Any,
-        modules: Sequence[Any],
-        batch: dict[str, torch.Tensor],
-        values: FloatArray,
-        mode: str,
+        self, model: Any, modules: Sequence[Any], batch: dict[str, torch.Tensor], values: FloatArray, mode: str
     ) -> tuple[dict[str, torch.Tensor], list[Any]]:
         """Apply one candidate to a transformers model: the plain path of `reference.py`.
 
@@ -124,9 +112,7 @@ class DeepPrompt:
 
             return hook
 
-        return batch, [
-            module.register_forward_pre_hook(add_before(number)) for number, module in enumerate(modules)
-        ]
+        return batch, [module.register_forward_pre_hook(add_before(number)) for number, module in enumerate(modules)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,7 @@ def landlock(scratch: str) -> int:
         fields.append(_SCOPES)
     attributes = struct.pack(f"<{len(fields)}Q", *fields)
     ruleset = syscall(
-        "landlock_create_ruleset",
-        ctypes.create_string_buffer(attributes, len(attributes)),
-        len(attributes),
-        0,
+        "landlock_create_ruleset", ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0
     )
     read = _FS_READ_FILE | _FS_READ_DIR
     write = (

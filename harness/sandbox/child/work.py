@@ -41,9 +41,7 @@ def solve(channel: Channel, order: Frame, submission: str) -> None:
     except BaseException as error:  # noqa: BLE001 - a submission may raise anything on import
         _fail(lambda meta: channel.send(FrameType.ERROR, 0, {**meta, "arrays": []}), error, ErrorKind.LOAD)
     info = document["info"]
-    model = WireBlackBox(
-        channel, ModelInfo(**{**info, "outputs": tuple(info["outputs"])}), document["calls_left"]
-    )
+    model = WireBlackBox(channel, ModelInfo(**{**info, "outputs": tuple(info["outputs"])}), document["calls_left"])
 
     def give_up(meta: dict[str, Any]) -> None:
         model.finish(FrameType.ERROR, meta, {})

@@ -14,16 +14,7 @@ from harness.errors import SandboxUnavailable
 from harness.sandbox.host.environment import HARNESS_FILES, SolverEnvironment
 from harness.sandbox.policy import SandboxMode, SandboxPolicy
 
-__all__ = [
-    "LIB",
-    "PACKAGES",
-    "RUNNER",
-    "SCRATCH",
-    "SUBMISSION",
-    "BwrapCommand",
-    "bwrap_path",
-    "child_environment",
-]
+__all__ = ["LIB", "PACKAGES", "RUNNER", "SCRATCH", "SUBMISSION", "BwrapCommand", "bwrap_path", "child_environment"]
 
 SCRATCH = "/scratch"
 LIB = "/gradfree/lib"
@@ -43,10 +34,7 @@ _LOADER_CACHE = "/etc/ld.so.cache"
 _EMPTY_TMPFS_BYTES = "4096"
 
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup")
-_USER_FLAGS = (
-    *("--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"),
-    *("--cap-drop", "ALL"),
-)
+_USER_FLAGS = (*("--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"), *("--cap-drop", "ALL"))
 # What the runner needs to change its user and to drop all capabilities, these included.
 _ROOT_FLAGS = (
     *("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"),

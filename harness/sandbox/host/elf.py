@@ -44,9 +44,7 @@ def _needed(data: mmap.mmap) -> set[str]:
             strings = next((value for tag, value in entries if tag == _DT_STRTAB), None)
             if strings is None:
                 continue
-            base = next(
-                at + strings - vaddr for vaddr, at, length in loads if vaddr <= strings < vaddr + length
-            )
+            base = next(at + strings - vaddr for vaddr, at, length in loads if vaddr <= strings < vaddr + length)
             found |= {_text(data, base + value) for tag, value in entries if tag == _DT_NEEDED}
     return found
 

@@ -132,9 +132,7 @@ def spawn_isolated(
     return Spawned(popen, info_read, config)
 
 
-def spawn_plain(
-    folder: Path, policy: SandboxPolicy, submission: Mapping[str, bytes], fds: Descriptors
-) -> Spawned:
+def spawn_plain(folder: Path, policy: SandboxPolicy, submission: Mapping[str, bytes], fds: Descriptors) -> Spawned:
     """Start the runner in the same interpreter without isolation, in an empty folder."""
     files, scratch = folder / "submission", folder / "scratch"
     for made in (files, scratch):

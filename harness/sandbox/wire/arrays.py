@@ -100,9 +100,7 @@ def layout_of(specs: Iterable[ArraySpec]) -> PayloadLayout:
         name, shape = spec["name"], tuple(spec["shape"])
         dtype = DTYPES.get(spec["dtype"])
         if name in places or len(places) == MAX_ARRAYS or dtype is None or len(shape) > _MAX_NDIM:
-            msg = (
-                f"array {name!r} is a duplicate, exceeds {MAX_ARRAYS} arrays, or has an unlisted type or rank"
-            )
+            msg = f"array {name!r} is a duplicate, exceeds {MAX_ARRAYS} arrays, or has an unlisted type or rank"
             raise FrameError(msg)
         if any(type(n) is not int or not 0 <= n <= PAYLOAD_MAX_BYTES for n in shape):
             msg = f"array {name!r} has a dimension outside 0..{PAYLOAD_MAX_BYTES}"

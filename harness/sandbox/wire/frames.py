@@ -141,9 +141,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # Created once: `json.dumps` and `json.loads` would create new ones for every frame.
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_int
-).decode
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_int).decode
 
 
 def encode_meta(meta: dict[str, Any]) -> bytes:

@@ -40,9 +40,7 @@ def round_document(row: RoundRow, view: View) -> BoardRound:
         is_final=view.is_final,
         opens=None if rules.opens is None else rules.opens.astimezone(UTC),
         closes=None if rules.closes is None else rules.closes.astimezone(UTC),
-        tasks=tuple(
-            BoardTask(task.name, task.metric, task.budget_calls, task.kshot_seeds) for task in row.config.task
-        ),
+        tasks=tuple(BoardTask(task.name, task.metric, task.budget_calls, task.kshot_seeds) for task in row.config.task),
         frozen_at=row.frozen_at,
         is_practice=row.config.is_practice,
         is_registered_only=row.config.is_registered_only,
@@ -50,9 +48,7 @@ def round_document(row: RoundRow, view: View) -> BoardRound:
         max_submissions=rules.max_submissions,
         is_packaged=row.name in packaged_rounds(),
         # A floor reveals the mean score of a baseline.
-        noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()}
-        if view.has_scores
-        else {},
+        noise={name: NoiseFloor(**floor) for name, floor in (row.noise or {}).items()} if view.has_scores else {},
         rules=public_rules(row.config),
     )
 
@@ -63,13 +59,10 @@ def entry_document(row: SubmissionRow, view: View) -> Entry:
     of_task = {task.name: [run for run in row.runs if run.task == task.name] for task in tasks}
     is_hidden = view.hides(row)
     seed_scores = {
-        task.name: {run.kshot_seed: _visible_score(run, view, task) for run in of_task[task.name]}
-        for task in tasks
+        task.name: {run.kshot_seed: _visible_score(run, view, task) for run in of_task[task.name]} for task in tasks
     }
     task_scores = {name: mean_of_seeds(list(scores.values())) for name, scores in seed_scores.items()}
-    public_scores = {
-        name: mean_of_seeds([run.score_public for run in runs]) for name, runs in of_task.items()
-    }
+    public_scores = {name: mean_of_seeds([run.score_public for run in runs]) for name, runs in of_task.items()}
     is_complete = row.status is Status.FINISHED and view.has_scores and not is_hidden
     summaries = [run.summary for run in row.runs if run.summary is not None and not is_hidden]
     return Entry(
@@ -126,8 +119,7 @@ def detail_document(
     """
     tasks = row.round.config.task
     of_task = {
-        task.name: sorted((run for run in row.runs if run.task == task.name), key=lambda run: run.id)
-        for task in tasks
+        task.name: sorted((run for run in row.runs if run.task == task.name), key=lambda run: run.id) for task in tasks
     }
     curves = [] if view.hides(row) else [_curve(task, of_task[task.name], view) for task in tasks]
     return SubmissionDetail(
@@ -167,9 +159,7 @@ def _visible_score(run: RunRow, view: View, task: TaskConfig) -> float | None:
     return counting_score(run, is_final=view.is_final, has_private_rows=task.has_private_rows)
 
 
-def _efficiency(
-    of_task: Mapping[str, list[RunRow]], tasks: tuple[TaskConfig, ...], view: View
-) -> float | None:
+def _efficiency(of_task: Mapping[str, list[RunRow]], tasks: tuple[TaskConfig, ...], view: View) -> float | None:
     """Return the mean over tasks of the mean over seeds, or None where it is hidden or unknown."""
     if not view.has_curves:
         return None
@@ -189,8 +179,7 @@ def _test_curve(run: RunRow, view: View, task: TaskConfig) -> tuple[tuple[int, f
     is_private = view.is_final and task.has_private_rows
     incumbents = () if run.summary is None else run.summary.incumbents
     return tuple(
-        (calls, private if is_private and private is not None else public)
-        for calls, public, private in incumbents
+        (calls, private if is_private and private is not None else public) for calls, public, private in incumbents
     )
 
 

@@ -21,13 +21,7 @@ from harness.records import Status
 from harness.store.database import Connected, database_errors, open_to_write, sqlite_url
 from harness.store.paths import ArenaPaths
 from harness.store.public.board import BoardRound, Entry, Progress, SubmissionDetail, Upload
-from harness.store.public.documents import (
-    detail_document,
-    entry_document,
-    made_with,
-    round_document,
-    upload_document,
-)
+from harness.store.public.documents import detail_document, entry_document, made_with, round_document, upload_document
 from harness.store.public.ranking import place_entries
 from harness.store.public.schema import (
     META_ID,
@@ -126,9 +120,7 @@ class Publisher(Connected):
                 reported_at=self._sealed.clock(),
             )
             public.merge(
-                PublicProgress(
-                    run_id=run.run_id, submission_id=run.submission_id, document=_text(_PROGRESS, progress)
-                )
+                PublicProgress(run_id=run.run_id, submission_id=run.submission_id, document=_text(_PROGRESS, progress))
             )
 
 
@@ -143,10 +135,7 @@ def _publish_rounds(public: Session, tx: Transaction) -> bool:
     for row in tx.session.scalars(select(RoundRow).order_by(RoundRow.id)).all():
         shown = known.get(row.id)
         content = _content(tx, row)
-        is_round_changed = shown is None or (shown.revision, shown.phase_then) != (
-            row.revision,
-            row.phase_at(tx.now),
-        )
+        is_round_changed = shown is None or (shown.revision, shown.phase_then) != (row.revision, row.phase_at(tx.now))
         if shown is not None and not is_round_changed and shown.content == content:
             continue
         is_changed = True
@@ -179,9 +168,7 @@ def _content(tx: Transaction, row: RoundRow) -> str:
     of_uploads = select(func.count(), func.coalesce(func.sum(UploadRow.revision), 0)).where(
         UploadRow.round_id == row.id
     )
-    return " ".join(
-        str(number) for query in (of_submissions, of_uploads) for number in tx.session.execute(query).one()
-    )
+    return " ".join(str(number) for query in (of_submissions, of_uploads) for number in tx.session.execute(query).one())
 
 
 def _manual(tx: Transaction, row: RoundRow) -> SubmissionRow | None:
@@ -212,9 +199,7 @@ def _publish_submissions(
     """Rewrite the submissions of a round that differ; return whether there were any."""
     shown = dict(
         public.execute(
-            select(PublicEntry.submission_id, PublicEntry.revision).where(
-                PublicEntry.round_id == round_row.id
-            )
+            select(PublicEntry.submission_id, PublicEntry.revision).where(PublicEntry.round_id == round_row.id)
         ).all()
     )
     revisions = dict(
@@ -227,18 +212,13 @@ def _publish_submissions(
     # With the manual prompt's scores the efficiency of every entry changes.
     if manual is not None and shown.get(manual.id) != manual.revision:
         is_everything = True
-    stale = [
-        number for number, revision in revisions.items() if is_everything or shown.get(number) != revision
-    ]
+    stale = [number for number, revision in revisions.items() if is_everything or shown.get(number) != revision]
     test_sets = test_sets_of(tx, round_row) if stale and view.has_curves else {}
     for start in range(0, len(stale), _BATCH):
         batch = tx.session.scalars(
             select(SubmissionRow)
             .where(SubmissionRow.id.in_(stale[start : start + _BATCH]))
-            .options(
-                selectinload(SubmissionRow.team),
-                selectinload(SubmissionRow.runs).selectinload(RunRow.attempts),
-            )
+            .options(selectinload(SubmissionRow.team), selectinload(SubmissionRow.runs).selectinload(RunRow.attempts))
         )
         for row in batch:
             predictions = predictions_of(tx, row.id) if test_sets else {}

@@ -65,17 +65,12 @@ def place_entries(public: Session, tx: Transaction, row: RoundRow, view: View, e
     stored = public.execute(
         select(PublicEntry.document, PublicEntry.made_with).where(PublicEntry.round_id == row.id)
     ).all()
-    lines = {
-        line.submission_id: (line, made) for text, made in stored for line in [_LINE.validate_json(text)]
-    }
+    lines = {line.submission_id: (line, made) for text, made in stored for line in [_LINE.validate_json(text)]}
     rule = row.config.round.rule
     contenders = [line.contender for line, _ in lines.values()]
-    ranking = rank_contenders(
-        contenders, rule, lambda numbers: load_replicates(tx, numbers, is_private=view.is_final)
-    )
+    ranking = rank_contenders(contenders, rule, lambda numbers: load_replicates(tx, numbers, is_private=view.is_final))
     earlier_ranking = rank_contenders(
-        (line.contender for line, _ in lines.values() if line.finished_at and line.finished_at <= earlier),
-        rule,
+        (line.contender for line, _ in lines.values() if line.finished_at and line.finished_at <= earlier), rule
     )
     rank_then = {place.contender.owner: place.rank for place in earlier_ranking.places}
     placed = [

@@ -72,9 +72,7 @@ class PublicStore(Connected):
     def rounds(self) -> tuple[BoardRound, ...]:
         """Return every published round, newest first."""
         with self._session() as session:
-            return tuple(
-                _to_round(row) for row in session.scalars(select(PublicRound).order_by(PublicRound.id.desc()))
-            )
+            return tuple(_to_round(row) for row in session.scalars(select(PublicRound).order_by(PublicRound.id.desc())))
 
     def board(self, name: str, version: str | None = None) -> Board:
         """Return the board of a round; without a version, of the one added last.
@@ -87,27 +85,21 @@ class PublicStore(Connected):
             query = (
                 _entries(row)
                 .where(PublicPlace.submission_id.is_not(None))
-                .order_by(
-                    PublicPlace.position.is_(None), PublicPlace.position, PublicEntry.submission_id.desc()
-                )
+                .order_by(PublicPlace.position.is_(None), PublicPlace.position, PublicEntry.submission_id.desc())
             )
             n_submissions = session.scalar(
                 select(func.count()).select_from(PublicEntry).where(PublicEntry.round_id == row.id)
             )
             uploads = [
                 _UPLOAD.validate_json(text)
-                for text in session.scalars(
-                    select(PublicUpload.document).where(PublicUpload.round_id == row.id)
-                )
+                for text in session.scalars(select(PublicUpload.document).where(PublicUpload.round_id == row.id))
             ]
             return Board(
                 round=_to_round(row),
                 entries=_read(session, query, row),
                 n_submissions=n_submissions or 0,
                 version=_version(session),
-                uploads=tuple(
-                    sorted(uploads, key=lambda each: (-each.score, each.created_at, each.upload_id))
-                ),
+                uploads=tuple(sorted(uploads, key=lambda each: (-each.score, each.created_at, each.upload_id))),
             )
 
     def submissions(self, name: str, version: str | None = None) -> tuple[Entry, ...]:
@@ -121,13 +113,7 @@ class PublicStore(Connected):
             return _read(session, _entries(row).order_by(PublicEntry.submission_id.desc()), row)
 
     def submission_list(
-        self,
-        name: str,
-        *,
-        status: Status | None = None,
-        text: str = "",
-        offset: int = 0,
-        limit: int = 50,
+        self, name: str, *, status: Status | None = None, text: str = "", offset: int = 0, limit: int = 50
     ) -> SubmissionList:
         """Return some submissions of a round, newest first.
 

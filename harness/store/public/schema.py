@@ -152,9 +152,7 @@ def ensure_format(connection: Connection) -> None:
         version = connection.execute(text("SELECT max(version) FROM meta")).scalar() or 0
     tables.drop_all(connection)
     PublicBase.metadata.create_all(connection)
-    connection.execute(
-        insert(PublicMeta), {"id": META_ID, "format": _FORMAT, "version": version, "published_at": None}
-    )
+    connection.execute(insert(PublicMeta), {"id": META_ID, "format": _FORMAT, "version": version, "published_at": None})
 
 
 def _fill_empty(connection: Connection) -> None:

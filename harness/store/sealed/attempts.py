@@ -16,14 +16,7 @@ from harness.store.sealed.store import Transaction
 from harness.store.sealed.submissions import charge
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
-__all__ = [
-    "MAX_INTERNAL_ERRORS",
-    "finish_run",
-    "note_metered",
-    "start_attempt",
-    "start_scoring",
-    "void_attempt",
-]
+__all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "note_metered", "start_attempt", "start_scoring", "void_attempt"]
 
 MAX_INTERNAL_ERRORS = 2
 """Internal errors in a row that hold a run."""
@@ -58,11 +51,7 @@ def start_attempt(tx: Transaction, claim: ClaimedRun) -> int:
         raise InfrastructureError(f"run {run.id} has an open attempt; end it before another starts")
     number = 1 + (last or 0)
     attempt = AttemptRow(
-        run_id=run.id,
-        number=number,
-        claim_number=claim.claim_number,
-        worker=claim.worker,
-        started_at=tx.now,
+        run_id=run.id, number=number, claim_number=claim.claim_number, worker=claim.worker, started_at=tx.now
     )
     tx.session.add(attempt)
     tx.session.flush()
@@ -121,11 +110,7 @@ def void_attempt(tx: Transaction, attempt_id: int, reason: str) -> bool:
 
 
 def finish_run(
-    tx: Transaction,
-    claim: ClaimedRun,
-    attempt_id: int,
-    summary: RunSummary,
-    predictions: IntArray | None = None,
+    tx: Transaction, claim: ClaimedRun, attempt_id: int, summary: RunSummary, predictions: IntArray | None = None
 ) -> None:
     """Store a result, and with the last one the submission's verdict. Idempotent for the same result.
 

@@ -13,14 +13,7 @@ from harness.config import parse_rules
 from harness.records import Status
 from harness.store.sealed.events import append_event
 from harness.store.sealed.queue import HELD_BY_WORKER, sweep_expired
-from harness.store.sealed.schema import (
-    AttemptRow,
-    ClockRow,
-    RoundRow,
-    RunRow,
-    SubmissionRow,
-    TeamRow,
-)
+from harness.store.sealed.schema import AttemptRow, ClockRow, RoundRow, RunRow, SubmissionRow, TeamRow
 from harness.store.sealed.store import Transaction
 from harness.store.values import ClaimedRun
 
@@ -121,10 +114,7 @@ _CONTEXT = (
         RunRow.task,
         RunRow.kshot_seed,
         RunRow.solver_seed,
-        select(func.count(AttemptRow.id))
-        .where(AttemptRow.run_id == RunRow.id)
-        .scalar_subquery()
-        .label("n_attempts"),
+        select(func.count(AttemptRow.id)).where(AttemptRow.run_id == RunRow.id).scalar_subquery().label("n_attempts"),
     )
     .join_from(RunRow, SubmissionRow, RunRow.submission_id == SubmissionRow.id)
     .join(TeamRow, TeamRow.id == SubmissionRow.team_id)
@@ -134,9 +124,7 @@ _CONTEXT = (
 
 def has_waiting_runs(tx: Transaction, round_id: int | None = None, *, only_bundled: bool = False) -> bool:
     """Return whether a run that `claim_run` may give is queued, or held by a worker; runs on hold do not count."""
-    waiting = select(RunRow.id).where(
-        RunRow.status.in_((Status.QUEUED, *HELD_BY_WORKER)), RunRow.is_held.is_(False)
-    )
+    waiting = select(RunRow.id).where(RunRow.status.in_((Status.QUEUED, *HELD_BY_WORKER)), RunRow.is_held.is_(False))
     waiting = waiting.where(*_of_submissions(round_id, only_bundled=only_bundled))
     return tx.session.scalar(waiting.limit(1)) is not None
 

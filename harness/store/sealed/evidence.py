@@ -9,13 +9,7 @@ from harness.store.sealed.store import Transaction
 from harness.store.sealed.submissions import to_stored_submission
 from harness.store.values import StoredSubmission
 
-__all__ = [
-    "PLATFORM_HASHES",
-    "note_replay",
-    "stale_submissions",
-    "submission_of_run",
-    "void_attempts_of",
-]
+__all__ = ["PLATFORM_HASHES", "note_replay", "stale_submissions", "submission_of_run", "void_attempts_of"]
 
 PLATFORM_HASHES = ("data", "model", "tokenizer", "code", "packages", "profile")
 """Hashes of a run that do not depend on the submission. Older runs do not have all of them."""
@@ -56,16 +50,11 @@ def stale_submissions(tx: Transaction, round_row: RoundRow) -> dict[int, tuple[s
         hashes = {} if summary is None else summary.hashes
         last = newest[task]
         differing = {
-            name
-            for name in PLATFORM_HASHES
-            if name in hashes and last.get(name, hashes[name]) != hashes[name]
+            name for name in PLATFORM_HASHES if name in hashes and last.get(name, hashes[name]) != hashes[name]
         }
         if differing:
             found.setdefault(submission_id, set()).update(differing)
-    return {
-        number: tuple(name for name in PLATFORM_HASHES if name in names)
-        for number, names in sorted(found.items())
-    }
+    return {number: tuple(name for name in PLATFORM_HASHES if name in names) for number, names in sorted(found.items())}
 
 
 def submission_of_run(tx: Transaction, run_id: int) -> StoredSubmission:
@@ -90,12 +79,7 @@ def note_replay(tx: Transaction, run_id: int, digest: str) -> None:
     """
     row = _find_run(tx, run_id).submission
     append_event(
-        tx,
-        "run replayed",
-        round_id=row.round_id,
-        submission_id=row.id,
-        run_id=run_id,
-        detail={"digest": digest},
+        tx, "run replayed", round_id=row.round_id, submission_id=row.id, run_id=run_id, detail={"digest": digest}
     )
 
 

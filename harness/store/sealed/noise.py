@@ -83,10 +83,7 @@ def measure_noise(tx: Transaction, repeat: SubmissionRow) -> None:
     totals = []
     for row in finished:
         total = total_score(
-            {
-                name: mean_of_seeds([run.score_public for run in row.runs if run.task == name])
-                for name in tasks
-            }
+            {name: mean_of_seeds([run.score_public for run in row.runs if run.task == name]) for name in tasks}
         )
         if total is not None:
             totals.append(total)

@@ -62,9 +62,7 @@ ORPHANED = "no worker holds it"
 PLAIN_REASONS = frozenset({CANCELLED, RELEASED, LEASE_EXPIRED, ORPHANED})
 """Reasons of a void attempt that everybody may read. Any other reason is the text of an error."""
 
-WITH_CONTEXT = (
-    joinedload(RunRow.submission).options(joinedload(SubmissionRow.round), joinedload(SubmissionRow.team)),
-)
+WITH_CONTEXT = (joinedload(RunRow.submission).options(joinedload(SubmissionRow.round), joinedload(SubmissionRow.team)),)
 """What a worker needs with a run, in one query: the queue must stay quick when it is long."""
 
 HELD_BY_WORKER = (Status.RUNNING, Status.SCORING)
@@ -85,9 +83,7 @@ def give_turns(tx: Transaction, team: TeamRow, runs: Sequence[RunRow]) -> None:
         .order_by(SubmissionRow.id.desc())
         .limit(1)
     )
-    last = tx.session.scalar(
-        select(func.max(RunRow.turn)).where(RunRow.submission_id == newest.scalar_subquery())
-    )
+    last = tx.session.scalar(select(func.max(RunRow.turn)).where(RunRow.submission_id == newest.scalar_subquery()))
     first = max((last or 0) + 1, tx.session.scalar(select(ClockRow.turn)) or 0)
     for turn, run in enumerate(runs, start=first):
         run.turn = turn
@@ -97,11 +93,7 @@ def heartbeat(tx: Transaction, claim: ClaimedRun, lease_s: float) -> bool:
     """Renew the lease by `lease_s` from now. False: stop, the run no longer belongs to this worker."""
     result = tx.session.execute(
         update(RunRow)
-        .where(
-            RunRow.id == claim.run_id,
-            RunRow.claim_number == claim.claim_number,
-            RunRow.status.in_(HELD_BY_WORKER),
-        )
+        .where(RunRow.id == claim.run_id, RunRow.claim_number == claim.claim_number, RunRow.status.in_(HELD_BY_WORKER))
         .values(lease_expires_at=tx.now + timedelta(seconds=lease_s))
         .execution_options(synchronize_session=False)
     )
@@ -157,9 +149,7 @@ def sweep_expired(tx: Transaction, at_work: Collection[ClaimedRun] = ()) -> int:
         return 0
     alive = {(claim.run_id, claim.claim_number) for claim in at_work}
     runs = [
-        run
-        for run in tx.session.scalars(select(RunRow).where(*is_expired))
-        if (run.id, run.claim_number) not in alive
+        run for run in tx.session.scalars(select(RunRow).where(*is_expired)) if (run.id, run.claim_number) not in alive
     ]
     for run in runs:
         _void_open(tx, run, LEASE_EXPIRED)
@@ -191,9 +181,7 @@ def sweep(tx: Transaction) -> int:
     for attempt in orphans:
         attempt.ended_at = tx.now
         attempt.void_reason = ORPHANED
-    has_waiting = select(RunRow.id).where(
-        RunRow.submission_id == SubmissionRow.id, RunRow.status.not_in(TERMINAL)
-    )
+    has_waiting = select(RunRow.id).where(RunRow.submission_id == SubmissionRow.id, RunRow.status.not_in(TERMINAL))
     unsettled = tx.session.scalars(
         select(SubmissionRow).where(SubmissionRow.status.not_in(TERMINAL), ~has_waiting.exists())
     ).all()
@@ -246,12 +234,7 @@ def back_to_queue(run: RunRow) -> None:
 
 
 def log_run(
-    tx: Transaction,
-    run: RunRow,
-    kind: str,
-    *,
-    attempt_id: int | None = None,
-    detail: dict[str, Any] | None = None,
+    tx: Transaction, run: RunRow, kind: str, *, attempt_id: int | None = None, detail: dict[str, Any] | None = None
 ) -> None:
     """Add a line about a run to the audit."""
     append_event(

@@ -13,38 +13,15 @@ from sqlalchemy import delete, func, select
 from harness.errors import UsageError
 from harness.records import Phase, Status
 from harness.store.sealed.events import append_event
-from harness.store.sealed.schema import (
-    PredictionRow,
-    RejudgeRow,
-    ReplicatesRow,
-    RoundRow,
-    RunRow,
-    SubmissionRow,
-)
+from harness.store.sealed.schema import PredictionRow, RejudgeRow, ReplicatesRow, RoundRow, RunRow, SubmissionRow
 from harness.store.sealed.settling import settle_submission
 from harness.store.sealed.store import Transaction
 from harness.store.sealed.submissions import cancel_submission, requeue
 from harness.store.values import TERMINAL, RejudgeState, RunDifference, StoredRejudge
 
-__all__ = [
-    "apply_rejudge",
-    "cancel_rejudge",
-    "differences",
-    "find_rejudge",
-    "stage_rejudge",
-    "to_stored_rejudge",
-]
+__all__ = ["apply_rejudge", "cancel_rejudge", "differences", "find_rejudge", "stage_rejudge", "to_stored_rejudge"]
 
-_RESULT_COLUMNS = (
-    "status",
-    "verdict",
-    "score_public",
-    "score_private",
-    "calls",
-    "is_official",
-    "ended_at",
-    "summary",
-)
+_RESULT_COLUMNS = ("status", "verdict", "score_public", "score_private", "calls", "is_official", "ended_at", "summary")
 
 
 def stage_rejudge(tx: Transaction, round_row: RoundRow, reason: str) -> RejudgeRow:
@@ -70,9 +47,7 @@ def stage_rejudge(tx: Transaction, round_row: RoundRow, reason: str) -> RejudgeR
         .order_by(SubmissionRow.id)
     ).all()
     if not originals:
-        raise UsageError(
-            f"no submission of round {round_row.name} has ended; there is nothing to judge again"
-        )
+        raise UsageError(f"no submission of round {round_row.name} has ended; there is nothing to judge again")
     row = RejudgeRow(round_id=round_row.id, state=RejudgeState.STAGED, reason=reason, created_at=tx.now)
     tx.session.add(row)
     tx.session.flush()
@@ -135,14 +110,10 @@ def apply_rejudge(tx: Transaction, row: RejudgeRow) -> int:
         .where(SubmissionRow.rejudge_id == row.id, RunRow.status.not_in(TERMINAL))
     )
     if waiting:
-        raise UsageError(
-            f"{waiting} staged runs have not ended; let a worker finish them, or cancel the rejudge"
-        )
+        raise UsageError(f"{waiting} staged runs have not ended; let a worker finish them, or cancel the rejudge")
     # Cancelled is no result to put in the place of one.
     cancelled = tx.session.scalars(
-        select(SubmissionRow.id).where(
-            SubmissionRow.rejudge_id == row.id, SubmissionRow.status == Status.CANCELLED
-        )
+        select(SubmissionRow.id).where(SubmissionRow.rejudge_id == row.id, SubmissionRow.status == Status.CANCELLED)
     ).all()
     if cancelled:
         raise UsageError(

@@ -13,24 +13,10 @@ from sqlalchemy.orm import selectinload
 from harness.errors import InfrastructureError
 from harness.metrics.bootstrap import TaskPredictions, replicate_totals
 from harness.records import Array, IntArray, Status
-from harness.store.sealed.schema import (
-    PredictionRow,
-    ReplicatesRow,
-    RoundRow,
-    RunRow,
-    SubmissionRow,
-    TestSetRow,
-)
+from harness.store.sealed.schema import PredictionRow, ReplicatesRow, RoundRow, RunRow, SubmissionRow, TestSetRow
 from harness.store.sealed.store import SealedStore, Transaction
 
-__all__ = [
-    "TestSet",
-    "derive_replicates",
-    "keep_test_set",
-    "load_replicates",
-    "predictions_of",
-    "test_sets_of",
-]
+__all__ = ["TestSet", "derive_replicates", "keep_test_set", "load_replicates", "predictions_of", "test_sets_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +103,7 @@ def _missing_replicates(tx: Transaction) -> dict[tuple[int, int], tuple[Array, A
     lacking = tx.session.scalars(
         select(SubmissionRow)
         .outerjoin(ReplicatesRow, ReplicatesRow.submission_id == SubmissionRow.id)
-        .where(
-            SubmissionRow.status == Status.FINISHED,
-            SubmissionRow.is_shown,
-            ReplicatesRow.submission_id.is_(None),
-        )
+        .where(SubmissionRow.status == Status.FINISHED, SubmissionRow.is_shown, ReplicatesRow.submission_id.is_(None))
         .options(selectinload(SubmissionRow.runs))
     )
     test_sets: dict[int, dict[str, TestSet]] = {}
@@ -146,15 +128,10 @@ def _keep_replicates(tx: Transaction, computed: Mapping[tuple[int, int], tuple[A
             row.revision += 1
 
 
-def load_replicates(
-    tx: Transaction, submission_ids: Sequence[int], *, is_private: bool
-) -> Mapping[int, Array]:
+def load_replicates(tx: Transaction, submission_ids: Sequence[int], *, is_private: bool) -> Mapping[int, Array]:
     """Return the bootstrap totals (R,) of those submissions that have any."""
     rows = tx.session.scalars(select(ReplicatesRow).where(ReplicatesRow.submission_id.in_(submission_ids)))
-    return {
-        row.submission_id: np.frombuffer(row.private if is_private else row.public, dtype="<f8")
-        for row in rows
-    }
+    return {row.submission_id: np.frombuffer(row.private if is_private else row.public, dtype="<f8") for row in rows}
 
 
 def predictions_of(tx: Transaction, submission_id: int) -> dict[int, IntArray]:
@@ -168,9 +145,7 @@ def predictions_of(tx: Transaction, submission_id: int) -> dict[int, IntArray]:
     return {run_id: np.frombuffer(classes, dtype="<i8").astype(np.int64) for run_id, classes in rows}
 
 
-def _totals(
-    tx: Transaction, row: SubmissionRow, test_sets: Mapping[str, TestSet]
-) -> tuple[Array, Array] | None:
+def _totals(tx: Transaction, row: SubmissionRow, test_sets: Mapping[str, TestSet]) -> tuple[Array, Array] | None:
     """Return the totals on the public rows and on those that rank in the end; None if labels are unknown."""
     predictions = predictions_of(tx, row.id)
     public: dict[str, TaskPredictions] = {}
@@ -186,10 +161,7 @@ def _totals(
         in_the_end = ~test.is_public if task.has_private_rows else test.is_public
         for rows, totals in ((test.is_public, public), (in_the_end, final)):
             totals[task.name] = TaskPredictions(
-                task.metric,
-                test.n_classes,
-                test.labels[rows],
-                {seed: own[rows] for seed, own in found.items()},
+                task.metric, test.n_classes, test.labels[rows], {seed: own[rows] for seed, own in found.items()}
             )
     seed = int(row.round.digest[:8], 16)
     return replicate_totals(public, seed), replicate_totals(final, seed)

@@ -10,14 +10,7 @@ from harness.store.sealed.schema import RejudgeRow, RoundRow, RunRow, Submission
 from harness.store.sealed.store import Transaction
 from harness.store.values import TERMINAL, RejudgeState, no_round
 
-__all__ = [
-    "add_round",
-    "find_round",
-    "list_rounds",
-    "refuse_staged",
-    "set_phase",
-    "unfreeze",
-]
+__all__ = ["add_round", "find_round", "list_rounds", "refuse_staged", "set_phase", "unfreeze"]
 
 
 def add_round(tx: Transaction, config: RoundConfig, phase: Phase = Phase.OPEN) -> RoundRow:
@@ -148,9 +141,7 @@ def refuse_staged(tx: Transaction, row: RoundRow) -> None:
     Raises:
         UsageError: one is.
     """
-    staged = select(RejudgeRow.id).where(
-        RejudgeRow.round_id == row.id, RejudgeRow.state == RejudgeState.STAGED
-    )
+    staged = select(RejudgeRow.id).where(RejudgeRow.round_id == row.id, RejudgeRow.state == RejudgeState.STAGED)
     if tx.session.scalar(staged.limit(1)) is not None:
         raise UsageError(
             f"round {row.full_name} has a staged rejudge; apply it or cancel it first: "
@@ -160,9 +151,7 @@ def refuse_staged(tx: Transaction, row: RoundRow) -> None:
 
 def _refuse_drawn(tx: Transaction, row: RoundRow) -> None:
     """Refuse to reopen a round whose final was drawn: its seeds may be known."""
-    drawn = select(RoundRow.id).where(
-        RoundRow.name == row.name + FINAL_SUFFIX, RoundRow.version == row.version
-    )
+    drawn = select(RoundRow.id).where(RoundRow.name == row.name + FINAL_SUFFIX, RoundRow.version == row.version)
     if tx.session.scalar(drawn) is not None:
         raise UsageError(
             f"the final of round {row.name} {row.version} has been drawn, so it stays closed; "
@@ -180,8 +169,7 @@ def _refuse_unfinished(tx: Transaction, row: RoundRow) -> None:
     ).all()
     if waiting:
         listing = ", ".join(
-            f"{number} ({runs} runs{f', {held} on hold' if held else ''})"
-            for number, runs, held in waiting[:10]
+            f"{number} ({runs} runs{f', {held} on hold' if held else ''})" for number, runs, held in waiting[:10]
         )
         raise UsageError(
             f"round {row.full_name} has {len(waiting)} submissions that have not ended: {listing}; "

@@ -4,17 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Text,
-    UniqueConstraint,
-    and_,
-)
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, and_
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -117,7 +107,7 @@ class TeamRow(SealedBase):
 
 
 class SubmissionRow(SealedBase):
-    """A solver handed in for a round. The same content may be handed in again."""
+    """A solver submitted to a round. The same content may be submitted again."""
 
     __tablename__ = "submissions"
     __table_args__ = (Index(None, "round_id", "team_id"),)
@@ -137,7 +127,7 @@ class SubmissionRow(SealedBase):
     finished_at: Mapped[datetime | None]
     # When it began to count against the team's quota.
     charged_at: Mapped[datetime | None]
-    # 0 for what was handed in; 1, 2, ... for repeats of a baseline under other solver seeds.
+    # 0 for a submission; 1, 2, ... for repeats of a baseline under other solver seeds.
     repeat: Mapped[int] = mapped_column(default=0)
     # Set on a rejudge's staged copy, which nobody sees: it runs again what `original_id` ran.
     rejudge_id: Mapped[int | None] = mapped_column(ForeignKey("rejudges.id"), index=True)

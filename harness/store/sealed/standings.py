@@ -78,9 +78,7 @@ def standings(tx: Transaction, round_row: RoundRow) -> tuple[SealedEntry, ...]:
         Contender(
             submission_id=number,
             owner=owner_of(row.team.name, row.name, is_bundled=row.is_baseline or row.is_example),
-            total=total_score(
-                {task.name: by_task[number][task.name][int(task.has_private_rows)] for task in tasks}
-            ),
+            total=total_score({task.name: by_task[number][task.name][int(task.has_private_rows)] for task in tasks}),
             public_total=total_score({task.name: by_task[number][task.name][0] for task in tasks}),
             calls=sum(values[2] for values in by_task[number].values()),
             submitted_at=row.submitted_at,

@@ -51,9 +51,7 @@ class Transaction:
 class SealedStore(Connected):
     """The worker's database. Safe to use from several processes and threads at once."""
 
-    def __init__(
-        self, engine: Engine, clock: Callable[[], datetime] = utc_now, actor: str | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now, actor: str | None = None) -> None:
         """Work on an engine of the sealed store; see `open`."""
         super().__init__(engine)
         self.clock = clock

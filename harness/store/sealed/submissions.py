@@ -67,9 +67,7 @@ def add_submission(tx: Transaction, round_row: RoundRow, row: SubmissionRow) -> 
     row.is_baseline, row.is_example = bool(row.is_baseline), bool(row.is_example)
     if row.is_baseline != team.is_baseline_owner:
         owner = "owns the baselines" if team.is_baseline_owner else "is a competing team"
-        raise UsageError(
-            f"team {team.name} {owner}; it cannot submit {row.name} with is_baseline={row.is_baseline}"
-        )
+        raise UsageError(f"team {team.name} {owner}; it cannot submit {row.name} with is_baseline={row.is_baseline}")
     repeat = row.repeat or 0
     priority = BASELINE_PRIORITY if row.is_baseline else PARTICIPANT_PRIORITY
     if repeat or row.rejudge_id is not None:
@@ -195,9 +193,7 @@ def cancel_submission(tx: Transaction, row: SubmissionRow, reason: str = "") -> 
     row.verdict = Verdict.ABORTED
     row.finished_at = tx.now
     row.revision += 1
-    append_event(
-        tx, "submission cancelled", round_id=row.round_id, submission_id=row.id, detail={"reason": reason}
-    )
+    append_event(tx, "submission cancelled", round_id=row.round_id, submission_id=row.id, detail={"reason": reason})
 
 
 def charge(tx: Transaction, row: SubmissionRow) -> None:

@@ -143,9 +143,7 @@ def authenticate(row: TeamRow, token: str | None, *, is_registered_only: bool = 
         raise UsageError(f"this is not the token of team {row.name}; a rotated token is void")
 
 
-def add_grant(
-    tx: Transaction, round_row: RoundRow, team: TeamRow, n_submissions: int, reason: str = ""
-) -> Quota:
+def add_grant(tx: Transaction, round_row: RoundRow, team: TeamRow, n_submissions: int, reason: str = "") -> Quota:
     """Let a team submit more than the quota, today and in all; return the quota afterwards.
 
     Raises:
@@ -154,13 +152,7 @@ def add_grant(
     if n_submissions < 1:
         raise UsageError(f"a grant of {n_submissions} submissions; expected 1 or more")
     tx.session.add(
-        GrantRow(
-            round_id=round_row.id,
-            team_id=team.id,
-            n_submissions=n_submissions,
-            reason=reason,
-            created_at=tx.now,
-        )
+        GrantRow(round_id=round_row.id, team_id=team.id, n_submissions=n_submissions, reason=reason, created_at=tx.now)
     )
     tx.session.flush()
     append_event(
@@ -189,11 +181,7 @@ def quota_of(tx: Transaction, round_row: RoundRow, team: TeamRow) -> Quota:
     uploaded = (
         select(func.count())
         .select_from(UploadRow)
-        .where(
-            UploadRow.round_id == round_row.id,
-            UploadRow.team_id == team.id,
-            UploadRow.charged_at.is_not(None),
-        )
+        .where(UploadRow.round_id == round_row.id, UploadRow.team_id == team.id, UploadRow.charged_at.is_not(None))
     )
     granted = select(func.coalesce(func.sum(GrantRow.n_submissions), 0)).where(
         GrantRow.round_id == round_row.id, GrantRow.team_id == team.id
@@ -233,8 +221,7 @@ def refuse_unless_open(tx: Transaction, round_row: RoundRow) -> None:
     else:
         why = f"its organizer opens it: gradfree round open {round_row.full_name}"
     raise UsageError(
-        f"round {round_row.full_name} is not open ({phase}): {why}; "
-        f"it is {tx.now.isoformat(timespec='seconds')}"
+        f"round {round_row.full_name} is not open ({phase}): {why}; it is {tx.now.isoformat(timespec='seconds')}"
     )
 
 

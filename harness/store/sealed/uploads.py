@@ -50,15 +50,11 @@ def add_upload(
         raise UsageError(f"name {name[:MAX_NAME]!r}: expected 1-{MAX_NAME} printable characters on one line")
     tasks = [task.name for task in round_row.config.task]
     if set(task_scores) != set(tasks):
-        raise InfrastructureError(
-            f"scores of tasks {sorted(task_scores)}; round {round_row.name} has {sorted(tasks)}"
-        )
+        raise InfrastructureError(f"scores of tasks {sorted(task_scores)}; round {round_row.name} has {sorted(tasks)}")
     for what, value in {**task_scores, "all tasks": score}.items():
         if not (math.isfinite(value) and 0.0 <= value <= 100.0):
             raise InfrastructureError(f"score of {what} is {value!r}; expected a number from 0 to 100")
-    row = tx.session.scalar(
-        select(UploadRow).where(UploadRow.round_id == round_row.id, UploadRow.digest == digest)
-    )
+    row = tx.session.scalar(select(UploadRow).where(UploadRow.round_id == round_row.id, UploadRow.digest == digest))
     kind = "upload added" if row is None else "upload replaced"
     if row is None:
         row = UploadRow(round_id=round_row.id, digest=digest, revision=0, created_at=tx.now)

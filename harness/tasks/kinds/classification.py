@@ -38,9 +38,7 @@ class Classification:
         except (TypeError, ValueError, OverflowError):
             label = -1
         if not 0 <= label < len(task.label_names):
-            raise DataError(
-                f"{where}: got label {value!r}, expected a class number 0..{len(task.label_names) - 1}"
-            )
+            raise DataError(f"{where}: got label {value!r}, expected a class number 0..{len(task.label_names) - 1}")
         return label
 
     @staticmethod
