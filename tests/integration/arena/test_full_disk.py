@@ -143,7 +143,7 @@ def test_on_a_full_disk_no_run_is_started_the_operator_is_told_and_nobody_can_ha
     refused = cli.run(
         "submit", late, "--round", "mini", "--team", "us", "--home", paths.home, expect=3
     ).stderr
-    assert "look whether its disk is full" in refused
+    assert "check whether its disk is full" in refused
     assert "Traceback" not in refused
     told = []
 

@@ -94,7 +94,7 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     lost, kept = cli.json("logs", 1)
     assert (lost["verdict"], lost["message"]) == (
         "IE",
-        "attempt 1: void, the worker's lease ran out; nobody is charged for it",
+        "attempt 1: void, the worker's lease expired; not charged",
     )
     assert lost["log"] == kept["log"] == "before the first query\n"
     # Both attempts that read test rows say so, also the one that left no result.

@@ -18,7 +18,7 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
     token = cli.json("team", "add", "Quiet Otters")["token"]
     hand_in = ("submit", folder, "--round", "mini", "--team", "Quiet Otters")
     assert "not open (draft)" in cli.run(*hand_in, "--token", token, expect=2).stderr
-    assert "no reference solver has run in it yet" in cli.run("round", "open", "mini").stdout
+    assert "no baseline has run in it yet" in cli.run("round", "open", "mini").stdout
     assert "has a token" in cli.run(*hand_in, expect=2).stderr
     assert "no team" not in cli.run(*hand_in, GRADFREE_TOKEN=token).stdout
     assert "has used its quota" in cli.run(*hand_in, "--token", token, expect=2).stderr
