@@ -10,13 +10,7 @@ from leaderboard.export import board_csv, board_json
 from leaderboard.markup import render
 from leaderboard.palette import DARK, LIGHT
 from leaderboard.ranking import board_cards
-from leaderboard.texts import (
-    entry_note,
-    entry_words,
-    moment,
-    note_meanings,
-    round_caption,
-)
+from leaderboard.texts import entry_note, entry_words, moment, note_meanings, round_caption
 
 __all__ = ["board_page", "write_static_board"]
 

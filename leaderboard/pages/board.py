@@ -13,12 +13,7 @@ from leaderboard.markup import Cell, Column, render, text_table
 from leaderboard.parts import section, show_cards, show_key, title
 from leaderboard.ranking import board_cards, filter_entries, phone_rows, upload_rows
 from leaderboard.rounds import head_with_round
-from leaderboard.texts import (
-    entry_words,
-    moment,
-    note_meanings,
-    round_caption,
-)
+from leaderboard.texts import entry_words, moment, note_meanings, round_caption
 from leaderboard.theme import palette_now
 
 _ROWS_PER_PAGE = 50

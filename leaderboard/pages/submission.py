@@ -14,16 +14,7 @@ from leaderboard.markup import text_table
 from leaderboard.parts import Card, section, show_cards, title
 from leaderboard.rounds import short_address
 from leaderboard.runs import hash_table, run_table, score_table
-from leaderboard.texts import (
-    CONFUSION_CAPTION,
-    entry_state,
-    literal,
-    moment,
-    rank_of,
-    seconds,
-    seen_from,
-    verdict_text,
-)
+from leaderboard.texts import CONFUSION_CAPTION, entry_state, literal, moment, rank_of, seconds, seen_from, verdict_text
 from leaderboard.theme import palette_now
 
 _CURVES_PER_ROW = 3

@@ -24,12 +24,7 @@ from harness.store.sealed.replicates import TestSet, keep_test_set
 from harness.store.sealed.rounds import add_round, find_round, set_phase
 from harness.store.sealed.schema import SubmissionRow
 from harness.store.sealed.store import SealedStore, Transaction
-from harness.store.sealed.submissions import (
-    add_submission,
-    cancel_submission,
-    find_submission,
-    list_submissions,
-)
+from harness.store.sealed.submissions import add_submission, cancel_submission, find_submission, list_submissions
 from harness.store.sealed.teams import ensure_team, find_team
 from harness.store.sealed.uploads import add_upload
 from harness.store.values import ClaimedRun

@@ -12,12 +12,7 @@ from harness.store.sealed.rejudges import apply_rejudge, cancel_rejudge, find_re
 from harness.store.sealed.rounds import find_round, set_phase
 from harness.store.sealed.schema import SubmissionRow
 from harness.store.sealed.store import SealedStore, Transaction
-from harness.store.sealed.submissions import (
-    add_submission,
-    cancel_submission,
-    check_admission,
-    find_submission,
-)
+from harness.store.sealed.submissions import add_submission, cancel_submission, check_admission, find_submission
 from harness.store.sealed.teams import find_team, quota_of
 from harness.store.values import ClaimedRun, Quota
 

@@ -16,13 +16,7 @@ from store_steps import cancel, enter, finish, to_phase
 from harness.errors import InfrastructureError, UsageError
 from harness.records import Phase, RunSummary, Status, Usage, Verdict
 from harness.store.paths import ArenaPaths
-from harness.store.sealed.attempts import (
-    finish_run,
-    note_metered,
-    start_attempt,
-    start_scoring,
-    void_attempt,
-)
+from harness.store.sealed.attempts import finish_run, note_metered, start_attempt, start_scoring, void_attempt
 from harness.store.sealed.claims import claim_run, has_waiting_runs
 from harness.store.sealed.events import read_events
 from harness.store.sealed.queue import heartbeat, release_hold, release_run, sweep, sweep_expired

@@ -11,13 +11,7 @@ from store_steps import finish as finish_claim
 from harness.errors import UsageError
 from harness.records import Phase, RunSummary, Status, Usage, Verdict
 from harness.store.paths import ArenaPaths
-from harness.store.sealed.attempts import (
-    finish_run,
-    note_metered,
-    start_attempt,
-    start_scoring,
-    void_attempt,
-)
+from harness.store.sealed.attempts import finish_run, note_metered, start_attempt, start_scoring, void_attempt
 from harness.store.sealed.claims import claim_run
 from harness.store.sealed.events import read_events
 from harness.store.sealed.queue import sweep_expired
@@ -25,14 +19,7 @@ from harness.store.sealed.rounds import add_round as store_round
 from harness.store.sealed.rounds import find_round
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import get_submission
-from harness.store.sealed.teams import (
-    add_grant,
-    add_team,
-    ensure_team,
-    find_team,
-    rotate_token,
-    team_of_token,
-)
+from harness.store.sealed.teams import add_grant, add_team, ensure_team, find_team, rotate_token, team_of_token
 from harness.store.values import LeaseLost
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -6,13 +6,7 @@ import small_models
 import torch
 
 from harness.api.outputs import OUTPUTS
-from harness.engine import (
-    Engine,
-    NumericProfile,
-    encode,
-    evaluate_reference,
-    load_backbone,
-)
+from harness.engine import Engine, NumericProfile, encode, evaluate_reference, load_backbone
 from harness.engine.layers import attention, linear
 from harness.engine.layers.linear import must_widen
 from harness.errors import InvalidQuery

@@ -5,14 +5,7 @@ import pytest
 from sample_arena import SAMPLE_TASKS
 
 from harness.records import Phase
-from leaderboard.ranking import (
-    board_cards,
-    board_frame,
-    filter_entries,
-    phone_rows,
-    tint,
-    upload_rows,
-)
+from leaderboard.ranking import board_cards, board_frame, filter_entries, phone_rows, tint, upload_rows
 from leaderboard.runs import hash_table, run_table, score_table, task_table
 from leaderboard.texts import (
     button_text,
