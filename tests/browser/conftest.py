@@ -157,12 +157,6 @@ class Visitor:
         row = next(number for number, cells in enumerate(self.rows()) if cells[2] == name)
         self.page.mouse.click(self._button_x(), self._top() + _HEADER_HEIGHT + (row + 0.5) * _ROW_HEIGHT)
 
-    def open_menu_before_solver(self):
-        """Open the menu of the column before the solver's, which ends where the buttons begin."""
-        x, y = self._button_x(), self._top() + _HEADER_HEIGHT / 2
-        self.page.mouse.move(x - _ROW_HEIGHT, y)
-        self.page.mouse.click(x, y)
-
     def _top(self):
         # A frame that is taller than the window would be scrolled to its middle.
         self.page.locator("h1").scroll_into_view_if_needed()
