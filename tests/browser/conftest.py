@@ -3,10 +3,20 @@ import struct
 from pathlib import Path
 
 import pytest
+from in_store import read, write
 from live_board import CHROMIUM, FLAGS, serve_board, settle
 from sample_arena import SAMPLE_TASKS, build_sample_arena
+from store_steps import enter
 
-from harness.store import ArenaPaths, PublicStore, Publisher, SealedStore
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
+from harness.store.public.publisher import Publisher
+from harness.store.sealed.rounds import find_round
+from harness.store.sealed.store import SealedStore
+from harness.store.sealed.submissions import list_submissions
+from harness.store.sealed.teams import ensure_team
+from harness.store.sealed.uploads import add_upload
+from leaderboard.entry_table import _HEADER_HEIGHT, _ROW_HEIGHT
 
 HOSTILE = "<img src=http://example.test/x onerror=alert(1)> **b** :material/home: [x](http://example.test)"
 
@@ -17,9 +27,12 @@ def arena(tmp_path_factory):
     paths = ArenaPaths(tmp_path_factory.mktemp("arena"))
     build_sample_arena(paths, n_teams=3, kshot_seeds=(8, 13))
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
-        sealed.ensure_team(HOSTILE)
-        sealed.add_submission("sample", HOSTILE, HOSTILE, "a" * 64, "x", description=HOSTILE)
-        sealed.add_upload("sample", HOSTILE, "f" * 64, dict.fromkeys(SAMPLE_TASKS, 50.0), 50.0)
+        write(sealed, ensure_team, HOSTILE)
+        enter(sealed, HOSTILE, HOSTILE, round_name="sample", description=HOSTILE)
+        scores = dict.fromkeys(SAMPLE_TASKS, 50.0)
+        with sealed.write() as tx:
+            row = find_round(tx, "sample")
+            add_upload(tx, row, name=HOSTILE, digest="f" * 64, score=50.0, task_scores=scores)
         publisher.publish()
     return paths
 
@@ -39,7 +52,7 @@ def board(arena):
 def private_scores(arena):
     """Private scores as the bytes in which a double travels; none equals a public one."""
     with SealedStore.open(arena) as sealed:
-        runs = [run for submission in sealed.list_submissions() for run in submission.runs]
+        runs = [run for submission in read(sealed, list_submissions) for run in submission.runs]
     public = {run.score_public for run in runs}
     private = {run.score_private for run in runs if run.score_private is not None} - public
     assert len(private) > 50
@@ -127,19 +140,58 @@ class Visitor:
         self.rows()
         return self.page.locator("[data-testid=stDataFrame] canvas thead").first.text_content()
 
-    def click_header(self, x):
-        """Click the header of the ranking at `x` pixels from its left edge."""
-        self.page.locator("h1").scroll_into_view_if_needed()
-        box = self.page.locator("[data-testid=stDataFrame]").first.bounding_box()
-        self.page.mouse.click(box["x"] + x, box["y"] + 18)
+    def sort_by(self, header):
+        """Sort the ranking by a column, or undo that, with the keyboard."""
+        names = self._of_canvas("columnheader").all_text_contents()
+        (place,) = [number for number, name in enumerate(names) if name.startswith(header)]
+        self._go_to(self._of_canvas("gridcell").nth(place))
+        self.page.keyboard.press("Control+Space")
 
-    def click_cell(self, row, x, table=0):
-        """Click the canvas of a table at `x` pixels from its left edge, in a data row."""
-        # The scroller lies over the canvas and takes the click, so the mouse goes to the place itself.
-        # Not the frame: one that is taller than the window would be scrolled to its middle.
+    def select(self, row):
+        """Select the row of the ranking with this accessible name, with the keyboard."""
+        self._go_to(self._of_canvas("row", row).get_by_role("gridcell", include_hidden=True).first)
+        self.page.keyboard.press("Shift+Space")
+
+    def open_solver(self, name):
+        """Press the button of a solver in the ranking. Streamlit draws it, and only a pointer can press it."""
+        row = next(number for number, cells in enumerate(self.rows()) if cells[2] == name)
+        self.page.mouse.click(self._button_x(), self._top() + _HEADER_HEIGHT + (row + 0.5) * _ROW_HEIGHT)
+
+    def _top(self):
+        # A frame that is taller than the window would be scrolled to its middle.
         self.page.locator("h1").scroll_into_view_if_needed()
-        box = self.page.locator("[data-testid=stDataFrame]").nth(table).bounding_box()
-        self.page.mouse.click(box["x"] + x, box["y"] + 35 + 32 * row + 16)
+        return self.page.get_by_test_id("stDataFrame").first.bounding_box()["y"]
+
+    def _button_x(self):
+        """Return where the buttons of the first row begin: the cursor changes there, as over the row's tick."""
+        y = self._top() + _HEADER_HEIGHT + _ROW_HEIGHT / 2
+        frame = self.page.get_by_test_id("stDataFrame").first
+        box, canvas = frame.bounding_box(), frame.locator("canvas").first
+        was_pointer, n_found = False, 0
+        for x in range(int(box["x"]), int(box["x"] + box["width"]), 4):
+            self.page.mouse.move(x, y)
+            self.page.wait_for_timeout(15)
+            is_pointer = canvas.evaluate("each => each.style.cursor") == "pointer"
+            n_found += is_pointer and not was_pointer
+            was_pointer = is_pointer
+            if n_found == 2:
+                return x
+        raise AssertionError("the ranking has no button")
+
+    def _go_to(self, cell):
+        """Make a cell the current one; the first focus of the canvas goes to its first cell."""
+        for _ in range(40):
+            cell.focus()
+            self.page.wait_for_timeout(100)
+            if cell.get_attribute("aria-selected") == "true":
+                return
+        raise AssertionError("the keyboard does not reach the cell")
+
+    def _of_canvas(self, role, name=None):
+        """Return elements by role and name; those inside a canvas have no size, so they count as hidden."""
+        self.rows()
+        options = {} if name is None else {"name": name}
+        return self.page.get_by_test_id("stDataFrame").first.get_by_role(role, include_hidden=True, **options)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from sample_arena import build_sample_arena
 
-from harness.store import ArenaPaths, PublicStore
+from harness.store.paths import ArenaPaths
+from harness.store.public import PublicStore
 
 _LOOKS = {
     "light": (1360, "light"),
@@ -28,7 +29,7 @@ def addresses(paths: ArenaPaths) -> dict[str, str]:
     """Return name -> address of every page and of the states worth a look."""
     with PublicStore.open(paths.public_db) as store:
         entries = store.board("sample").entries
-    number = {entry.name: entry.submission_id for entry in entries}
+    number = {entry.solver: entry.submission_id for entry in entries}
     first = entries[0].submission_id
     third = next(entry.submission_id for entry in entries if entry.rank == 3)
     return {
@@ -39,7 +40,7 @@ def addresses(paths: ArenaPaths) -> dict[str, str]:
         "submission": f"/submission?id={first}",
         "submission-running": f"/submission?id={number['in progress']}",
         "submission-failed": f"/submission?id={number['division by zero']}",
-        "task": "/task?task=SNLI",
+        "task": "/task?task=snli",
         "compare": f"/compare?ids={first},{third},{number['BBTv2']}",
         "submissions": "/submissions",
         "submit": "/submit",

@@ -66,4 +66,4 @@ def test_keyboard_alone_reaches_a_submission(visit, board):
         if visitor.page.evaluate("document.activeElement.closest('ol.ga-list') !== null"):
             break
     visitor.page.keyboard.press("Enter")
-    visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()
+    visitor.page.get_by_role("heading", name=board.entries[0].solver).wait_for()

@@ -11,17 +11,13 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-SOLVER_X = 262
-"""Pixels from the left edge of the ranking to the solver's name: behind the tick, the rank and the team."""
-
 
 def complete(board):
     return [entry for entry in board.entries if entry.is_complete]
 
 
-def open_first(visitor, row=0):
-    visitor.rows()
-    visitor.click_cell(row, SOLVER_X)
+def open_solver(visitor, entry):
+    visitor.open_solver(entry.solver)
     visitor.page.wait_for_url(re.compile(r"/submission\?id=\d+"), timeout=30_000)
     visitor.settle()
 
@@ -31,13 +27,13 @@ def test_board_shows_the_ranking_and_opens_a_submission(visit, board):
     visitor.open()
     rows = visitor.rows()
     assert [row[0] for row in rows] == [str(entry.rank or "") for entry in complete(board)]
-    assert [row[2] for row in rows] == [entry.name for entry in complete(board)]
-    open_first(visitor)
-    visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()
+    assert [row[2] for row in rows] == [entry.solver for entry in complete(board)]
+    open_solver(visitor, complete(board)[0])
+    visitor.page.get_by_role("heading", name=board.entries[0].solver).wait_for()
     visitor.page.get_by_text("rank 1", exact=True).wait_for()
-    scores = visitor.table("Scores per task and few-shot seed")
+    scores = visitor.table("Scores per task and k-shot seed")
     assert [row[0] for row in scores] == [task.name for task in board.round.tasks]
-    visitor.page.get_by_text("← Leaderboard").click()
+    visitor.page.get_by_role("link", name="← Leaderboard").click()
     visitor.page.get_by_role("heading", name="Plots").wait_for()
     assert "id=" not in visitor.page.url
 
@@ -45,7 +41,7 @@ def test_board_shows_the_ranking_and_opens_a_submission(visit, board):
 def test_browser_back_returns_to_the_board(visit, board):
     visitor = visit()
     visitor.open()
-    open_first(visitor, 1)
+    open_solver(visitor, complete(board)[1])
     visitor.page.get_by_role("heading", name="Scores per task and seed").wait_for()
     visitor.page.go_back()
     visitor.page.get_by_role("heading", name="Plots").wait_for()
@@ -92,11 +88,11 @@ def test_columns_of_the_address_and_of_the_button_are_shown(visit):
     visitor = visit()
     visitor.open("/?view=cost")
     assert "Tokens" in visitor.headers()
-    visitor.page.get_by_test_id("stButtonGroup").get_by_text("tasks", exact=True).click()
+    visitor.page.get_by_role("radio", name="tasks").click()
     visitor.page.wait_for_url(re.compile("view=tasks"))
     visitor.settle()
     visitor.page.wait_for_function(
-        "document.querySelector('[data-testid=stDataFrame] canvas thead')?.textContent.includes('SNLI')"
+        "document.querySelector('[data-testid=stDataFrame] canvas thead')?.textContent.includes('snli')"
     )
 
 
@@ -106,13 +102,11 @@ def test_two_ticked_rows_are_compared(visit, board):
     visitor.rows()
     button = visitor.page.get_by_role("button", name="Compare")
     assert button.is_disabled()
-    visitor.click_cell(0, 20)
-    visitor.click_cell(2, 20)
-    visitor.page.wait_for_function(
-        "![...document.querySelectorAll('button')].find(each => each.innerText == 'Compare').disabled"
-    )
-    button.click()
     first, third = complete(board)[0], complete(board)[2]
+    visitor.select(f"{first.team} {first.solver}")
+    visitor.select(f"{third.team} {third.solver}")
+    # Playwright waits until the button is enabled.
+    button.click()
     visitor.page.wait_for_url(re.compile(rf"/compare\?ids={first.submission_id}(,|%2C){third.submission_id}"))
     visitor.page.get_by_role("heading", name=f"Points ahead of {first.team}").wait_for()
     assert len(visitor.table("Scores side by side")) == 2
@@ -120,9 +114,9 @@ def test_two_ticked_rows_are_compared(visit, board):
 
 def test_links_lead_from_a_task_to_a_submission_and_from_the_list(visit, board):
     visitor = visit(deep_link=True)
-    visitor.open("/task?task=QNLI")
-    visitor.table("Order on QNLI")
-    visitor.page.locator("table a").first.click()
+    visitor.open("/task?task=qnli")
+    visitor.table("Ranking on qnli")
+    visitor.page.get_by_role("table").get_by_role("link").first.click()
     visitor.page.wait_for_url(re.compile(r"/submission\?id=\d+"))
     visitor.page.get_by_role("heading", name="Scores per task and seed").wait_for()
     visitor.open("/submissions?status=failed")
@@ -133,7 +127,7 @@ def test_what_does_not_exist_gets_a_clear_page(visit):
     visitor = visit(deep_link=True)
     for path, words in {
         "/submission?id=9999": "no submission 9999",
-        "/compare?ids=1": "1 submission to compare",
+        "/compare?ids=1": "cannot compare 1 submission",
         "/task?task=x": "has no task x",
         "/?round=x": "no round x",
     }.items():
@@ -157,13 +151,13 @@ def test_uploads_and_unofficial_results_are_marked_where_they_stand(visit, board
 def test_private_scores_never_reach_the_browser(visit, board, private_scores, address):
     visitor = visit(deep_link=True)
     visitor.open()
-    open_first(visitor)
+    open_solver(visitor, complete(board)[0])
     visitor.table("Runs of the submission")
     first, second = board.entries[:2]
     visitor.open(f"/compare?ids={first.submission_id},{second.submission_id}")
     visitor.table("Scores side by side")
-    visitor.open("/task?task=SNLI")
-    visitor.table("Order on SNLI")
+    visitor.open("/task?task=snli")
+    visitor.table("Ranking on snli")
     best = first.score
     exports = b"".join(
         urllib.request.urlopen(f"{address}/{path}").read()
@@ -180,9 +174,9 @@ def test_private_scores_never_reach_the_browser(visit, board, private_scores, ad
 def test_names_written_as_markup_stay_text(visit, board):
     visitor = visit(deep_link=True)
     visitor.open()
-    hostile = next(entry for entry in board.entries if entry.name.startswith("<img"))
+    hostile = next(entry for entry in board.entries if entry.solver.startswith("<img"))
     apart = visitor.table("Submissions that are not complete")
-    assert hostile.name in [row[1] for row in apart]
+    assert hostile.solver in [row[1] for row in apart]
     visitor.page.get_by_role("link", name="<img src=http").click()
     visitor.page.get_by_role("heading", name="<img src=http").wait_for()
     assert visitor.page.locator("img[src*='example.test'], a[href*='example.test']").count() == 0
@@ -197,7 +191,7 @@ def test_plain_board_works_without_javascript(chromium, address, board, hostile)
     teams = page.locator("table").first.locator("tbody th").all_inner_texts()
     solvers = page.locator("table").first.locator("tbody td:nth-child(3)").all_inner_texts()
     assert len(teams) == len(complete(board))
-    assert [solver.split("\n")[0] for solver in solvers] == [entry.name for entry in complete(board)]
+    assert [solver.split("\n")[0] for solver in solvers] == [entry.solver for entry in complete(board)]
     assert "open window\nunofficial" in solvers
     assert page.get_by_text(hostile).count() > 0
     assert page.locator("img").count() == 0
@@ -231,16 +225,16 @@ def test_json_export_holds_the_board(address, board):
 STATES = {
     "in progress": "7 of 10 runs have ended",
     "in the queue": "0 of 10 runs have ended",
-    "division by zero": "Not ranked, since a run has no score",
+    "division by zero": "Not ranked: a run has no score",
     "patient search": "Scored on a checkpoint",
-    "unlucky": "held for the organizer",
+    "unlucky": "on hold after repeated platform errors",
     "withdrawn": "This submission was cancelled",
     "open window": "Unofficial: no sandbox",
 }
 
 
 def test_state_of_a_submission_is_said_in_words(visit, board):
-    number = {entry.name: entry.submission_id for entry in board.entries}
+    number = {entry.solver: entry.submission_id for entry in board.entries}
     visitor = visit(deep_link=True)
     for name, words in STATES.items():
         visitor.open(f"/submission?id={number[name]}")
@@ -252,9 +246,9 @@ def test_phone_shows_a_list_whose_rows_open(visit, board):
     visitor = visit(390, 844, deep_link=True)
     visitor.open()
     names = visitor.page.locator("ol.ga-list .ga-name").all_inner_texts()
-    assert names == [f"◆ {entry.name}" if entry.is_baseline else entry.team for entry in complete(board)]
-    visitor.page.locator("ol.ga-list a").first.click()
-    visitor.page.get_by_role("heading", name=board.entries[0].name).wait_for()
+    assert names == [f"◆ {entry.solver}" if entry.is_baseline else entry.team for entry in complete(board)]
+    visitor.page.get_by_role("list", name="Ranking of the round").get_by_role("link").first.click()
+    visitor.page.get_by_role("heading", name=board.entries[0].solver).wait_for()
 
 
 def test_dark_scheme_is_dark_and_draws_in_its_own_colours(visit):

@@ -10,7 +10,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+<<<<<<< HEAD
 from harness.store.organizer import OrganizerStore
+=======
+
+from harness.rounds.organizer_view import OrganizerStore
+from harness.store.sealed.store import SealedStore
+>>>>>>> t-board
 
 pytestmark = pytest.mark.browser
 
@@ -64,11 +70,12 @@ def page(chromium, organizer):
 
 def test_organizer_finds_the_private_order_a_held_run_and_its_faults(page, arena):
     page.goto("/")
-    standings = OrganizerStore.open(arena.sealed_db).standings("sample")
+    with SealedStore.open_to_read(arena.sealed_db) as sealed:
+        standings = OrganizerStore(sealed).standings("sample")
     rows = page.locator("table", has=page.locator("caption", has_text="by private score")).locator("tbody tr")
     assert rows.count() == len(standings)
     assert rows.first.locator("td").nth(2).inner_text() == f"{standings[0].private:.2f}"
-    assert page.get_by_text("2 faults of ours in a row").count() == 1
+    assert page.get_by_text("2 platform errors in a row").count() == 1
     page.get_by_role("link", name="unlucky").click()
     page.get_by_role("heading", name="Attempts").wait_for()
     assert page.get_by_text("the device was lost").count() >= 2
