@@ -82,13 +82,7 @@ def columns_of(board_round: BoardRound) -> list[EntryColumn]:
             is_high_first=True,
         )
 
-    return [
-        *_ALWAYS,
-        *_SUMMARY,
-        *(task_column(task.name) for task in board_round.tasks),
-        *_COST,
-        *_LAST,
-    ]
+    return [*_ALWAYS, *_SUMMARY, *(task_column(task.name) for task in board_round.tasks), *_COST, *_LAST]
 
 
 _ALWAYS = (
@@ -100,17 +94,12 @@ _ALWAYS = (
         key=lambda entry: entry.team.casefold(),
     ),
     EntryColumn(
-        "Solver",
-        lambda entry: button_text(entry.solver),
-        order="by solver",
-        key=lambda entry: entry.solver.casefold(),
+        "Solver", lambda entry: button_text(entry.solver), order="by solver", key=lambda entry: entry.solver.casefold()
     ),
     EntryColumn("Score ↑", attrgetter("score"), "number", order=BY_RANK),
 )
 _SUMMARY = (
-    EntryColumn(
-        "± 95 %", attrgetter("margin"), "number", ("summary",), order="by interval", is_optional=True
-    ),
+    EntryColumn("± 95 %", attrgetter("margin"), "number", ("summary",), order="by interval", is_optional=True),
     EntryColumn("Tier ↓", attrgetter("tier"), "count", ("summary",), order="by tier", is_optional=True),
     EntryColumn(
         "7 days",

@@ -45,9 +45,7 @@ class Difference:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def paired_differences(
-    series: str, scores: SeedScores, other: SeedScores, tasks: Sequence[str]
-) -> list[Difference]:
+def paired_differences(series: str, scores: SeedScores, other: SeedScores, tasks: Sequence[str]) -> list[Difference]:
     """Return the differences to `other` per task, and over all tasks if every task has a pair."""
     pairs = {task: _pairs(scores.get(task, {}), other.get(task, {})) for task in tasks}
     found = [_of_task(series, task, pairs[task]) for task in tasks]
@@ -58,9 +56,7 @@ def paired_differences(
 
 def _pairs(scores: Mapping[int, float | None], other: Mapping[int, float | None]) -> list[float]:
     return [
-        score - base
-        for seed, score in scores.items()
-        if score is not None and (base := other.get(seed)) is not None
+        score - base for seed, score in scores.items() if score is not None and (base := other.get(seed)) is not None
     ]
 
 

@@ -15,14 +15,11 @@ _DEEPEST = 0.5
 def shades(palette: Palette) -> list[str]:
     """Return the cell backgrounds, from that of the page to the darkest."""
     return [
-        blend(palette.ground, palette.series[0], _DEEPEST * number / (_N_SHADES - 1))
-        for number in range(_N_SHADES)
+        blend(palette.ground, palette.series[0], _DEEPEST * number / (_N_SHADES - 1)) for number in range(_N_SHADES)
     ]
 
 
-def confusion_table(
-    caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]], palette: Palette
-) -> str:
+def confusion_table(caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]], palette: Palette) -> str:
     """Return the matrix as HTML: rows are true classes, columns predicted ones, cells in % of their row.
 
     Args:

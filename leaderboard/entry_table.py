@@ -16,11 +16,7 @@ _HEADER_HEIGHT = 37
 
 
 def show_entries(
-    board_round: BoardRound,
-    entries: Sequence[Entry],
-    view: str,
-    order: str,
-    on_order: Callable[[str], None],
+    board_round: BoardRound, entries: Sequence[Entry], view: str, order: str, on_order: Callable[[str], None]
 ) -> list[int]:
     """Show a table in which a solver links to its page; return the submissions of the selected rows.
 
@@ -83,9 +79,7 @@ def show_entries(
                 width=66, alignment="right", help="Places gained or lost within 7 days."
             ),
             "Train loss ↓ by calls": st.column_config.LineChartColumn(
-                width=140,
-                color=palette.series[0],
-                help="Best train loss so far, mean over runs, against log calls.",
+                width=140, color=palette.series[0], help="Best train loss so far, mean over runs, against log calls."
             ),
             **{f"{task.name} ↑": number(format="%.1f", width=76) for task in board_round.tasks},
             "Calls / run ↓": number(format="localized", width=104),

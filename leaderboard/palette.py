@@ -70,9 +70,7 @@ DARK = Palette(
 
 def blend(under: str, over: str, share: float) -> str:
     """Return `over` blended onto `under` with opacity `share` (0-1); all as #rrggbb."""
-    mixed = (
-        round(low + share * (high - low)) for low, high in zip(_channels(under), _channels(over), strict=True)
-    )
+    mixed = (round(low + share * (high - low)) for low, high in zip(_channels(under), _channels(over), strict=True))
     return "#" + "".join(f"{channel:02X}" for channel in mixed)
 
 
@@ -91,7 +89,5 @@ def _channels(color: str) -> tuple[int, int, int]:
 
 def _luminance(color: str) -> float:
     shares = [channel / 255 for channel in _channels(color)]
-    red, green, blue = [
-        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
-    ]
+    red, green, blue = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

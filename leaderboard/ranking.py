@@ -11,15 +11,7 @@ from leaderboard.columns import BASELINE_MARK, BY_RANK, columns_shown
 from leaderboard.parts import Card
 from leaderboard.texts import counted, entry_note, entry_words, moment
 
-__all__ = [
-    "PhoneRow",
-    "board_cards",
-    "board_frame",
-    "filter_entries",
-    "phone_rows",
-    "tint",
-    "upload_rows",
-]
+__all__ = ["PhoneRow", "board_cards", "board_frame", "filter_entries", "phone_rows", "tint", "upload_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +39,7 @@ def filter_entries(entries: Sequence[Entry], text: str, *, with_baselines: bool)
     ]
 
 
-def board_frame(
-    board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK
-) -> pd.DataFrame:
+def board_frame(board_round: BoardRound, entries: Sequence[Entry], view: str, order: str = BY_RANK) -> pd.DataFrame:
     """Return the table of a board: one row per entry, in the order given.
 
     Args:
@@ -83,9 +73,7 @@ def phone_rows(entries: Sequence[Entry], *, with_state: bool = False) -> list[Ph
                 )
             ),
             figure="-" if entry.score is None else f"{entry.score:.2f}",
-            figure_remark=f"{entry.calls:,} calls"
-            if with_state
-            else f"{entry.calls / entry.n_runs:,.0f} calls/run",
+            figure_remark=f"{entry.calls:,} calls" if with_state else f"{entry.calls / entry.n_runs:,.0f} calls/run",
             href=f"submission?id={entry.submission_id}",
             is_tinted=entry.is_baseline,
             share=None if with_state else entry.score,
@@ -121,8 +109,7 @@ def board_cards(board: Board) -> list[Card]:
         Card(
             "Ranked",
             f"{len(ranked):,} {'team' if len(ranked) == 1 else 'teams'}",
-            counted(board.n_submissions, "submission")
-            + (f", {waiting} in progress or failed" if waiting else ""),
+            counted(board.n_submissions, "submission") + (f", {waiting} in progress or failed" if waiting else ""),
         ),
         Card("Phase", str(phase).capitalize(), closes),
     ]

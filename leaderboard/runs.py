@@ -26,9 +26,7 @@ def score_table(page: SubmissionPage) -> Table:
     ]
     rows: list[list[str | Cell]] = []
     for task in page.round.tasks:
-        scores = [
-            score for seed in task.kshot_seeds if (score := score_of.get((task.name, seed))) is not None
-        ]
+        scores = [score for seed in task.kshot_seeds if (score := score_of.get((task.name, seed))) is not None]
         rows.append(
             [
                 Cell(task.name, href=f"task?task={task.name}&round={page.round.full_name}"),

@@ -121,12 +121,7 @@ def submissions(name: str, status: Status | None, text: str, page: int, per_page
         UsageError: there is no such round.
     """
     return _cached(
-        PublicStore.submission_list,
-        name,
-        status=status,
-        text=text,
-        offset=(page - 1) * per_page,
-        limit=per_page,
+        PublicStore.submission_list, name, status=status, text=text, offset=(page - 1) * per_page, limit=per_page
     )
 
 

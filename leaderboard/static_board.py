@@ -43,9 +43,7 @@ def board_page(board: Board, rounds: Sequence[BoardRound], *, is_file: bool = Fa
         uploads=board.uploads,
         upload_label=UPLOAD_LABEL,
         rows_name="private" if board.round.is_final else "public",
-        others=[]
-        if is_file
-        else [name for name, each in newest.items() if each.round_id != board.round.round_id],
+        others=[] if is_file else [name for name, each in newest.items() if each.round_id != board.round.round_id],
         json_link=f"api/leaderboard.json{query}",
         csv_link=f"api/leaderboard.csv{query}",
         app_link="" if is_file else f"./{query}",

@@ -57,10 +57,7 @@ def small():
 @pytest.fixture(scope="session")
 def folders(small, tmp_path_factory):
     """A model folder per family, as transformers saves it."""
-    return {
-        family: small.save_model(family, tmp_path_factory.mktemp("models") / family)
-        for family in small.FAMILIES
-    }
+    return {family: small.save_model(family, tmp_path_factory.mktemp("models") / family) for family in small.FAMILIES}
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,7 @@ class Classifier:
         weight = self.weight[:-1] / self.spread
         return weight, self.weight[-1] - self.centre @ weight
 
-    def step(
-        self, features: Array, labels: IntArray, learning_rate: float, weight_decay: float = 0.0
-    ) -> None:
+    def step(self, features: Array, labels: IntArray, learning_rate: float, weight_decay: float = 0.0) -> None:
         """Take one Adam step on the cross-entropy of a batch, features (B, D)."""
         inputs = np.column_stack([(features - self.centre) / self.spread, np.ones(len(features))])
         errors = np.exp(log_softmax(inputs @ self.weight))

@@ -88,9 +88,7 @@ class AJO:
         per_round = self.population_size * n_layers + 2
         rounds = (max_calls - 2) // per_round
         if rounds < 1:
-            raise ValueError(
-                f"the budget is too small: got {max_calls} calls, expected at least {per_round + 2}"
-            )
+            raise ValueError(f"the budget is too small: got {max_calls} calls, expected at least {per_round + 2}")
         return rounds
 
     def searches(
@@ -152,9 +150,7 @@ class Selection:
         labels = self.task.dev.labels
         dev = self.model.query(prompt[None], split="dev", outputs=OUTPUTS)
         prior = log_prior(train.logits)[0]
-        mixed = joint_log_probabilities(
-            dev.logits[0] - prior, classifier.scores(dev.features)[0], self.method.mix
-        )
+        mixed = joint_log_probabilities(dev.logits[0] - prior, classifier.scores(dev.features)[0], self.method.mix)
         accuracy = float((mixed.argmax(axis=-1) == labels).mean())
         merit = (accuracy, float(mixed[np.arange(len(labels)), labels].mean()))
         if merit <= self.merit:

@@ -120,12 +120,7 @@ class BBT:
         if self.projection == "uniform":
             return uniform_projection(generator, n_values, self.intrinsic_dim)
         return normal_projection(
-            generator,
-            n_values,
-            self.intrinsic_dim,
-            std=info.embedding_std,
-            alpha=self.alpha,
-            sigma=self.sigma,
+            generator, n_values, self.intrinsic_dim, std=info.embedding_std, alpha=self.alpha, sigma=self.sigma
         )
 
 

@@ -100,9 +100,7 @@ class LayerSearch:
         n_values = info.n_prompt_tokens * info.hidden_size
         self.sigmas = [method.sigma_first, *[method.sigma_rest] * (info.n_layers - 1)]
         self.projections = [
-            normal_projection(
-                generator, n_values, method.intrinsic_dim, std=std, alpha=method.alpha, sigma=sigma
-            )
+            normal_projection(generator, n_values, method.intrinsic_dim, std=std, alpha=method.alpha, sigma=sigma)
             for std, sigma in zip(stds, self.sigmas, strict=True)
         ]
         self.points: list[Array] = [np.zeros(method.intrinsic_dim) for _ in stds]

@@ -68,9 +68,7 @@ def search_words(task: Task, model: BlackBox, words_per_class: int, max_probe_wo
     response = model.query(zeros(model), wording=probe, outputs=("word_logits",))
     scores = log_softmax(response.word_logits[0])  # (B, W)
     labels = task.train.labels
-    gains = np.stack(
-        [scores[labels == k].mean(axis=0) - scores[labels != k].mean(axis=0) for k in range(len(chosen))]
-    )
+    gains = np.stack([scores[labels == k].mean(axis=0) - scores[labels != k].mean(axis=0) for k in range(len(chosen))])
     # Words with the same token have the same logits: use only the first.
     _, first = np.unique(scores, axis=1, return_index=True)
     n_official = len(chosen)

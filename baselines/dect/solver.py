@@ -30,9 +30,7 @@ class DecT:
         """Query train and dev once each, and train the prototypes on both."""
         info = model.info
         zeros = np.zeros((1, info.n_layers, info.n_prompt_tokens, info.hidden_size), np.float32)
-        responses = [
-            model.query(zeros, split=split, outputs=("logits", "features")) for split in ("train", "dev")
-        ]
+        responses = [model.query(zeros, split=split, outputs=("logits", "features")) for split in ("train", "dev")]
         features = unit(np.concatenate([response.features[0] for response in responses]))
         logits = np.concatenate([response.logits[0] for response in responses])
         labels = np.concatenate([task.train.labels, task.dev.labels])

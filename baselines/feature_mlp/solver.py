@@ -49,14 +49,7 @@ class FeatureMLP:
         if second.shape[1] == 1:
             # For two classes there is one column of log odds.
             second, second_bias = np.hstack([-second, second]), np.concatenate([-second_bias, second_bias])
-        state = {
-            "mean": mean,
-            "std": std,
-            "first": first,
-            "bias": bias,
-            "second": second,
-            "second_bias": second_bias,
-        }
+        state = {"mean": mean, "std": std, "first": first, "bias": bias, "second": second, "second_bias": second_bias}
         return Solution(zeros, outputs=("features",), state=state)
 
     @staticmethod

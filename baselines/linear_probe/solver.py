@@ -32,8 +32,7 @@ class LinearProbe:
         train, dev = (train - mean) / std, (dev - mean) / std
         # On a tie the strongest regularisation wins: it is first in the list, and max returns the first.
         strength = max(
-            self.strengths,
-            key=lambda c: classifier(c).fit(train, task.train.labels).score(dev, task.dev.labels),
+            self.strengths, key=lambda c: classifier(c).fit(train, task.train.labels).score(dev, task.dev.labels)
         )
         fitted = classifier(strength).fit(
             np.concatenate([train, dev]), np.concatenate([task.train.labels, task.dev.labels])

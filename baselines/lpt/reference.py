@@ -62,9 +62,7 @@ class LateModel(Adapted):
         prompts = self.generator(states, batch.mask)
         n = prompts.shape[1]
         states = torch.cat([prompts, states], dim=1)
-        above = additive_mask(
-            torch.cat([batch.mask.new_ones(len(batch.mask), n), batch.mask], dim=1), states.dtype
-        )
+        above = additive_mask(torch.cat([batch.mask.new_ones(len(batch.mask), n), batch.mask], dim=1), states.dtype)
         for layer in layers[self.first_late :]:
             states = layer(states, above)
         at_read: torch.Tensor = states[torch.arange(len(batch.read)), batch.read + n]
@@ -114,9 +112,7 @@ class Pooled(nn.Module):
         narrow = self.down(states).transpose(1, 2)  # (B, m, T)
         # Padding is at the end: each example is pooled over its own length.
         lengths = mask.sum(dim=1).tolist()
-        pooled = torch.stack(
-            [self.pool(row[:, :length]) for row, length in zip(narrow, lengths, strict=True)]
-        )
+        pooled = torch.stack([self.pool(row[:, :length]) for row, length in zip(narrow, lengths, strict=True)])
         return self.up(torch.relu(pooled.transpose(1, 2)))
 
 

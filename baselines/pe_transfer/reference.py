@@ -84,9 +84,7 @@ class Plugged(Adapted):
 class Bridged(Plugged):
     """The large model with adapters; in training, gradients flow only through the bridge."""
 
-    def __init__(
-        self, model: Any, layers: list[Any], bottleneck: int, student: Plugged, bridge: "Bridge"
-    ) -> None:
+    def __init__(self, model: Any, layers: list[Any], bottleneck: int, student: Plugged, bridge: "Bridge") -> None:
         """Store the student for the first stage."""
         super().__init__(model, layers, bottleneck)
         self.bridge = bridge
@@ -136,12 +134,7 @@ class Bridge(nn.Module):
         weights = torch.zeros(model.config.hidden_size)
         for layer in layers:
             attention = layer.attention
-            for reads in (
-                attention.self.query,
-                attention.self.key,
-                attention.self.value,
-                layer.intermediate.dense,
-            ):
+            for reads in (attention.self.query, attention.self.key, attention.self.value, layer.intermediate.dense):
                 weights += reads.weight.square().sum(dim=0)
             for writes in (attention.output.dense, layer.output.dense):
                 weights += writes.weight.square().sum(dim=1)
@@ -179,9 +172,7 @@ class NarrowLayer(nn.Module):
         inner = (heads[:, None] * size + torch.arange(size)).flatten()
         self.n_heads = len(heads)
         own = attention.self
-        self.query, self.key, self.value = (
-            cut(part, inner, kept) for part in (own.query, own.key, own.value)
-        )
+        self.query, self.key, self.value = (cut(part, inner, kept) for part in (own.query, own.key, own.value))
         self.attention_out = cut(attention.output.dense, kept, inner)
         self.attention_norm = cut_norm(attention.output.LayerNorm, kept)
         up, down = layer.intermediate.dense, layer.output.dense

@@ -70,9 +70,7 @@ def loss_curves(
             x=calls_axis(),
             y=alt.Y("mean:Q", title=_TITLE, scale=alt.Scale(zero=False, padding=_ROOM)),
             color=alt.Color(
-                "series:N",
-                scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])),
-                legend=None,
+                "series:N", scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])), legend=None
             ),
             strokeDash=alt.StrokeDash(
                 "series:N", scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)])), legend=None
@@ -98,9 +96,7 @@ def score_curve(curve: Curve, palette: Palette, height: int = 190) -> dict[str, 
         return {}
     chart = (
         alt.Chart(pd.DataFrame(rows))
-        .mark_line(
-            interpolate="step-after", strokeWidth=1.5, color=palette.series[0], opacity=0.8, point=True
-        )
+        .mark_line(interpolate="step-after", strokeWidth=1.5, color=palette.series[0], opacity=0.8, point=True)
         .encode(
             x=calls_axis(),
             y=alt.Y("score:Q", title="Test score ↑", scale=alt.Scale(zero=False, padding=_ROOM)),
@@ -121,9 +117,4 @@ def _points(curve: Curve) -> Iterable[dict[str, float]]:
         present = [loss for loss in losses if loss is not None]
         # A mean over only the seeds that have begun would jump when another one begins.
         if present and len(present) == len(losses):
-            yield {
-                "calls": calls,
-                "mean": sum(present) / len(present),
-                "lowest": min(present),
-                "highest": max(present),
-            }
+            yield {"calls": calls, "mean": sum(present) / len(present), "lowest": min(present), "highest": max(present)}

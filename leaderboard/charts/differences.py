@@ -15,9 +15,7 @@ __all__ = ["difference_chart"]
 _ROW_HEIGHT = 22
 
 
-def difference_chart(
-    differences: Sequence[Difference], names: Sequence[str], palette: Palette
-) -> dict[str, Any]:
+def difference_chart(differences: Sequence[Difference], names: Sequence[str], palette: Palette) -> dict[str, Any]:
     """Return a row per task: mean difference and its 95 % interval, one mark per submission.
 
     Args:
@@ -26,13 +24,7 @@ def difference_chart(
         palette: colours.
     """
     rows = [
-        {
-            "task": each.task,
-            "series": each.series,
-            "mean": each.mean,
-            "low": each.low,
-            "high": each.high,
-        }
+        {"task": each.task, "series": each.series, "mean": each.mean, "low": each.low, "high": each.high}
         for each in differences
         if each.mean is not None
     ]
@@ -61,9 +53,7 @@ def difference_chart(
         y=y,
         yOffset=offset,
         color=color,
-        shape=alt.Shape(
-            "series:N", scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)])), legend=None
-        ),
+        shape=alt.Shape("series:N", scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)])), legend=None),
         tooltip=[
             alt.Tooltip("series:N", title="Submission"),
             alt.Tooltip("task:N", title="Task"),

@@ -20,9 +20,7 @@ N_TARGETS = 15
 """Train-loss targets per task, evenly spaced between the worst first and the best last loss shown."""
 
 
-def targets_reached(
-    curves: Mapping[str, Sequence[Curve]], palette: Palette, height: int = 280
-) -> dict[str, Any]:
+def targets_reached(curves: Mapping[str, Sequence[Curve]], palette: Palette, height: int = 280) -> dict[str, Any]:
     """Return the chart without a legend; empty if no series has a loss.
 
     Args:
@@ -39,11 +37,7 @@ def targets_reached(
         grid = sorted({calls for curve in own for calls in curve.calls})
         rising = np.sort(np.array(times))
         rows += [
-            {
-                "series": name,
-                "calls": calls,
-                "share": float(np.searchsorted(rising, calls, side="right")) / len(rising),
-            }
+            {"series": name, "calls": calls, "share": float(np.searchsorted(rising, calls, side="right")) / len(rising)}
             for calls in grid
         ]
     if not rows:
@@ -54,16 +48,9 @@ def targets_reached(
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=calls_axis("Charged calls of a run (log)"),
-            y=alt.Y(
-                "share:Q",
-                title="Targets reached ↑",
-                axis=alt.Axis(format="%"),
-                scale=alt.Scale(domain=[0, 1]),
-            ),
+            y=alt.Y("share:Q", title="Targets reached ↑", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
             color=alt.Color(
-                "series:N",
-                scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])),
-                legend=None,
+                "series:N", scale=alt.Scale(domain=domain, range=list(palette.series[: len(domain)])), legend=None
             ),
             strokeDash=alt.StrokeDash(
                 "series:N", scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)])), legend=None

@@ -37,14 +37,6 @@ def color_and_shape(
     kinds = [kind for kind in _SHAPES if kind in present]
     legend = alt.Legend(title=None, orient="top") if has_legend else None
     return (
-        alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=kinds, range=[colors[kind] for kind in kinds]),
-            legend=legend,
-        ),
-        alt.Shape(
-            "kind:N",
-            scale=alt.Scale(domain=kinds, range=[_SHAPES[kind] for kind in kinds]),
-            legend=legend,
-        ),
+        alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[colors[kind] for kind in kinds]), legend=legend),
+        alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[_SHAPES[kind] for kind in kinds]), legend=legend),
     )

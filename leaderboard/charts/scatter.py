@@ -69,8 +69,7 @@ def score_against_calls(entries: Sequence[Entry], palette: Palette, height: int 
         .transform_filter("datum.is_right"),
     ]
     steps = pd.DataFrame(
-        [{"calls": calls_per_run(entry), "score": entry.score} for entry in front],
-        columns=["calls", "score"],
+        [{"calls": calls_per_run(entry), "score": entry.score} for entry in front], columns=["calls", "score"]
     )
     frontier = (
         alt.Chart(steps)

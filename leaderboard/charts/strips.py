@@ -20,13 +20,7 @@ _ROW_HEIGHT = 24
 def seed_strips(entries: Sequence[Entry], task: str, palette: Palette) -> dict[str, Any]:
     """Return the chart: one row per entry, in the order given; empty if no run has a score."""
     rows = [
-        {
-            "row": f"{position:04d}",
-            "label": series_name(entry),
-            "kind": kind_of(entry),
-            "seed": seed,
-            "score": score,
-        }
+        {"row": f"{position:04d}", "label": series_name(entry), "kind": kind_of(entry), "seed": seed, "score": score}
         for position, entry in enumerate(entries)
         for seed, score in entry.seed_scores[task].items()
         if score is not None

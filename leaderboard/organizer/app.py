@@ -124,11 +124,7 @@ def _round_page(store: SealedView, request: Request) -> str:
                 if found.closes
                 else "no closing time",
             ),
-            Card(
-                "Waiting",
-                counted(found.runs.get(Status.QUEUED, 0), "run"),
-                f"{found.n_held:,} of them on hold",
-            ),
+            Card("Waiting", counted(found.runs.get(Status.QUEUED, 0), "run"), f"{found.n_held:,} of them on hold"),
             Card("Running", counted(sum(found.runs.get(each, 0) for each in _AT_WORK), "run"), "right now"),
             Card("Complete", f"{len(standings):,} entries", "one per team, plus baselines"),
         ],

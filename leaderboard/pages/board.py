@@ -159,11 +159,7 @@ def show_uploads(board: Board) -> None:
         *(Column(f"{task.name} ↑", is_number=True, is_wide_only=True) for task in board.round.tasks),
         Column("Uploaded"),
     ]
-    st.html(
-        text_table(
-            "Scores of uploaded predictions, not ranked", columns, upload_rows(board.round, board.uploads)
-        )
-    )
+    st.html(text_table("Scores of uploaded predictions, not ranked", columns, upload_rows(board.round, board.uploads)))
 
 
 def show_plots(board: Board) -> None:
@@ -172,13 +168,7 @@ def show_plots(board: Board) -> None:
     names = {"frontier": "Score and calls", "intervals": "Intervals", "targets": "Targets reached"}
     section("Plots")
     plot = st.segmented_control(
-        "Plot",
-        plots,
-        default=plots[0],
-        required=True,
-        key="plot",
-        bind="query-params",
-        label_visibility="collapsed",
+        "Plot", plots, default=plots[0], required=True, key="plot", bind="query-params", label_visibility="collapsed"
     )
     palette = palette_now()
     key: list[tuple[str, int]] = []

@@ -141,9 +141,7 @@ def show_scores(pages: list[SubmissionPage], names: list[str]) -> None:
         ]
         for name, page in zip(names, pages, strict=True)
     ]
-    st.html(
-        text_table("Scores side by side", columns, rows, tinted=[page.entry.is_baseline for page in pages])
-    )
+    st.html(text_table("Scores side by side", columns, rows, tinted=[page.entry.is_baseline for page in pages]))
 
 
 def _score(value: float | None) -> str:

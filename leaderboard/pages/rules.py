@@ -124,12 +124,7 @@ def main() -> None:
     both = [Column("Setting", is_heading=True), Column("Value")]
     settings, limits = setting_rows(board_round.rules), limit_rows(board_round.rules.get("limits", {}))
     limits.append(
-        [
-            "Teams",
-            "registered teams, with a token from the organizer"
-            if board_round.is_registered_only
-            else "any team",
-        ]
+        ["Teams", "registered teams, with a token from the organizer" if board_round.is_registered_only else "any team"]
     )
     limits += [
         [label, "unlimited" if value is None else f"{value:,}"]

@@ -28,9 +28,7 @@ def show_state(page: SubmissionPage) -> None:
             f"{entry.n_runs_held} of {entry.n_runs} runs: on hold after repeated platform errors; quota unaffected."
         )
     if entry.status in {Status.QUEUED, Status.RUNNING}:
-        st.progress(
-            entry.n_runs_done / entry.n_runs, text=f"{entry.n_runs_done} of {entry.n_runs} runs have ended"
-        )
+        st.progress(entry.n_runs_done / entry.n_runs, text=f"{entry.n_runs_done} of {entry.n_runs} runs have ended")
         show_progress(entry.submission_id)
     elif entry.status is Status.CANCELLED:
         st.info("This submission was cancelled. It is not ranked.")
@@ -42,9 +40,7 @@ def show_state(page: SubmissionPage) -> None:
     if hidden and entry.status not in {Status.CANCELLED, Status.FAILED}:
         st.info(hidden)
     if not entry.is_official:
-        st.warning(
-            f"{UNOFFICIAL.capitalize()}. The solver was not isolated, so the submission is not ranked."
-        )
+        st.warning(f"{UNOFFICIAL.capitalize()}. The solver was not isolated, so the submission is not ranked.")
     if entry.is_stale:
         st.warning(f"{STALE.capitalize()}. It remains until the organizer rejudges it.")
 
@@ -131,10 +127,7 @@ def show_reproduction(page: SubmissionPage) -> None:
         )
         name, task = page.round.name, page.round.tasks[0].name
         of = name if page.round.is_packaged else "<file of the round>"
-        st.code(
-            f"gradfree try <folder of the submission> --round {of} --task {task}",
-            language="shell",
-        )
+        st.code(f"gradfree try <folder of the submission> --round {of} --task {task}", language="shell")
         st.html(text_table("Hashes of the runs", columns, rows))
 
 

@@ -17,10 +17,7 @@ _PER_PAGE = 50
 _ALL = "all"
 _CHOICES = (
     _ALL,
-    *(
-        status.value
-        for status in (Status.QUEUED, Status.RUNNING, Status.FINISHED, Status.FAILED, Status.CANCELLED)
-    ),
+    *(status.value for status in (Status.QUEUED, Status.RUNNING, Status.FINISHED, Status.FAILED, Status.CANCELLED)),
 )
 
 
@@ -76,10 +73,7 @@ def main() -> None:
     if at > 1:
         found = source.submissions(name, wanted, (text or "").strip(), at, _PER_PAGE)
     with place:
-        title(
-            "Submissions",
-            f"Round {found.round.name} {found.round.version} · {found.n_found:,} found, newest first",
-        )
+        title("Submissions", f"Round {found.round.name} {found.round.version} · {found.n_found:,} found, newest first")
     with head:
         offer_refresh(source.version())
     if not found.entries:

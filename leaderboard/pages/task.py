@@ -97,9 +97,7 @@ def show_confusion(board_round: BoardRound, task: BoardTask, entries: Sequence[E
         return
     section("Confusion matrix", CONFUSION_CAPTION)
     names = {entry.submission_id: series_name(entry) for entry in entries}
-    chosen = st.selectbox(
-        "Entry", list(names), format_func=lambda number: names[number], key="confusion-of", width=320
-    )
+    chosen = st.selectbox("Entry", list(names), format_func=lambda number: names[number], key="confusion-of", width=320)
     counts = source.submission(chosen).confusions.get(task.name)
     if counts is None:
         st.info("This entry has no predictions on this task.")
@@ -122,8 +120,7 @@ def main() -> None:
     order = ranked_on(board.entries, task.name)
     if not order:
         st.info(
-            board.round.score_notice
-            or "No submission is complete yet, so there are no scores to compare on this task."
+            board.round.score_notice or "No submission is complete yet, so there are no scores to compare on this task."
         )
         return
     shown = order[:_MAX_SHOWN]
@@ -136,9 +133,7 @@ def main() -> None:
         alt=f"Scores on {task.name}, one mark per k-shot seed",
     )
     is_cut = len(order) > len(shown)
-    section(
-        "Ranking on this task", f"The best {len(shown)} of {len(order)} complete entries." if is_cut else ""
-    )
+    section("Ranking on this task", f"The best {len(shown)} of {len(order)} complete entries." if is_cut else "")
     columns = [
         Column("#", is_number=True),
         Column("Team", is_heading=True),
@@ -164,14 +159,7 @@ def main() -> None:
                 "-" if entry.rank is None else str(entry.rank),
             ]
         )
-    st.html(
-        text_table(
-            f"Ranking on {task.name}",
-            columns,
-            rows,
-            tinted=[entry.is_baseline for entry in shown],
-        )
-    )
+    st.html(text_table(f"Ranking on {task.name}", columns, rows, tinted=[entry.is_baseline for entry in shown]))
     show_confusion(board.round, task, shown)
 
 

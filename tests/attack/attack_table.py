@@ -52,10 +52,7 @@ ATTACKS = case.ATTACKS
 def layer_table():
     """Markdown: per group of attacks, how many each layer stops first."""
     counts = Counter((attack.group, attack.layer) for attack in ATTACKS.values())
-    lines = [
-        "| attacks | " + " | ".join(LAYERS) + " |",
-        "|---|" + "---|" * len(LAYERS),
-    ]
+    lines = ["| attacks | " + " | ".join(LAYERS) + " |", "|---|" + "---|" * len(LAYERS)]
     for group, title in GROUPS.items():
         cells = (str(counts[group, layer] or "") for layer in LAYERS)
         lines.append(f"| {title} | " + " | ".join(cells) + " |")

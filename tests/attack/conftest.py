@@ -95,7 +95,5 @@ def pytest_terminal_summary(terminalreporter):
     succeeded = sum(not results.isdisjoint({"FAILED", "ERROR"}) for results in tried.values())
     held = sum(row.get("control") == "works" for row in rows.values())
     if not_counted:
-        write(
-            f"{len(not_counted)} more attacks are not counted: this machine or user cannot make their control"
-        )
+        write(f"{len(not_counted)} more attacks are not counted: this machine or user cannot make their control")
     write(f"{len(attacked)} attacks: {succeeded} succeeded; {held} controls held")

@@ -81,9 +81,7 @@ def loaded_round(toy_arena, budget, predict_s, limits):
     config = toy_arena.config
     task = config.task[0].model_copy(update={"budget_calls": budget, "test_limit": 150})
     small = {"solver_s": 20.0, "predict_s": predict_s, "memory_bytes": 1 << 30, **limits}
-    loaded = LoadedRound(
-        config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small)})
-    )
+    loaded = LoadedRound(config.model_copy(update={"task": (task,), "limits": config.limits.model_copy(update=small)}))
     loaded.__dict__["backbone"] = toy_arena.backbone
     loaded.__dict__["engine"] = toy_arena.engine
     _LOADED[key] = loaded
@@ -128,9 +126,7 @@ def run_arena(runner, attack, given, limits, toy_arena, folder):
     limits = dict(limits)
     config = toy_arena.config
     changed = {
-        "task": (
-            config.task[0].model_copy(update={"budget_calls": 20, "test_limit": 150, "kshot_seeds": (8,)}),
-        ),
+        "task": (config.task[0].model_copy(update={"budget_calls": 20, "test_limit": 150, "kshot_seeds": (8,)}),),
         "limits": config.limits.model_copy(update={"submission_bytes": 1 << 20, "memory_bytes": 1 << 30}),
         "visibility": config.visibility.model_copy(update={"logs": limits.pop("logs")}),
     }
@@ -321,10 +317,7 @@ def shared_controls(unsafe, arena):
         extra={name: text for name, text in FILES.items() if name != "solver.py"},
         entry="solver:Controls",
         params=arena.given()
-        | {
-            "control": True,
-            "attacks": {name: [attack.group, attack.run.__name__] for name, attack in short.items()},
-        },
+        | {"control": True, "attacks": {name: [attack.group, attack.run.__name__] for name, attack in short.items()}},
         policy={"solver_s": 300.0, "cpu_s": 100.0},
     )
     return json.loads(result["log"]) if result.get("verdict") == "OK" else {}

@@ -34,9 +34,7 @@ BOARD_MS, STATIC_MS, INTERACTION_MS = 60.0, 50.0, 1000.0
 
 def commit():
     """Return the commit that is measured, or an empty text outside a checkout."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
@@ -57,9 +55,7 @@ def server_cases(store):
 
     def board():
         read = store.board(name)
-        entries = filter_entries(
-            [entry for entry in read.entries if entry.is_complete], "", with_baselines=True
-        )
+        entries = filter_entries([entry for entry in read.entries if entry.is_complete], "", with_baselines=True)
         shown = entries[:50]
         frame = board_frame(read.round, shown, "summary")
         styles = tint(shown, LIGHT.tint, LIGHT.muted)
@@ -134,8 +130,7 @@ def browser_cases(address, cheapest):
                 ),
                 "search cleared": act(search(""), f"({table} ?? '').includes('Team 1')"),
                 "page 5": act(
-                    lambda: page.get_by_label("Page 5", exact=True).click(),
-                    f"/^(19|2[0-4])[0-9]/.test({table} ?? '')",
+                    lambda: page.get_by_label("Page 5", exact=True).click(), f"/^(19|2[0-4])[0-9]/.test({table} ?? '')"
                 ),
                 "order: calls, all pages": act(
                     lambda: _click_header(page, 1060), f"({table} ?? '').slice(0, 60).includes('{cheapest}')"
@@ -144,9 +139,7 @@ def browser_cases(address, cheapest):
                 "plot: targets reached": act(
                     button("targets"), "document.body.innerText.includes('train-loss targets')"
                 ),
-                "plot: score and calls": act(
-                    button("frontier"), "document.body.innerText.includes('Dashed:')"
-                ),
+                "plot: score and calls": act(button("frontier"), "document.body.innerText.includes('Dashed:')"),
                 "to the submissions": act(
                     lambda: page.get_by_role("link", name="Submissions").click(),
                     "document.querySelectorAll('.ga-table tbody tr').length >= 50",
@@ -160,17 +153,14 @@ def browser_cases(address, cheapest):
                     "document.querySelector('h1')?.innerText.startsWith('Rules')",
                 ),
                 "to the board": act(
-                    lambda: page.get_by_role("link", name="Leaderboard").click(),
-                    f"({table} ?? '').length > 500",
+                    lambda: page.get_by_role("link", name="Leaderboard").click(), f"({table} ?? '').length > 500"
                 ),
                 "row to submission": act(
-                    lambda: _click_solver(page),
-                    "document.body.innerText.includes('Scores per task and seed')",
+                    lambda: _click_solver(page), "document.body.innerText.includes('Scores per task and seed')"
                 ),
                 "back": act(page.go_back, f"({table} ?? '').length > 500"),
                 "plain page": act(
-                    lambda: page.goto(f"{address}/board.html"),
-                    "document.querySelectorAll('tbody tr').length > 300",
+                    lambda: page.goto(f"{address}/board.html"), "document.querySelectorAll('tbody tr').length > 300"
                 ),
             }
             for case, elapsed in found.items():

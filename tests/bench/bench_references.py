@@ -91,8 +91,7 @@ def memory_case(name, n_rows, n_tokens, shape, steps=1):
 def speed_case(n_rows, shape, steps):
     """Return medians of interleaved steps of both methods."""
     steppers = {
-        name: trainer(adapted(name, shape), make_batch(n_rows, TEXT_TOKENS))
-        for name in ("prompt_tuning", "lpt")
+        name: trainer(adapted(name, shape), make_batch(n_rows, TEXT_TOKENS)) for name in ("prompt_tuning", "lpt")
     }
     seconds = {name: [] for name in steppers}
     for number in range(steps + 1):
@@ -108,9 +107,7 @@ def speed_case(n_rows, shape, steps):
 
 
 def in_process(*arguments):
-    done = subprocess.run(
-        [sys.executable, __file__, *map(str, arguments)], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, __file__, *map(str, arguments)], check=True, capture_output=True, text=True)
     line = done.stdout.strip().splitlines()[-1]
     print(line, flush=True)
     return json.loads(line)
@@ -143,9 +140,7 @@ def main():
         "--layers",
         options.layers,
     )
-    memory = {
-        name: in_process("--case", name, *common) for name in ("lora", "pe_transfer", "prompt_tuning", "lpt")
-    }
+    memory = {name: in_process("--case", name, *common) for name in ("lora", "pe_transfer", "prompt_tuning", "lpt")}
     speed = in_process("--case", "speed", *common)
 
     def peak_ratio(name, reference):

@@ -60,9 +60,7 @@ def start_sandbox(source, mode):
     started = time.perf_counter()
     outcome = run_solve(source, TASK, service, SandboxPolicy(), mode)
     if outcome.verdict != "OK" or outcome.log != b"False\n":
-        raise SystemExit(
-            f"not reported: the solver ended with {outcome.verdict}: {outcome.message} {outcome.log!r}"
-        )
+        raise SystemExit(f"not reported: the solver ended with {outcome.verdict}: {outcome.message} {outcome.log!r}")
     return service.asked_at - started
 
 

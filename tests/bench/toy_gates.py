@@ -80,17 +80,14 @@ def main() -> int:
     print("|---|" + "---|" * (len(tasks) + 1))
     for name, row in table.items():
         cells = [
-            f"{fmean(row[task.name]):.1f}"
-            + (f" ± {stdev(row[task.name]):.1f}" if len(set(row[task.name])) > 1 else "")
+            f"{fmean(row[task.name]):.1f}" + (f" ± {stdev(row[task.name]):.1f}" if len(set(row[task.name])) > 1 else "")
             for task in tasks
         ]
         print(f"| {name} | {' | '.join(cells)} | {mean(row):.1f} |")
     manual, tuned, chance = mean(table["manual"]), mean(table["BBTv2"]), mean(table["chance"])
     known = table["linear probe, 2,000 rows"]
     gates = {
-        "probe >= chance + 15 on every task": all(
-            known[task.name][0] >= 100 / len(task.words) + 15 for task in tasks
-        ),
+        "probe >= chance + 15 on every task": all(known[task.name][0] >= 100 / len(task.words) + 15 for task in tasks),
         "chance + 10 <= manual <= 75 on the mean": chance + 10 <= manual <= 75,
         "BBTv2 >= manual + 5 on the mean": tuned >= manual + 5,
         "at most 600 calls a run": all(task.budget_calls <= 600 for task in tasks),

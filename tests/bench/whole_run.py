@@ -32,6 +32,4 @@ def final_score(
     if artifact.verdict is not Verdict.OK or artifact.predictions is None:
         sys.exit(f"{path.name} on {name}, seed {kshot_seed}: {artifact.verdict}: {artifact.message}")
     task = arena.task(name)
-    return score(
-        task.config.metric, task.data.test.labels, np.array(artifact.predictions), len(task.config.words)
-    )
+    return score(task.config.metric, task.data.test.labels, np.array(artifact.predictions), len(task.config.words))

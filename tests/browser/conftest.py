@@ -62,9 +62,7 @@ def private_scores(arena):
 @pytest.fixture(scope="session")
 def address(arena, tmp_path_factory):
     """The running app."""
-    with serve_board(
-        arena.public_db, tmp_path_factory.mktemp("log") / "streamlit.txt", spool=arena.spool
-    ) as address:
+    with serve_board(arena.public_db, tmp_path_factory.mktemp("log") / "streamlit.txt", spool=arena.spool) as address:
         yield address
 
 

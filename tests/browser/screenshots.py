@@ -16,12 +16,7 @@ from sample_arena import build_sample_arena
 from harness.store.paths import ArenaPaths
 from harness.store.public import PublicStore
 
-_LOOKS = {
-    "light": (1360, "light"),
-    "dark": (1360, "dark"),
-    "phone": (390, "light"),
-    "phone-dark": (390, "dark"),
-}
+_LOOKS = {"light": (1360, "light"), "dark": (1360, "dark"), "phone": (390, "light"), "phone-dark": (390, "dark")}
 _DRAWN_MS = 1500
 
 
@@ -55,9 +50,7 @@ def take(browser: Browser, address: str, paths: dict[str, str], folder: Path, lo
     for look in looks:
         width, scheme = _LOOKS[look]
         context = browser.new_context(
-            viewport={"width": width, "height": 1000},
-            color_scheme=scheme,
-            device_scale_factor=1,
+            viewport={"width": width, "height": 1000}, color_scheme=scheme, device_scale_factor=1
         )
         page = context.new_page()
         for name, path in paths.items():
@@ -102,9 +95,7 @@ def main() -> None:
         paths = ArenaPaths(options.home or Path(scratch) / "arena")
         if not paths.public_db.exists():
             build_sample_arena(paths, n_teams=20)
-        wanted = {
-            name: path for name, path in addresses(paths).items() if not options.only or name in options.only
-        }
+        wanted = {name: path for name, path in addresses(paths).items() if not options.only or name in options.only}
         with (
             serve_board(paths.public_db, Path(scratch) / "log.txt", spool=paths.spool) as address,
             sync_playwright() as playwright,

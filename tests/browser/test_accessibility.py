@@ -48,9 +48,7 @@ def test_page_has_no_serious_finding_of_axe_on_any_width_and_a_phone_cuts_nothin
     visitor.page.wait_for_timeout(500)
     assert findings(axe, visitor.page) == []
     frames = visitor.page.locator(".ga-scroll, .frame")
-    assert set(frames.evaluate_all("all => all.map(each => [each.tabIndex, each.role].join())")) <= {
-        "0,region"
-    }
+    assert set(frames.evaluate_all("all => all.map(each => [each.tabIndex, each.role].join())")) <= {"0,region"}
     visitor.page.set_viewport_size({"width": 390, "height": 844})
     visitor.page.wait_for_timeout(300)
     assert cut(visitor.page) == (False, [])

@@ -19,6 +19,5 @@ def test_first_visitor_of_a_fresh_server_gets_the_whole_app_by_any_link(visit):
     assert visitor.page.locator("[data-testid=stSidebarNav]").count() == 0
     assert visitor.page.get_by_role("link", name="Leaderboard").count() == 1
     assert (
-        visitor.page.locator(".ga-table thead th").first.evaluate("each => getComputedStyle(each).textAlign")
-        == "left"
+        visitor.page.locator(".ga-table thead th").first.evaluate("each => getComputedStyle(each).textAlign") == "left"
     )

@@ -216,9 +216,7 @@ def test_exports_have_tags_and_answer_304(address):
 def test_json_export_holds_the_board(address, board):
     with urllib.request.urlopen(f"{address}/api/leaderboard.json") as answer:
         document = json.load(answer)
-    assert [entry["submission"] for entry in document["entries"]] == [
-        entry.submission_id for entry in board.entries
-    ]
+    assert [entry["submission"] for entry in document["entries"]] == [entry.submission_id for entry in board.entries]
     assert document["version"] == board.version
 
 
@@ -254,14 +252,10 @@ def test_phone_shows_a_list_whose_rows_open(visit, board):
 def test_dark_scheme_is_dark_and_draws_in_its_own_colours(visit):
     visitor = visit(scheme="dark")
     visitor.open()
-    visitor.page.locator(
-        "[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas"
-    ).first.wait_for()
+    visitor.page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first.wait_for()
     red = visitor.page.evaluate(
         "parseInt(getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/)[0])"
     )
     assert red < 60
-    cards = visitor.page.evaluate(
-        "getComputedStyle(document.querySelector('.ga-cards > div')).backgroundColor"
-    )
+    cards = visitor.page.evaluate("getComputedStyle(document.querySelector('.ga-cards > div')).backgroundColor")
     assert cards == "rgb(31, 34, 38)"

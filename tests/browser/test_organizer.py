@@ -10,13 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
-from harness.store.organizer import OrganizerStore
-=======
 
 from harness.rounds.organizer_view import OrganizerStore
 from harness.store.sealed.store import SealedStore
->>>>>>> t-board
 
 pytestmark = pytest.mark.browser
 
@@ -59,9 +55,7 @@ def page(chromium, organizer):
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on(
         "request",
-        lambda request: (
-            None if request.url.startswith((address, "data:")) else complaints.append(request.url)
-        ),
+        lambda request: None if request.url.startswith((address, "data:")) else complaints.append(request.url),
     )
     yield page
     context.close()

@@ -1,26 +1,18 @@
 """Handing in by the web page: a good zip, a bad one, and a board that takes none."""
 
 import pytest
-<<<<<<< HEAD
-from harness.rounds.spool_intake import take_in_uploads
-=======
 from in_store import read, write
->>>>>>> t-board
 from live_board import serve_board
 from uploads import GOOD_FILES, zip_of
 
 from harness.config import load_round
 from harness.rounds.lifecycle import create_round
-<<<<<<< HEAD
-from harness.store import ArenaPaths, Publisher, SealedStore
-=======
 from harness.store.paths import ArenaPaths
 from harness.store.public.publisher import Publisher
 from harness.store.sealed.store import SealedStore
 from harness.store.sealed.submissions import list_submissions
 from harness.store.sealed.teams import add_team
 from harness.worker.spool_intake import take_in_uploads
->>>>>>> t-board
 
 pytestmark = pytest.mark.browser
 

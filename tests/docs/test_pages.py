@@ -6,14 +6,7 @@ import re
 import pytest
 import typer
 
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "submissions/README.md",
-    "submissions/RULES.md",
-    "CHANGELOG.md",
-)
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "submissions/README.md", "submissions/RULES.md", "CHANGELOG.md")
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +44,7 @@ def test_every_command_is_on_the_readme(repository, commands):
     for path in commands:
         # A command group is on the page with its commands.
         if path and not any(other[: len(path)] == path and other != path for other in commands):
-            assert f"gradfree {' '.join(path)}" in text, (
-                f"README.md does not mention `gradfree {' '.join(path)}`"
-            )
+            assert f"gradfree {' '.join(path)}" in text, f"README.md does not mention `gradfree {' '.join(path)}`"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -99,8 +90,6 @@ def test_the_round_on_the_page_of_round_files_can_be_created(repository, tmp_pat
     (tmp_path / "mine.toml").write_text(block)
     (tmp_path / "mood").mkdir()
     for split in ("pool", "test"):
-        rows = [
-            json.dumps({"text": row["sentence"], "label": row["label"]}) for row in task_rows("sst2", split)
-        ]
+        rows = [json.dumps({"text": row["sentence"], "label": row["label"]}) for row in task_rows("sst2", split)]
         (tmp_path / "mood" / f"{split}.jsonl").write_text("\n".join(rows))
     check_round(load_round(str(tmp_path / "mine.toml")))

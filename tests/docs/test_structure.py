@@ -13,9 +13,7 @@ MAX_PARAMETERS = 9
 def sources(repository):
     """Python files of the product, without caches."""
     return [
-        path
-        for package in ("harness", "leaderboard", "baselines")
-        for path in (repository / package).rglob("*.py")
+        path for package in ("harness", "leaderboard", "baselines") for path in (repository / package).rglob("*.py")
     ]
 
 

@@ -34,14 +34,7 @@ def test_the_readme_links_the_competition(repository):
 
 @pytest.mark.parametrize(
     "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "Makefile",
-        "submissions/README.md",
-        "submissions/RULES.md",
-    ],
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "submissions/README.md", "submissions/RULES.md"],
 )
 def test_a_page_uses_the_terms_of_the_glossary(repository, page):
     text = " ".join((repository / page).read_text().lower().split())

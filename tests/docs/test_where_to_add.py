@@ -38,7 +38,5 @@ def test_the_section_has_every_kind_of_addition(steps):
 def test_every_file_to_touch_exists(repository, steps, kind):
     paths = paths_in(steps[kind])
     assert len(paths) >= 2
-    missing = [
-        path for path in paths if not any(repository.glob(re.sub(r"<\w+>", "[a-z]*", path).rstrip("/")))
-    ]
+    missing = [path for path in paths if not any(repository.glob(re.sub(r"<\w+>", "[a-z]*", path).rstrip("/")))]
     assert not missing, f"CONTRIBUTING.md, {kind}: {', '.join(missing)}"

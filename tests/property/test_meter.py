@@ -36,9 +36,7 @@ def test_cost_of_nothing_is_refused(sizes):
 
 
 @given(
-    st.integers(1, 200),
-    st.integers(1, 40),
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 120)), max_size=40),
+    st.integers(1, 200), st.integers(1, 40), st.lists(st.tuples(st.integers(1, 40), st.integers(1, 120)), max_size=40)
 )
 def test_charges_are_conserved_and_refusals_charge_nothing(budget, n_train, queries):
     with tempfile.TemporaryDirectory() as folder:

@@ -107,9 +107,7 @@ def new_model(recipe: Recipe) -> RobertaForMaskedLM:
     return RobertaForMaskedLM(config)
 
 
-def encode_documents(
-    docs: Sequence[Document], vocab: dict[str, int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def encode_documents(docs: Sequence[Document], vocab: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ids [N, T] (padded) and the slot's position in each row [N]."""
     ids = np.full((len(docs), _SEQUENCE), vocab["<pad>"], dtype=np.int64)
     slots = np.empty(len(docs), dtype=np.int64)
@@ -121,11 +119,7 @@ def encode_documents(
 
 
 def _mask(
-    ids: torch.Tensor,
-    slots: torch.Tensor,
-    recipe: Recipe,
-    vocab: dict[str, int],
-    dice: torch.Generator,
+    ids: torch.Tensor, slots: torch.Tensor, recipe: Recipe, vocab: dict[str, int], dice: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return masked ids [B, T], targets [B, T] and whether each row masks its slot [B].
 
@@ -191,10 +185,7 @@ def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaske
     model = new_model(recipe)
     model.train()
     optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.98),
-        weight_decay=recipe.weight_decay,
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     dice = torch.Generator().manual_seed(seed)
@@ -202,13 +193,9 @@ def train(recipe: Recipe, seed: int, *, log_every: int = 200) -> RobertaForMaske
     for step, docs in enumerate(_batches(recipe, seed), start=1):
         ids, slots = (torch.from_numpy(array) for array in encode_documents(docs, vocab))
         masked, targets, asks_slot = _mask(ids, slots, recipe, vocab, dice)
-        hidden = model.roberta(
-            input_ids=masked, attention_mask=(ids != vocab["<pad>"]).long()
-        ).last_hidden_state
+        hidden = model.roberta(input_ids=masked, attention_mask=(ids != vocab["<pad>"]).long()).last_hidden_state
         picked = targets != _IGNORED
-        losses = torch.nn.functional.cross_entropy(
-            model.lm_head(hidden[picked]), targets[picked], reduction="none"
-        )
+        losses = torch.nn.functional.cross_entropy(model.lm_head(hidden[picked]), targets[picked], reduction="none")
         is_slot = asks_slot[:, None].expand_as(picked)[picked]
         # Sums over counts: the mean of a batch without masked words would be NaN.
         slot_loss = losses[is_slot].sum() / is_slot.sum().clamp(min=1)

@@ -49,7 +49,6 @@ def normal_projections(box, encoded, intrinsic_dim, alpha, sigmas):
     stds += [clipped_std(states) for states in layer_inputs(box.backbone, encoded, len(sigmas))[1:]]
     draw = np.random.default_rng(box.task.solver_seed)
     return [
-        draw.standard_normal((size, intrinsic_dim), dtype=np.float32)
-        * (alpha * std / (np.sqrt(intrinsic_dim) * sigma))
+        draw.standard_normal((size, intrinsic_dim), dtype=np.float32) * (alpha * std / (np.sqrt(intrinsic_dim) * sigma))
         for std, sigma in zip(stds, sigmas, strict=True)
     ]

@@ -206,8 +206,7 @@ def make_arena(folder: Path) -> dict:
         "verified": cli.json("round", "verify", "export.zip"),
     }
     lines = (
-        f'"{key}": {json.dumps(value, sort_keys=True, allow_nan=False, default=dict)}'
-        for key, value in facts.items()
+        f'"{key}": {json.dumps(value, sort_keys=True, allow_nan=False, default=dict)}' for key, value in facts.items()
     )
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     (folder / "facts.json").write_text(text)
@@ -221,9 +220,7 @@ def _write_sources(folder: Path) -> None:
         (folder / name / "solver.toml").write_text(f'name = "{name}"\nentry = "solver:{entry}"\n')
         code = Path(__file__).with_name("fixed_solvers.py").read_bytes()
         (folder / name / "solver.py").write_bytes(code)
-    tasks = [
-        _TASK.format(name=name, seeds=seeds, n_rows=_N_TEST_ROWS) for name, (_, _, seeds) in _TASKS.items()
-    ]
+    tasks = [_TASK.format(name=name, seeds=seeds, n_rows=_N_TEST_ROWS) for name, (_, _, seeds) in _TASKS.items()]
     (folder / "fixed.toml").write_text(_HEAD + "".join(tasks))
     with zipfile.ZipFile(folder / "predictions.zip", "w") as archive:
         for task, n_classes, seeds in _TASKS.values():
@@ -265,8 +262,7 @@ def _board(cli: _CommandLine) -> dict:
         "is_final": about["is_final"],
         "entries": [_entry(entry) for entry in document["entries"]],
         "uploads": [
-            {key: _field(upload, key) for key in ("solver", "score", "task_scores")}
-            for upload in document["uploads"]
+            {key: _field(upload, key) for key in ("solver", "score", "task_scores")} for upload in document["uploads"]
         ],
     }
 
@@ -413,11 +409,7 @@ def differences(expected: object, found: object, *, is_bitwise: bool = True, at:
     if type(expected) is type(found) and expected == found:
         return []
     if not is_bitwise and isinstance(expected, float) and isinstance(found, float):
-        return (
-            []
-            if math.isclose(expected, found, rel_tol=0, abs_tol=1e-3)
-            else [f"{at}: {expected}, now {found}"]
-        )
+        return [] if math.isclose(expected, found, rel_tol=0, abs_tol=1e-3) else [f"{at}: {expected}, now {found}"]
     return [f"{at}: {expected!r}, now {found!r}"]
 
 

@@ -137,9 +137,7 @@ def _round(round_id: int) -> BoardRound:
         is_final=False,
         opens=_START,
         closes=_START + timedelta(days=90),
-        tasks=tuple(
-            BoardTask(task.name, task.metric, task.budget_calls, task.kshot_seeds) for task in config.task
-        ),
+        tasks=tuple(BoardTask(task.name, task.metric, task.budget_calls, task.kshot_seeds) for task in config.task),
         rules=public_rules(config),
     )
 
@@ -188,9 +186,7 @@ def _entry(number: int, position: int, n_teams: int, rng: np.random.Generator) -
 
 
 def _runs(entry: Entry) -> Iterator[RunLine]:
-    status, verdict = (
-        (entry.status, Verdict.OK) if entry.is_complete else (Status.FAILED, Verdict.RUNTIME_ERROR)
-    )
+    status, verdict = (entry.status, Verdict.OK) if entry.is_complete else (Status.FAILED, Verdict.RUNTIME_ERROR)
     for place, (task, _, budget) in enumerate(_TASKS):
         for seat, seed in enumerate(_SEEDS):
             number = entry.submission_id * 100 + place * len(_SEEDS) + seat

@@ -75,7 +75,5 @@ def settle(page: Any) -> None:
 def whole_page(page: Any) -> None:
     """Make the window as tall as the page: the app scrolls inside of it."""
     width = page.viewport_size["width"]
-    height = page.evaluate(
-        "document.querySelector('[data-testid=stMain]')?.scrollHeight ?? document.body.scrollHeight"
-    )
+    height = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? document.body.scrollHeight")
     page.set_viewport_size({"width": width, "height": min(int(height) + 8, _MAX_HEIGHT)})

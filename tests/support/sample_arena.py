@@ -69,9 +69,7 @@ class _Clock:
 
 
 def sample_round(
-    name: str = "sample",
-    kshot_seeds: tuple[int, ...] = (8, 13, 42, 50, 60),
-    rule: ScoringRule = ScoringRule.FORCE_BEST,
+    name: str = "sample", kshot_seeds: tuple[int, ...] = (8, 13, 42, 50, 60), rule: ScoringRule = ScoringRule.FORCE_BEST
 ) -> RoundConfig:
     """Return a round with the five official tasks."""
     rules = load_round("official").model_dump(mode="json")
@@ -125,9 +123,7 @@ def sample_result(
         for rows in (is_public, ~is_public)
     )
     steps = np.unique(np.geomspace(1, max(spent, 1), 40).astype(int))
-    losses = (
-        0.2 + 0.9 * (1.0 - level / 120.0) * np.exp(-steps / (spent / 3 + 1)) + rng.normal(0, 0.02, len(steps))
-    )
+    losses = 0.2 + 0.9 * (1.0 - level / 120.0) * np.exp(-steps / (spent / 3 + 1)) + rng.normal(0, 0.02, len(steps))
     started = _START + timedelta(minutes=claim.run_id)
     solve_s = 20.0 + spent / 25.0
     return RunSummary(
@@ -151,9 +147,7 @@ def sample_result(
         artifact_path=f"{claim.run_id}.json",
         artifact_sha256=hashlib.sha256(f"artifact {claim.run_id}".encode()).hexdigest(),
         hashes={"submission": claim.digest, "round": claim.round_digest},
-        train_losses=tuple(
-            (int(at), float(loss)) for at, loss in zip(steps, np.maximum(losses, 0.0), strict=True)
-        ),
+        train_losses=tuple((int(at), float(loss)) for at, loss in zip(steps, np.maximum(losses, 0.0), strict=True)),
         solve_s=solve_s,
     )
 
@@ -233,20 +227,9 @@ def _enter_round(tx: Transaction, kshot_seeds: tuple[int, ...]) -> None:
 
 def _other_states(sealed: SealedStore) -> ClaimedRun | None:
     write(sealed, _submit, "Broken Compass", "division by zero")
-    _run_all(
-        sealed,
-        0.0,
-        verdict=Verdict.RUNTIME_ERROR,
-        message="ZeroDivisionError: division by zero (solver.py:12)",
-    )
+    _run_all(sealed, 0.0, verdict=Verdict.RUNTIME_ERROR, message="ZeroDivisionError: division by zero (solver.py:12)")
     write(sealed, _submit, "Slow Loris", "patient search")
-    _run_all(
-        sealed,
-        60.0,
-        verdict=Verdict.TIME_LIMIT,
-        is_checkpoint=True,
-        message="cpu_s: used 600 s, allowed 600 s",
-    )
+    _run_all(sealed, 60.0, verdict=Verdict.TIME_LIMIT, is_checkpoint=True, message="cpu_s: used 600 s, allowed 600 s")
     write(sealed, _submit, "example", "open window", is_example=True)
     _run_all(sealed, 76.0, is_official=False)
     write(sealed, _submit, "Held Breath", "unlucky")
@@ -264,9 +247,7 @@ def _other_states(sealed: SealedStore) -> ClaimedRun | None:
     return running
 
 
-def _submit(
-    tx: Transaction, team: str, name: str, *, is_baseline: bool = False, is_example: bool = False
-) -> int:
+def _submit(tx: Transaction, team: str, name: str, *, is_baseline: bool = False, is_example: bool = False) -> int:
     digest = hashlib.sha256(f"{team} {name}".encode()).hexdigest()
     row = SubmissionRow(
         team=find_team(tx, team),

@@ -169,9 +169,7 @@ def bert_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def roberta_model(shape: dict[str, int]) -> RobertaForMaskedLM:
-    config = RobertaConfig(
-        **shape, intermediate_size=48, max_position_embeddings=MAX_TOKENS + 2, type_vocab_size=1
-    )
+    config = RobertaConfig(**shape, intermediate_size=48, max_position_embeddings=MAX_TOKENS + 2, type_vocab_size=1)
     return RobertaForMaskedLM(config)
 
 
@@ -243,13 +241,7 @@ TOKENIZERS = {
     "bart": roberta_tokenizer,  # the same, by its files
     "t5": t5_tokenizer,
 }
-MODELS = {
-    "roberta": roberta_model,
-    "bert": bert_model,
-    "gpt2": gpt2_model,
-    "bart": bart_model,
-    "t5": t5_model,
-}
+MODELS = {"roberta": roberta_model, "bert": bert_model, "gpt2": gpt2_model, "bart": bart_model, "t5": t5_model}
 
 
 def save_model(family: str, folder: Path, *, seed: int = 0) -> Path:

@@ -43,9 +43,7 @@ def enter(store: SealedStore, team: str, name: str, *, round_name: str = "toy", 
     return write(store, _enter, team, name, round_name, **columns)
 
 
-def admit_and_enter(
-    store: SealedStore, team: str, name: str, *, token: str | None = None, **columns: Any
-) -> int:
+def admit_and_enter(store: SealedStore, team: str, name: str, *, token: str | None = None, **columns: Any) -> int:
     """Store a submission to round "toy" as a participant hands it in: admitted, then stored, in one transaction."""
     with store.write() as tx:
         is_example = columns.get("is_example", False)
@@ -67,9 +65,7 @@ def cancel(store: SealedStore, number: int, reason: str = "") -> None:
         cancel_submission(tx, find_submission(tx, number), reason)
 
 
-def finish(
-    store: SealedStore, claim: ClaimedRun, summary: RunSummary, predictions: IntArray | None = None
-) -> None:
+def finish(store: SealedStore, claim: ClaimedRun, summary: RunSummary, predictions: IntArray | None = None) -> None:
     """Make one attempt at a claimed run, with this result."""
     attempt = write(store, start_attempt, claim)
     write(store, finish_run, claim, attempt, summary, predictions)

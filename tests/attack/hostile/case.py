@@ -29,15 +29,7 @@ PUBLIC = "public store"
 REFUSALS = {
     MOUNTS: {errno.ENOENT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EXDEV},
     SECCOMP: {errno.EPERM, errno.ENOSYS, errno.EACCES, errno.EINVAL, errno.ENOTTY},
-    RLIMITS: {
-        errno.EMFILE,
-        errno.EAGAIN,
-        errno.ENOMEM,
-        errno.EFBIG,
-        errno.ENOSPC,
-        "MemoryError",
-        "RuntimeError",
-    },
+    RLIMITS: {errno.EMFILE, errno.EAGAIN, errno.ENOMEM, errno.EFBIG, errno.ENOSPC, "MemoryError", "RuntimeError"},
     GROUPS: {errno.EAGAIN, "RuntimeError"},
     ENVIRONMENT: {"NotFound"},
     METER: {"NotFound", "BudgetExhausted"},
@@ -144,9 +136,7 @@ libc.syscall.restype = ctypes.c_long
 def syscall(number, *args):
     """Make a system call; ints go as longs, since a plain int leaves half of an argument to chance."""
     ctypes.set_errno(0)
-    result = libc.syscall(
-        ctypes.c_long(number), *(ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args)
-    )
+    result = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result

@@ -7,14 +7,7 @@ import struct
 HELLO, QUERY, SOLUTION, ERROR, REPLY = 16, 19, 23, 25, 4
 VALUES = {"name": "values", "dtype": "<f4", "shape": [1, 2, 3, 4]}
 PAYLOAD = bytes(96)
-META = {
-    "layer": None,
-    "base": None,
-    "split": "train",
-    "wording": 0,
-    "outputs": ["logits"],
-    "arrays": [VALUES],
-}
+META = {"layer": None, "base": None, "split": "train", "wording": 0, "outputs": ["logits"], "arrays": [VALUES]}
 
 
 def header(kind=QUERY, seq=1, magic=b"GFA1", flags=0, reserved=0, meta_len=0, payload_len=0):

@@ -13,18 +13,14 @@ BROKEN = {
     "ends_well_with_another_prompt_length": (
         "info = model.info\nreturn Solution(np.zeros((1, info.n_layers, 10, info.hidden_size), np.float32))"
     ),
-    "stays_within_the_budget": (
-        "model.checkpoint(zeros(model))\nwhile True: model.query(zeros(model).prompts)"
-    ),
+    "stays_within_the_budget": ("model.checkpoint(zeros(model))\nwhile True: model.query(zeros(model).prompts)"),
     "never_sends_a_malformed_query": (
         "try: model.query(zeros(model).prompts, split='test')\nexcept InvalidQuery: return zeros(model)"
     ),
     "asks_the_same_under_the_same_seed": (
         "model.query(np.random.default_rng().standard_normal(zeros(model).prompts.shape))\nreturn zeros(model)"
     ),
-    "explains_itself_when_the_budget_is_tiny": (
-        "if model.calls_left < 100: time.sleep(600)\nreturn zeros(model)"
-    ),
+    "explains_itself_when_the_budget_is_tiny": ("if model.calls_left < 100: time.sleep(600)\nreturn zeros(model)"),
 }
 
 

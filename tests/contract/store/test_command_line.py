@@ -135,12 +135,7 @@ def test_published_predictions_stand_on_the_board_as_plain_text(home, mini, arch
     board = json.loads(run("round", "show", "mini", "--home", home, "--json"))
     (upload,) = board["uploads"]
     assert upload.pop("created_at")
-    assert upload == {
-        "name": "[bold]y",
-        "score": 100.0,
-        "tasks": {"sst2": 100.0, "snli": 100.0},
-        "label": LABEL,
-    }
+    assert upload == {"name": "[bold]y", "score": 100.0, "tasks": {"sst2": 100.0, "snli": 100.0}, "label": LABEL}
 
 
 def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mini, archive):
@@ -162,15 +157,11 @@ def test_worker_without_a_sandbox_runs_bundled_code_alone_and_marks_it(home, min
     solver = tmp_path / "theirs"
     solver.mkdir()
     (solver / "solver.toml").write_text('name = "theirs"\nentry = "solver:Mine"\n')
-    (solver / "solver.py").write_text(
-        "class Mine:\n    def solve(self, task, model):\n        raise SystemExit\n"
-    )
+    (solver / "solver.py").write_text("class Mine:\n    def solve(self, task, model):\n        raise SystemExit\n")
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         create_round(sealed, publisher, config)
         theirs = submit(sealed, publisher, paths, config, solver, "Lynx")
-        ours = submit(
-            sealed, publisher, paths, config, baseline_folder("manual"), BASELINE_TEAM, entry="baseline"
-        )
+        ours = submit(sealed, publisher, paths, config, baseline_folder("manual"), BASELINE_TEAM, entry="baseline")
         said = run("worker", "--until-idle", "--unsafe-no-sandbox", "--home", home)
         assert "only baselines and packaged examples run here" in said
         assert "2 runs ended" in said
@@ -225,18 +216,14 @@ def test_what_to_type_next_names_the_version_that_is_meant(home, mini):
 
 
 def test_a_round_that_its_file_opens_later_is_not_said_to_be_open(home, mini):
-    mini.write_text(
-        mini.read_text().replace('version = "1.0"', 'version = "1.0"\nopens = 2999-01-01T00:00:00Z', 1)
-    )
+    mini.write_text(mini.read_text().replace('version = "1.0"', 'version = "1.0"\nopens = 2999-01-01T00:00:00Z', 1))
     run("round", "create", mini, "--home", home)
     said = run("round", "open", "mini", "--home", home)
     assert "round mini is draft until its file opens it, 2999-01-01 00:00 UTC" in said
 
 
 def test_the_title_of_a_round_is_no_markup(home, mini):
-    mini.write_text(
-        mini.read_text().replace('version = "1.0"', 'version = "1.0"\ntitle = "Spring [/closed]"', 1)
-    )
+    mini.write_text(mini.read_text().replace('version = "1.0"', 'version = "1.0"\ntitle = "Spring [/closed]"', 1))
     run("round", "create", mini, "--home", home)
     assert "Spring [/closed]" in run("round", "show", "mini", "--home", home)
 

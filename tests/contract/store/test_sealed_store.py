@@ -378,11 +378,7 @@ def test_predictions_are_kept_as_they_were(store):
     ("outcomes", "status", "verdict"),
     [
         ([{}] * 4, Status.FINISHED, Verdict.OK),
-        (
-            [{}, {"verdict": Verdict.TIME_LIMIT, "is_checkpoint": True}, {}, {}],
-            Status.FINISHED,
-            Verdict.TIME_LIMIT,
-        ),
+        ([{}, {"verdict": Verdict.TIME_LIMIT, "is_checkpoint": True}, {}, {}], Status.FINISHED, Verdict.TIME_LIMIT),
         (
             [
                 {"verdict": Verdict.RUNTIME_ERROR, "public": None, "private": None},

@@ -61,10 +61,7 @@ def finish(store, calls=10, verdict=Verdict.OK):
 def test_a_token_is_shown_once_hashed_at_rest_and_void_when_rotated(store, tmp_path):
     add_round(store)
     token = write(store, add_team, "Moths")
-    assert (
-        token.encode()
-        not in (tmp_path / "sealed.db").read_bytes() + (tmp_path / "sealed.db-wal").read_bytes()
-    )
+    assert token.encode() not in (tmp_path / "sealed.db").read_bytes() + (tmp_path / "sealed.db-wal").read_bytes()
     assert read(store, team_of_token, token) == "Moths"
     submit(store, "Moths", token=token)
     for wrong, message in ((None, "has a token"), ("guess", "not the token")):
@@ -134,9 +131,7 @@ def test_a_run_that_fails_in_its_test_phase_counts_though_it_asked_nothing(store
     attempt = write(store, start_attempt, claim)
     write(store, start_scoring, attempt)
     usage = Usage(calls=0, test_examples=test_examples)
-    write(
-        store, finish_run, claim, attempt, RunSummary(Verdict.RUNTIME_ERROR, None, None, usage, START, START)
-    )
+    write(store, finish_run, claim, attempt, RunSummary(Verdict.RUNTIME_ERROR, None, None, usage, START, START))
     assert quota(store, "Lynx").used == 1
     assert [event.kind for event in read(store, read_events, number)].count("quota charged") == 1
 

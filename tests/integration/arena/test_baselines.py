@@ -24,10 +24,7 @@ def test_list_names_every_reference_solver_with_its_parameters(cli):
 
 def test_a_new_baseline_is_a_folder_and_nothing_else(cli, mini_round):
     packaged = shutil.copytree(str(files("baselines")), cli.folder / "baselines")
-    for name, manifest, copied in (
-        ("mine", "solver.toml", "manual"),
-        ("mine_tuned", "reference.toml", "bitfit"),
-    ):
+    for name, manifest, copied in (("mine", "solver.toml", "manual"), ("mine_tuned", "reference.toml", "bitfit")):
         shutil.copytree(packaged / copied, packaged / name)
         text = (packaged / name / manifest).read_text()
         (packaged / name / manifest).write_text(text.replace(f'name = "{copied}"', f'name = "{name}"'))
@@ -110,9 +107,7 @@ def test_run_of_a_part_needs_an_arena_of_its_own(cli, mini_round):
     assert "--calls make other rules than those that mini@1.0 has" in done.stderr
     assert "give them an arena of their own: --home" in done.stderr
     other = cli.folder / "other"
-    (row,) = cli.json(
-        "baselines", "run", "--round", mini_round, "--only", "calibrated", "--calls", 7, "--home", other
-    )
+    (row,) = cli.json("baselines", "run", "--round", mini_round, "--only", "calibrated", "--calls", 7, "--home", other)
     assert row["calls"] == 1
 
 

@@ -103,9 +103,7 @@ def fill(home, cli):
                 # Two waiting submissions and two more: the quota of four is reserved.
                 while quota(sealed, team, "chaos").left:
                     filler = f"good-{quota(sealed, team, 'chaos').used}"
-                    numbers[f"again-{filler}"] = submit(
-                        sealed, publisher, paths, config, cli.folder / filler, team
-                    )
+                    numbers[f"again-{filler}"] = submit(sealed, publisher, paths, config, cli.folder / filler, team)
                 with pytest.raises(UsageError, match="has used its quota"):
                     submit(sealed, publisher, paths, config, solver(cli, name, code), team)
             elif code is None:

@@ -104,9 +104,7 @@ def test_wrong_usage_exits_with_two_and_says_what_to_do(cli, arguments, message)
 
 
 def test_a_malformed_round_file_reports_every_error_and_stores_nothing(cli, mini_round):
-    mini_round.write_text(
-        mini_round.read_text().replace('"mini"', '"?"').replace("= 40", '= "many"') + "odd = 1\n"
-    )
+    mini_round.write_text(mini_round.read_text().replace('"mini"', '"?"').replace("= 40", '= "many"') + "odd = 1\n")
     done = cli.run("round", "create", mini_round, expect=2)
     for part in ("3 problem(s)", "round.name", "budget_calls", "odd"):
         assert part in done.stderr

@@ -85,9 +85,7 @@ def working(paths, observer, **settings):
     """Open an arena anew and work until nothing is left, as a worker does that was started again."""
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         write(sealed, sweep)
-        return Worker(
-            sealed, publisher, paths, require_mode(), observer, lease_s=3.0, **settings
-        ).run_until_idle()
+        return Worker(sealed, publisher, paths, require_mode(), observer, lease_s=3.0, **settings).run_until_idle()
 
 
 def check(paths, numbers, *, n_attempts=None):
@@ -134,15 +132,11 @@ def test_a_disk_that_fills_up_during_a_run_loses_nothing_and_work_goes_on_when_t
     assert cli.json("status", numbers[2], GRADFREE_HOME=str(paths.home))["verdict"] == "OK"
 
 
-def test_on_a_full_disk_no_run_is_started_the_operator_is_told_and_nobody_can_hand_in(
-    cli, small_disk, mini_round
-):
+def test_on_a_full_disk_no_run_is_started_the_operator_is_told_and_nobody_can_hand_in(cli, small_disk, mini_round):
     paths, numbers = arena(small_disk / "arena", mini_round, cli.solver("one", QUERIES))
     fill_up(small_disk)
     late = cli.solver("late", QUERIES)
-    refused = cli.run(
-        "submit", late, "--round", "mini", "--team", "us", "--home", paths.home, expect=3
-    ).stderr
+    refused = cli.run("submit", late, "--round", "mini", "--team", "us", "--home", paths.home, expect=3).stderr
     assert "check whether its disk is full" in refused
     assert "Traceback" not in refused
     told = []
@@ -222,13 +216,9 @@ def _fill_pages(paths):
     connection.close()
 
 
-def test_a_lock_held_longer_than_anybody_waits_ends_no_run_and_no_worker(
-    cli, tmp_path, mini_round, monkeypatch
-):
+def test_a_lock_held_longer_than_anybody_waits_ends_no_run_and_no_worker(cli, tmp_path, mini_round, monkeypatch):
     monkeypatch.setattr(database, "WRITER_BUSY_TIMEOUT_MS", 200)
-    paths, numbers = arena(
-        tmp_path / "arena", mini_round, cli.solver("one", QUERIES), cli.solver("two", QUERIES)
-    )
+    paths, numbers = arena(tmp_path / "arena", mini_round, cli.solver("one", QUERIES), cli.solver("two", QUERIES))
     locked = []
 
     def hold_the_lock():
@@ -289,8 +279,7 @@ def test_a_result_outlives_a_lock_held_longer_than_its_lease_though_others_look_
             locked.wait()
 
     workers = [
-        threading.Thread(target=working, args=(paths, observe), kwargs={"slots": slots})
-        for _ in range(n_workers)
+        threading.Thread(target=working, args=(paths, observe), kwargs={"slots": slots}) for _ in range(n_workers)
     ]
     for worker in workers:
         worker.start()

@@ -92,10 +92,7 @@ def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli,
     check_result(cli, n_attempts=2)
     # What the first attempt printed outlived its worker.
     lost, kept = cli.json("logs", 1)
-    assert (lost["verdict"], lost["message"]) == (
-        "IE",
-        "attempt 1: void, the worker's lease expired; not charged",
-    )
+    assert (lost["verdict"], lost["message"]) == ("IE", "attempt 1: void, the worker's lease expired; not charged")
     assert lost["log"] == kept["log"] == "before the first query\n"
     # Both attempts that read test rows say so, also the one that left no result.
     n_reads = 1 + (moment == "predict")
@@ -107,18 +104,9 @@ def test_a_worker_told_twice_to_stop_gives_its_run_back_and_nothing_counts_again
     patient = re.sub(r"(?m)^(solver_s|cpu_s) = .*$", r"\1 = 300.0", mini_round.read_text())
     mini_round.write_text(patient)
     cli.run("round", "create", mini_round)
-    sleeper = cli.solver(
-        "sleeper", "model.query(zeros(model))\ntime.sleep(200)\nreturn Solution(zeros(model))"
-    )
+    sleeper = cli.solver("sleeper", "model.query(zeros(model))\ntime.sleep(200)\nreturn Solution(zeros(model))")
     cli.run("submit", sleeper, "--round", "mini", "--team", "us")
-    command = [
-        Path(sys.executable).with_name("gradfree"),
-        "worker",
-        "--slots",
-        str(slots),
-        "--home",
-        cli.home,
-    ]
+    command = [Path(sys.executable).with_name("gradfree"), "worker", "--slots", str(slots), "--home", cli.home]
     worker = subprocess.Popen([*map(str, command)], start_new_session=True, stdout=subprocess.DEVNULL)
     wait_for_queries(cli.home, 1, worker)
     family = descendants(worker.pid)

@@ -16,9 +16,7 @@ from harness.store.sealed.submissions import get_submission
 
 def test_replay_of_bbtv2_is_bit_identical_and_one_changed_line_is_found(cli, mini_round):
     text = mini_round.read_text().replace("budget_calls = 40", "budget_calls = 130")
-    mini_round.write_text(
-        text + "[solver_params.bbtv2]\nintrinsic_dim = 20\npopulation_size = 10\neval_every = 40\n"
-    )
+    mini_round.write_text(text + "[solver_params.bbtv2]\nintrinsic_dim = 20\npopulation_size = 10\neval_every = 40\n")
     cli.run("round", "create", mini_round)
     cli.run("submit", copy_of_bbtv2(cli.folder / "mine"), "--round", "mini", "--team", "us")
     cli.run("worker", "--until-idle")
@@ -57,10 +55,7 @@ def test_code_of_others_is_not_replayed_without_a_sandbox(cli, mini_round):
     done = cli.run("replay", theirs, "--unsafe-no-sandbox", expect=2)
     assert "code of others is not replayed without a sandbox" in done.stderr
     # One of our own gets further: it only has not run yet.
-    assert (
-        "only finished runs can be replayed"
-        in cli.run("replay", ours, "--unsafe-no-sandbox", expect=2).stderr
-    )
+    assert "only finished runs can be replayed" in cli.run("replay", ours, "--unsafe-no-sandbox", expect=2).stderr
 
 
 def copy_of_bbtv2(folder):

@@ -33,8 +33,7 @@ def test_rotation_is_orthogonal_and_its_seed_is_the_runs_alone():
     rotation = draw_rotation(7, 48)
     assert np.allclose(rotation.matrix @ rotation.matrix.T, np.eye(48))
     seeds = {
-        rotation_seed("ab" * 32, *run)
-        for run in ((1, "sst2", 8), (2, "sst2", 8), (1, "snli", 8), (1, "sst2", 13))
+        rotation_seed("ab" * 32, *run) for run in ((1, "sst2", 8), (2, "sst2", 8), (1, "snli", 8), (1, "sst2", 13))
     }
     assert len(seeds) == 4
     assert rotation_seed("ab" * 32, 1, "sst2", 8) in seeds

@@ -55,9 +55,7 @@ def test_a_round_with_teams_tokens_and_quotas(cli, mini_round):
     assert private != public
     (entry,) = (entry for entry in board["entries"] if entry["solver"] == "good" and entry["rank"] == 1)
     assert entry["score"] == private
-    assert {"token given", "grant added", "submission cancelled", "test rows read", "phase changed"} <= set(
-        kinds
-    )
+    assert {"token given", "grant added", "submission cancelled", "test rows read", "phase changed"} <= set(kinds)
 
 
 def test_a_round_that_names_what_is_not_there_is_refused_before_its_name_is_taken(cli, mini_round):
@@ -66,14 +64,7 @@ def test_a_round_that_names_what_is_not_there_is_refused_before_its_name_is_take
     text = text.replace('version = "1.0"', 'version = "1.0"\ncloses = 2020-01-01T00:00:00Z')
     mini_round.write_text(text)
     said = cli.run("round", "create", mini_round, expect=2).stderr
-    for part in (
-        "4 problem(s)",
-        "round.closes",
-        "has passed",
-        "model.source",
-        "no-data/pool.jsonl",
-        "no-data/test",
-    ):
+    for part in ("4 problem(s)", "round.closes", "has passed", "model.source", "no-data/pool.jsonl", "no-data/test"):
         assert part in said
     assert not cli.home.exists()
 

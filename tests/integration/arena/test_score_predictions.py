@@ -53,10 +53,7 @@ def test_only_public_rows_count_and_scores_are_rounded(tmp_path, labels):
     wrong_in_private = np.where(is_public, truth, 1 - truth)
     one_wrong_in_public = truth.copy()
     one_wrong_in_public[np.flatnonzero(is_public)[:7]] ^= 1
-    content = perfect(labels) | {
-        "SST-2/8.csv": csv_of(wrong_in_private),
-        "SST-2/13.csv": csv_of(one_wrong_in_public),
-    }
+    content = perfect(labels) | {"SST-2/8.csv": csv_of(wrong_in_private), "SST-2/13.csv": csv_of(one_wrong_in_public)}
     report = score_predictions(write_zip(tmp_path / "p.zip", content), config)
     assert report.seeds["sst2"][8] == 100.0
     assert report.seeds["sst2"][13] == round(100 * (is_public.sum() - 7) / is_public.sum(), 1)

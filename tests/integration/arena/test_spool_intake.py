@@ -62,9 +62,7 @@ def test_good_upload_becomes_a_submission_of_the_tokens_team(arena, token):
         ("toy", True, b"PK\x03\x04 broken", "not a readable zip"),
     ],
 )
-def test_bad_upload_is_answered_in_the_words_of_the_command_line(
-    arena, token, round_name, is_right, archive, words
-):
+def test_bad_upload_is_answered_in_the_words_of_the_command_line(arena, token, round_name, is_right, archive, words):
     sealed, _, paths = arena
     spool = SpoolReader(paths.spool)
     number = spool.drop(round_name, token if is_right else "wrong", archive)
@@ -98,9 +96,7 @@ def test_of_a_refused_upload_nothing_stays_on_the_disk(arena, token, monkeypatch
         monkeypatch.setattr("harness.store.sealed.teams.quota_of", lambda *_: Quota(1, 1, 0, 0, 1, 1))
     number = spool.drop("toy", token, zip_of(GOOD_FILES))
     assert take_in_uploads(*arena) == 0
-    assert ("not open" if why == "the round is closed" else "has used its quota") in spool.answer_to(
-        number
-    ).message
+    assert ("not open" if why == "the round is closed" else "has used its quota") in spool.answer_to(number).message
     assert list(paths.submissions.iterdir()) == []
 
 

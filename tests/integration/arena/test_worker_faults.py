@@ -50,9 +50,7 @@ def test_a_worker_keeps_the_models_of_few_rounds(cli, mini_round, arena_with, lo
     worker, sealed, number, _ = arena_with(cli.solver("good", "return Solution(zeros(model))"))
     numbers = [number]
     for version in ("1.1", "1.2", "1.3"):
-        mini_round.write_text(
-            mini_round.read_text().replace('version = "1', f'version = "{version}" # "1', 1)
-        )
+        mini_round.write_text(mini_round.read_text().replace('version = "1', f'version = "{version}" # "1', 1))
         config = load_round(str(mini_round))
         create_round(sealed, worker.publisher, config)
         numbers.append(submit(sealed, worker.publisher, worker.paths, config, cli.folder / "good", "us"))
@@ -143,11 +141,7 @@ return Solution(zeros(model))
 
 def test_an_error_text_cannot_act_on_a_terminal_and_has_an_end(cli, mini_round):
     (run,) = cli.json(
-        "try",
-        cli.solver("loud", "raise ValueError('\\x1bc\\x00' + 'x' * 100_000)"),
-        "--round",
-        mini_round,
-        expect=1,
+        "try", cli.solver("loud", "raise ValueError('\\x1bc\\x00' + 'x' * 100_000)"), "--round", mini_round, expect=1
     )
     assert run["verdict"] == "RTE"
     assert "\x1b" not in run["message"]
@@ -176,9 +170,7 @@ def test_a_cancelled_run_is_stopped_and_the_worker_takes_the_next(cli, arena_wit
     assert worker.run_until_idle() == 1
     cancelled, good = read(sealed, get_submission, number), read(sealed, get_submission, following)
     assert (cancelled.verdict, good.verdict) == (Verdict.ABORTED, Verdict.OK)
-    (cancelled_at,) = (
-        event.at for event in read(sealed, read_events, number) if event.kind == "submission cancelled"
-    )
+    (cancelled_at,) = (event.at for event in read(sealed, read_events, number) if event.kind == "submission cancelled")
     (next_at,) = (event.at for event in read(sealed, read_events, following) if event.kind == "run claimed")
     assert (next_at - cancelled_at).total_seconds() < 6, "it would have slept for 7 seconds more"
     assert [path.name for path in worker.paths.artifacts.iterdir()] == [good.runs[0].summary.artifact_path]

@@ -40,9 +40,7 @@ class InProcess:
         self._kit = load_kit()
 
     def solve(self, source, *, prelude=True, **options):
-        return self._json(
-            self._kit.solve(self.mode, (self._kit.PRELUDE if prelude else "") + source, **options)
-        )
+        return self._json(self._kit.solve(self.mode, (self._kit.PRELUDE if prelude else "") + source, **options))
 
     def predict(self, source, batches, state=None, **options):
         return self._json(self._kit.predict(self.mode, self._kit.PRELUDE + source, batches, state, **options))

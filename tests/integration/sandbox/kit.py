@@ -120,9 +120,7 @@ def solve(
     limits = SandboxPolicy(**{**POLICY, **(policy or {})})
     try:
         with _delegated(control_group, n_tasks):
-            outcome = run_solve(
-                SubmissionSource(folder, entry, params or {}), TASK, service, limits, SandboxMode(mode)
-            )
+            outcome = run_solve(SubmissionSource(folder, entry, params or {}), TASK, service, limits, SandboxMode(mode))
     except GradfreeError as error:
         return {"error": type(error).__name__, "text": str(error)}
     finally:
@@ -144,8 +142,7 @@ def solve(
         "n_answered": service.n_answered,
         "n_checkpoints": len(service.checkpoints),
         "requests": [
-            [list(r.values.shape), r.layer, r.base, r.split, r.rows, r.wording, r.outputs]
-            for r in service.requests
+            [list(r.values.shape), r.layer, r.base, r.split, r.rows, r.wording, r.outputs] for r in service.requests
         ],
         "placed": [prompt.tolist() for prompt in service.placed],
         "wording_requests": [dataclasses.asdict(wording) for wording in service.wordings],
@@ -176,9 +173,7 @@ def predict(mode, source, batches, state=None, *, policy=None):
     responses = [Response(logits=np.array(batch, np.float32)) for batch in batches]
     arrays = {name: np.array(value) for name, value in (state or {}).items()}
     try:
-        outcome = run_predict(
-            SubmissionSource(folder, "solver:S"), responses, arrays, limits, SandboxMode(mode)
-        )
+        outcome = run_predict(SubmissionSource(folder, "solver:S"), responses, arrays, limits, SandboxMode(mode))
     except GradfreeError as error:
         return {"error": type(error).__name__, "text": str(error)}
     finally:

@@ -49,11 +49,7 @@ def test_pids_group_bounds_threads_by_itself(sandbox):
 
 
 def test_group_is_gone_after_every_end(sandbox, group):
-    for source, verdict in (
-        (PREDICTING, "OK"),
-        ("raise ValueError", "RTE"),
-        ("import os; os.abort()", "RTE"),
-    ):
+    for source, verdict in ((PREDICTING, "OK"), ("raise ValueError", "RTE"), ("import os; os.abort()", "RTE")):
         assert sandbox.solve(source, control_group=str(group))["verdict"] == verdict
         assert _left(group) == []
 

@@ -122,12 +122,7 @@ def test_self_test_outside_a_sandbox_finds_every_breach():
         "os.closerange(3, 64); print(*breaches([], ['/etc/passwd'], 9), *writable_mounts(['/']), sep='\\n')"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd="/",
-        env={"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/", env={"PYTHONPATH": str(ROOT)}
     ).stdout
     for name in (
         "socket did not",

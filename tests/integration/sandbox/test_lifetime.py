@@ -52,9 +52,7 @@ def _wait(condition, seconds=20):
 
 def test_solver_dies_with_a_killed_worker():
     mode = "root" if os.geteuid() == 0 else "user"
-    code = (
-        f"import sys; sys.path.insert(0, {str(KIT.parent)!r}); import kit; kit.solve({mode!r}, sys.argv[1])"
-    )
+    code = f"import sys; sys.path.insert(0, {str(KIT.parent)!r}); import kit; kit.solve({mode!r}, sys.argv[1])"
     worker = subprocess.Popen([sys.executable, "-c", code, SLEEPER.format(seconds=60)])
     _wait(lambda: len(_descendants(worker.pid)) == 3)  # bubblewrap, its process 1, the solver
     family = _descendants(worker.pid)
@@ -124,11 +122,7 @@ def test_solve_leaves_nothing_behind(sandbox, n_runs):
     before = (_n_descriptors(), threading.active_count(), _descendants(os.getpid()))
     for n in range(n_runs):
         sandbox.solve(ENDINGS[n % len(ENDINGS)])
-    assert (
-        _n_descriptors(),
-        threading.active_count(),
-        _descendants(os.getpid()),
-    ) == before
+    assert (_n_descriptors(), threading.active_count(), _descendants(os.getpid())) == before
 
 
 def test_worker_with_torch_loaded_runs_solvers(sandbox):

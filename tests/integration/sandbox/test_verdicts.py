@@ -82,18 +82,10 @@ class S:
         ("return Solution(GOOD, outputs=('features',))", "RTE", "expected 'logits' among them"),
         ("return Solution(GOOD, outputs=())", "RTE", "Solution.outputs"),
         ("from harness.api import Wording\nreturn Solution(GOOD, (Wording(3),))", "RTE", "Solution.wordings"),
-        (
-            "return Solution(GOOD, state={'a': np.zeros(2000)})",
-            "RTE",
-            "state has 16000 bytes, expected at most 10000",
-        ),
+        ("return Solution(GOOD, state={'a': np.zeros(2000)})", "RTE", "state has 16000 bytes, expected at most 10000"),
         ("return Solution(GOOD, state={'a': np.array(['x'])})", "RTE", "array 'state.a' has type <U1"),
         ("return Solution(GOOD, state={'a': np.array([object()])})", "RTE", "type object"),
-        (
-            "return Solution(GOOD, state={'a': np.array([np.inf])})",
-            "RTE",
-            "state['a'] contains NaN or infinity",
-        ),
+        ("return Solution(GOOD, state={'a': np.array([np.inf])})", "RTE", "state['a'] contains NaN or infinity"),
         ("return Solution(GOOD, state={7: GOOD})", "RTE", "key 7"),
         ("return Solution(GOOD, state=[])", "RTE", "expected a mapping"),
     ],
@@ -132,9 +124,7 @@ def test_solve_spinning_is_cpu_limit(sandbox):
 
 def test_solve_waiting_for_service_is_not_charged_to_solver(sandbox):
     result = sandbox.solve(
-        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"),
-        query_s=0.5,
-        policy={"solver_s": 1.5},
+        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"), query_s=0.5, policy={"solver_s": 1.5}
     )
     assert result["verdict"] == "OK"
     assert result["wall_s"] > 2 > result["solver_s"]
@@ -142,18 +132,14 @@ def test_solve_waiting_for_service_is_not_charged_to_solver(sandbox):
 
 def test_solve_waiting_for_what_is_written_down_is_not_charged_to_solver(sandbox):
     result = sandbox.solve(
-        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"),
-        answered_s=0.6,
-        policy={"solver_s": 1.5},
+        solver("for _ in range(4): model.query(GOOD)\nreturn Solution(GOOD)"), answered_s=0.6, policy={"solver_s": 1.5}
     )
     assert result["verdict"] == "OK"
     assert result["wall_s"] > 2.4 > 1.5 > result["solver_s"]
 
 
 def test_solve_thinking_while_it_is_written_down_is_charged_to_solver(sandbox):
-    body = (
-        "import time\nfor _ in range(3):\n    model.query(GOOD)\n    time.sleep(0.9)\nreturn Solution(GOOD)"
-    )
+    body = "import time\nfor _ in range(3):\n    model.query(GOOD)\n    time.sleep(0.9)\nreturn Solution(GOOD)"
     result = sandbox.solve(solver(body), answered_s=0.6, policy={"solver_s": 2.0})
     assert result["verdict"] == "TLE"
 
@@ -169,11 +155,7 @@ def test_solve_thinking_while_it_is_written_down_is_charged_to_solver(sandbox):
 )
 def test_solve_allocating_without_end_is_memory_limit(sandbox, body):
     result = sandbox.solve(
-        solver(
-            "try:\n    "
-            + body.replace("\n", "\n    ")
-            + "\nexcept OSError as error: raise MemoryError from error"
-        ),
+        solver("try:\n    " + body.replace("\n", "\n    ") + "\nexcept OSError as error: raise MemoryError from error"),
         policy={"memory_bytes": 300 << 20},
     )
     assert result["verdict"] == "MLE", result["message"]
@@ -236,9 +218,7 @@ MALFORMED = [
 
 
 def test_solve_malformed_requests_raise_invalid_query_and_go_on(sandbox):
-    tries = [
-        f"try: {call}\nexcept InvalidQuery: print('refused')\nelse: print({call!r})" for call in MALFORMED
-    ]
+    tries = [f"try: {call}\nexcept InvalidQuery: print('refused')\nelse: print({call!r})" for call in MALFORMED]
     result = sandbox.solve(solver("\n".join([*tries, "model.query(GOOD)", "return Solution(GOOD)"])))
     assert result["verdict"] == "OK", result
     assert result["log"].splitlines() == ["refused"] * len(MALFORMED)
@@ -330,12 +310,7 @@ class S:
         return (response.logits.mean(0) @ state["w"]).astype(int)
 """
     result = sandbox.predict(source, [[[[1, 2], [3, 4]]], [[[5, 6]]]], {"w": [0.0, 1.0]})
-    assert result == {
-        "verdict": "OK",
-        "reason": "",
-        "has_predict": True,
-        "predictions": [[5, 11], [17]],
-    }
+    assert result == {"verdict": "OK", "reason": "", "has_predict": True, "predictions": [[5, 11], [17]]}
 
 
 @pytest.mark.parametrize(

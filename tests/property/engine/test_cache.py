@@ -22,19 +22,13 @@ steps = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    steps=steps,
-    family=st.sampled_from(small_models.FAMILIES),
-    cache_bytes=st.sampled_from([0, 50_000, 1 << 30]),
-)
+@given(steps=steps, family=st.sampled_from(small_models.FAMILIES), cache_bytes=st.sampled_from([0, 50_000, 1 << 30]))
 def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache_bytes, backbones, small):
     backbone = backbones[family]
     splits = [
         encode(
             backbone,
-            small_models.compile_wording(
-                backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M
-            ),
+            small_models.compile_wording(backbone, template, (("bad",), ("great",)), n_fields=1, n_prompt_tokens=M),
             small.ragged_texts(23, 1),
         )
         for template in (small.PLAIN[family][1], "{p} : {text} [M]")

@@ -71,20 +71,14 @@ def test_linear_is_the_map_the_residual_and_the_gelu(
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.integers(2, 600), st.sampled_from([256, 1024, 1056]), st.sampled_from(list(TYPES)), st.integers(0, 99)
-)
-def test_linear_a_row_has_its_bits_whatever_stands_beside_it_and_however_many_threads(
-    rows, depth, name, seed
-):
+@given(st.integers(2, 600), st.sampled_from([256, 1024, 1056]), st.sampled_from(list(TYPES)), st.integers(0, 99))
+def test_linear_a_row_has_its_bits_whatever_stands_beside_it_and_however_many_threads(rows, depth, name, seed):
     weight, bias = weights(160, depth, TYPES[name], seed)
     states = torch.randn(rows, depth, generator=torch.Generator().manual_seed(seed)).to(TYPES[name])
     kernels = amx_kernels()
     packed = kernels.pack(weight)
     torch.set_num_threads(1)
-    alone = torch.cat(
-        [kernels.linear(states[row : row + 1], packed, bias, has_gelu=True) for row in (0, rows - 1)]
-    )
+    alone = torch.cat([kernels.linear(states[row : row + 1], packed, bias, has_gelu=True) for row in (0, rows - 1)])
     torch.set_num_threads(2)
     together = kernels.linear(states, packed, bias, has_gelu=True)
     assert torch.equal(together[[0, -1]], alone)
@@ -139,12 +133,7 @@ def test_attend_with_scores_that_no_exponential_holds():
 def large_enough(family):
     """Build a model of random weights whose maps the kernels take."""
     shape = {"vocab_size": 300, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-    named = {
-        "hidden_size": 512,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 8,
-        "max_position_embeddings": 80,
-    }
+    named = {"hidden_size": 512, "num_hidden_layers": 3, "num_attention_heads": 8, "max_position_embeddings": 80}
     torch.manual_seed(3)
     if family == "roberta":
         return RobertaForMaskedLM(RobertaConfig(**shape, **named, intermediate_size=1024, type_vocab_size=1))
@@ -152,16 +141,12 @@ def large_enough(family):
         return GPT2LMHeadModel(GPT2Config(**shape, **named, n_inner=1024))
     if family == "t5":
         return T5ForConditionalGeneration(
-            T5Config(
-                **shape, d_model=512, d_kv=64, d_ff=1024, num_layers=3, num_heads=8, decoder_start_token_id=1
-            )
+            T5Config(**shape, d_model=512, d_kv=64, d_ff=1024, num_layers=3, num_heads=8, decoder_start_token_id=1)
         )
     layers = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_dim": 1024, "decoder_ffn_dim": 1024}
     heads = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
     return BartForConditionalGeneration(
-        BartConfig(
-            **shape, **layers, **heads, d_model=512, max_position_embeddings=80, decoder_start_token_id=2
-        )
+        BartConfig(**shape, **layers, **heads, d_model=512, max_position_embeddings=80, decoder_start_token_id=2)
     )
 
 
@@ -177,9 +162,7 @@ def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, f
         monkeypatch.setattr(
             AmxKernels,
             kernel,
-            lambda *args, kernel=kernel, original=original, **more: (
-                used.append(kernel) or original(*args, **more)
-            ),
+            lambda *args, kernel=kernel, original=original, **more: used.append(kernel) or original(*args, **more),
         )
     backbone = Backbone(ADAPTERS[family](model), model, None, specials, None, "random weights", None)
     reference = Backbone(ADAPTERS[family](plain), plain, None, specials, None, "random weights", None)
@@ -192,10 +175,7 @@ def test_engine_on_a_model_large_enough_for_the_kernels_equals_reference(name, f
         words=(("no",), ("yes",)), class_ids=((20,), (21,)), probe_words=(), probe_ids=(), n_fixed_tokens=6,
     )  # fmt: skip
     encoded = EncodedSplit(
-        wording=wording,
-        ids=draw.integers(3, 290, offsets[-1]),
-        offsets=offsets,
-        read_positions=read_positions,
+        wording=wording, ids=draw.integers(3, 290, offsets[-1]), offsets=offsets, read_positions=read_positions
     )
     base = (0.1 * draw.standard_normal((3, 3, 512))).astype(np.float32)
     values = (0.1 * draw.standard_normal((4, 3, 512))).astype(np.float32)
@@ -216,9 +196,7 @@ def test_kernels_that_compute_wrongly_are_not_used(monkeypatch):
     why_not.cache_clear()
     assert "give wrong results" in why_not()
     monkeypatch.undo()
-    monkeypatch.setattr(
-        AmxKernels, "attend", lambda _self, qkv, *_args, **_named: qkv[:, : qkv.shape[1] // 3]
-    )
+    monkeypatch.setattr(AmxKernels, "attend", lambda _self, qkv, *_args, **_named: qkv[:, : qkv.shape[1] // 3])
     assert not _is_right(kernels)
     monkeypatch.undo()
     why_not.cache_clear()

@@ -12,9 +12,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 @pytest.fixture(scope="session")
 def tokenizers(backbones):
     """The tokenizers as transformers loads them, without the truncation that a file may carry."""
-    loaded = {
-        family: AutoTokenizer.from_pretrained(backbone.source) for family, backbone in backbones.items()
-    }
+    loaded = {family: AutoTokenizer.from_pretrained(backbone.source) for family, backbone in backbones.items()}
     for tokenizer in loaded.values():
         tokenizer.backend_tokenizer.no_truncation()
     return loaded
@@ -22,9 +20,7 @@ def tokenizers(backbones):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    where=st.sampled_from(
-        [(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks]
-    ),
+    where=st.sampled_from([(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks]),
     texts=st.tuples(TEXTS, TEXTS),
 )
 def test_assembled_ids_equal_the_official_string(where, texts, backbones, small, tokenizers):

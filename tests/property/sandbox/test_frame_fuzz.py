@@ -26,39 +26,8 @@ N_PER_ATTEMPT = 250
 SEED = 20261121
 HEADER = struct.Struct("<4sBBHIIQ")
 NASTY = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        1,
-        2**31,
-        2**62,
-        -(2**63),
-        2**64,
-        10**18,
-        1.5,
-        1e300,
-        -0.0,
-        "",
-        "x",
-        "\x00",
-        "[M]",
-    ),
-    *(
-        "{p}{text}[M]",
-        "{label}",
-        "{p}" * 300,
-        "ü" * 500,
-        "train",
-        "test",
-        "\u202e",
-        "<f4",
-        "|O",
-        "values",
-        "rows",
-    ),
+    *(None, True, False, 0, -1, 1, 2**31, 2**62, -(2**63), 2**64, 10**18, 1.5, 1e300, -0.0, "", "x", "\x00", "[M]"),
+    *("{p}{text}[M]", "{label}", "{p}" * 300, "ü" * 500, "train", "test", "\u202e", "<f4", "|O", "values", "rows"),
     *([], {}, [[]], [None], [[["a"]]], {"a": {}}, ["logits"] * 100, list(range(70)), "z" * 40_000),
 )
 FLOATS = (np.nan, np.inf, -np.inf, 1e38, -1e38, 1e-45, 9999.0, 10001.0, 0.0)
@@ -105,18 +74,10 @@ def _corpus(info):
         ),
         (FrameType.PLACE, {"arrays": [spec("prompt", whole[1:])]}, values),
         (FrameType.WORDING, wording | {"mode": "add", "probe_words": ["fine"], "arrays": []}, b""),
-        (
-            FrameType.CHECKPOINT,
-            {"wordings": [], "outputs": ["logits"], "arrays": [spec("prompts", whole)]},
-            values,
-        ),
+        (FrameType.CHECKPOINT, {"wordings": [], "outputs": ["logits"], "arrays": [spec("prompts", whole)]}, values),
         (
             FrameType.SOLUTION,
-            {
-                "wordings": [0],
-                "outputs": ["logits"],
-                "arrays": [spec("prompts", whole), spec("state.w", (1,), "<i8")],
-            },
+            {"wordings": [0], "outputs": ["logits"], "arrays": [spec("prompts", whole), spec("state.w", (1,), "<i8")]},
             values + bytes(8),
         ),
         (FrameType.ERROR, {"kind": "exception", "message": "x", "arrays": []}, b""),
@@ -126,9 +87,7 @@ def _corpus(info):
 def _places(value, path=()):
     """Every place inside a JSON value."""
     yield path
-    children = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         yield from _places(child, (*path, key))
 

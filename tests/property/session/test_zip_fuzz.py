@@ -17,17 +17,7 @@ SEED = 20261121
 LIMIT = 1 << 16
 NAMES = (
     *("solver.py", "Solver.py", "a/b/c/d/e.py", "../x.py", "/etc/passwd", "a\\b.py", "ü.py", "x\x00.py", ""),
-    *(
-        "a/",
-        "solver.py/x",
-        ".hidden",
-        "con.py",
-        "a" * 300,
-        "./solver.py",
-        "a//b.py",
-        "C:/x.py",
-        "solver.toml",
-    ),
+    *("a/", "solver.py/x", ".hidden", "con.py", "a" * 300, "./solver.py", "a//b.py", "C:/x.py", "solver.toml"),
 )
 MANIFESTS = (
     b'name = "mine"\nentry = "solver:Mine"\n',

@@ -22,7 +22,5 @@ def load(monkeypatch):
 
     yield load_module
     for name in loaded:
-        if getattr(sys.modules[name], "__file__", None) and "/baselines/" in (
-            sys.modules[name].__file__ or ""
-        ):
+        if getattr(sys.modules[name], "__file__", None) and "/baselines/" in (sys.modules[name].__file__ or ""):
             del sys.modules[name]

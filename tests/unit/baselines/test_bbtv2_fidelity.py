@@ -40,9 +40,7 @@ def test_first_two_rounds_follow_the_equations(load, box, loss):
     projections = normal_projections(box, encoded, D_INTRINSIC, ALPHA, sigmas)
     searches = [
         cma.CMAEvolutionStrategy(
-            np.zeros(D_INTRINSIC),
-            sigma,
-            {"popsize": POPULATION, "seed": box.task.solver_seed + layer, "verbose": -9},
+            np.zeros(D_INTRINSIC), sigma, {"popsize": POPULATION, "seed": box.task.solver_seed + layer, "verbose": -9}
         )
         for layer, sigma in enumerate(sigmas)
     ]
@@ -123,9 +121,7 @@ def test_advised_loss_is_hinge_for_pairs_alone(load, backbones, small):
         solutions = []
         for loss in ("advised", expected, "ce" if expected == "hinge" else "hinge"):
             task = make_task(small.ragged_texts(16, n_fields), template=template)
-            box = LocalBlackBox(
-                backbones["roberta"], task, n_prompt_tokens=M, max_calls=2 * POPULATION * 3 + 2
-            )
+            box = LocalBlackBox(backbones["roberta"], task, n_prompt_tokens=M, max_calls=2 * POPULATION * 3 + 2)
             load("bbtv2").BBTv2(**SETTINGS, loss=loss).solve(task, box)
             solutions.append(box.bases[-1])
         assert np.array_equal(solutions[0], solutions[1])

@@ -20,9 +20,7 @@ class Recorded:
         for split in ("train", "dev"):
             labels = getattr(task, split).labels
             features = centres[labels] + 0.1 * draw.standard_normal((len(labels), INFO.hidden_size))
-            logits = np.eye(len(task.words))[labels] + 0.1 * draw.standard_normal(
-                (len(labels), len(task.words))
-            )
+            logits = np.eye(len(task.words))[labels] + 0.1 * draw.standard_normal((len(labels), len(task.words)))
             logits[:, 1] += bias
             self.outputs[split] = Response(logits[None].astype(np.float32), features[None].astype(np.float32))
 
@@ -126,6 +124,4 @@ def test_classifier_descends_the_gradient_of_its_loss(load, task):
     classifier.step(features, labels, 0.01)
     clear = np.abs(numeric) > 1e-4
     assert clear.any()
-    np.testing.assert_allclose(
-        (classifier.weight - before)[clear], -0.01 * np.sign(numeric)[clear], rtol=1e-2
-    )
+    np.testing.assert_allclose((classifier.weight - before)[clear], -0.01 * np.sign(numeric)[clear], rtol=1e-2)

@@ -57,9 +57,7 @@ def test_search_is_told_the_losses_of_its_points_and_moves_to_the_least(load, bo
         monkeypatch.setattr(module.AJO, "losses", recording)
     getattr(module, entry)(**settings).solve(box.task, box)
 
-    generations = [
-        item for item in box.asked if item["split"] == "train" and len(item["values"]) == POPULATION
-    ]
+    generations = [item for item in box.asked if item["split"] == "train" and len(item["values"]) == POPULATION]
     assert len(generations) == len(told) >= 2 * len(sigmas)
     wording = generations[0]["wording"] or 0
     projections = normal_projections(box, box.encoded("train", wording), D_INTRINSIC, ALPHA, sigmas)
@@ -183,15 +181,7 @@ def test_label_words_are_those_that_speak_for_their_class(load, box):
     task = make_task(texts)
     is_great = task.train.labels == 1
     # Mean log probability on the class's rows less that on the others: twice these.
-    gains = {
-        "bad": -1.0,
-        "great": 1.0,
-        "fine": 2.0,
-        "lovely": 3.0,
-        "poor": -2.0,
-        "dull": -0.5,
-        "neutral": 0.0,
-    }
+    gains = {"bad": -1.0, "great": 1.0, "fine": 2.0, "lovely": 3.0, "poor": -2.0, "dull": -0.5, "neutral": 0.0}
 
     def logits_of(word):
         gain = gains["lovely" if word == "twin" else word]  # of one token with another word

@@ -37,13 +37,7 @@ def test_packaged_round_is_valid_and_holds_the_five_tasks(name):
     config = load_round(name)
     assert [task.name for task in config.task] == ["sst2", "dbpedia", "snli", "qqp", "qnli"]
     assert [len(task.label_names) for task in config.task] == [2, 14, 3, 2, 2]
-    assert [task.metric for task in config.task] == [
-        "accuracy",
-        "f1_macro",
-        "f1_macro",
-        "accuracy",
-        "accuracy",
-    ]
+    assert [task.metric for task in config.task] == ["accuracy", "f1_macro", "f1_macro", "accuracy", "accuracy"]
 
 
 def test_official_round_has_the_competition_budgets_and_seeds():
@@ -53,10 +47,7 @@ def test_official_round_has_the_competition_budgets_and_seeds():
     }  # fmt: skip
     assert tasks["sst2"].kshot_seeds == tasks["snli"].kshot_seeds == (8, 13, 42, 50, 60)
     assert (
-        tasks["dbpedia"].kshot_seeds
-        == tasks["qqp"].kshot_seeds
-        == tasks["qnli"].kshot_seeds
-        == (8, 42, 50, 100, 717)
+        tasks["dbpedia"].kshot_seeds == tasks["qqp"].kshot_seeds == tasks["qnli"].kshot_seeds == (8, 42, 50, 100, 717)
     )
     assert {name: task.k_shot for name, task in tasks.items()} == {
         "sst2": 16, "dbpedia": 8, "snli": 16, "qqp": 16, "qnli": 16,
@@ -183,10 +174,7 @@ def test_sealed_labels_need_data_that_nobody_has_private_rows_and_hidden_curves(
     assert load_round(write(own)).round.test_labels == "sealed"
     for text, problem in (
         (SEALED, "task sst2: data = 'toy' is public"),
-        (
-            SEALED.replace('"toy"\n', '"hub:nyu-mll/glue:sst2"\n'),
-            "task sst2: data = 'hub:nyu-mll/glue:sst2' is public",
-        ),
+        (SEALED.replace('"toy"\n', '"hub:nyu-mll/glue:sst2"\n'), "task sst2: data = 'hub:nyu-mll/glue:sst2' is public"),
         (own + "public_fraction = 1.0\n", "public_fraction = 1 leaves no row for the final score"),
         (own + '[visibility]\ncurves = "open"\n', "shows a submission many test scores"),
     ):
@@ -211,11 +199,7 @@ def test_preset_of_a_family_changes_template_and_words_alone(write):
         ("[[task]]", "[task]", "task: got a table: write [[task]], once per task"),
         ('data = "toy"', 'data = "toy"\nfields = "text"', "fields: got 'text': expected a list, in brackets"),
         ('data = "toy"', 'data = "file:x"', 'got \'file:x\', expected "toy", "files:FOLDER" or "hub:OWNER'),
-        (
-            'source = "toy"',
-            'source = "toi"',
-            'got \'toi\', expected "toy", "path:FOLDER" or "hub:OWNER/NAME"',
-        ),
+        ('source = "toy"', 'source = "toi"', 'got \'toi\', expected "toy", "path:FOLDER" or "hub:OWNER/NAME"'),
         (
             'data = "toy"',
             'data = "toy"\nkshot_data = "files:x/{seed}.tsv"',
@@ -239,10 +223,7 @@ def test_a_round_file_may_begin_with_the_mark_of_its_encoding(write):
     [
         ("x = " + "1" * 5000, "not valid TOML"),
         ("x = " + "[" * 3000, "not valid TOML"),
-        (
-            GOOD + "[solver_params.bbt]\nsigma = nan",
-            "solver_params: bbt.sigma is nan; expected a finite number",
-        ),
+        (GOOD + "[solver_params.bbt]\nsigma = nan", "solver_params: bbt.sigma is nan; expected a finite number"),
         (GOOD + "[solver_params.bbt]\nwhen = 2026-01-01", "solver_params: bbt.when is a date; expected text"),
         (
             GOOD + '[[task]]\npreset = "sst2"\nname = "other"\ndata = "toy"',
@@ -258,12 +239,7 @@ def test_what_no_arena_could_keep_is_refused(write, text, message):
 
 @pytest.mark.parametrize(
     ("key", "section"),
-    [
-        ("budget_calls", "task"),
-        ("max_submissions", "round"),
-        ("memory_bytes", "limits"),
-        ("scratch_bytes", "limits"),
-    ],
+    [("budget_calls", "task"), ("max_submissions", "round"), ("memory_bytes", "limits"), ("scratch_bytes", "limits")],
 )
 def test_numbers_that_no_database_or_process_could_hold_are_refused(write, key, section):
     text = GOOD + "[limits]\n"

@@ -105,9 +105,7 @@ def test_embedding_std_is_unclipped(backbone):
 
 
 def test_adapt_tokenizer_that_reads_special_tokens_in_texts_is_refused(backbones):
-    vocabulary = {
-        token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b"])
-    }
+    vocabulary = {token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b"])}
     core = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(

@@ -14,9 +14,7 @@ def pair_wording(backbone):
 
 
 def single_wording(backbone):
-    return small_models.compile_wording(
-        backbone, "{p} . {text} [M]", ("Yes", "No"), n_fields=1, n_prompt_tokens=5
-    )
+    return small_models.compile_wording(backbone, "{p} . {text} [M]", ("Yes", "No"), n_fields=1, n_prompt_tokens=5)
 
 
 def test_encode_reads_at_the_mask_and_counts_real_tokens(backbone, small):
@@ -29,10 +27,7 @@ def test_encode_reads_at_the_mask_and_counts_real_tokens(backbone, small):
             assert encoded.read_positions[row] == len(ids) - 1
         else:
             assert ids[encoded.read_positions[row]] == backbone.specials.mask
-        framed = (
-            ids[: backbone.family.prompt_start].tolist(),
-            ids[len(ids) - len(backbone.specials.end) :].tolist(),
-        )
+        framed = (ids[: backbone.family.prompt_start].tolist(), ids[len(ids) - len(backbone.specials.end) :].tolist())
         assert framed == (list(backbone.specials.start), list(backbone.specials.end))
         assert len(ids) == encoded.lengths[row]
     assert encoded.n_tokens() == encoded.lengths.sum() == len(encoded.ids)
@@ -45,9 +40,7 @@ def test_encode_long_pair_cuts_the_longest_field_alone(backbone):
     room = backbone.family.max_tokens - compiled.n_fixed_tokens
     short, long = backbone.token_ids(" it was good"), backbone.token_ids(" film" * 400)
     encoded = encode(
-        backbone,
-        compiled,
-        [("it was good", "film " * 400), ("film " * 400, "it was good"), ("film " * 400,) * 2],
+        backbone, compiled, [("it was good", "film " * 400), ("film " * 400, "it was good"), ("film " * 400,) * 2]
     )
     rest = long[: room - len(short)]
     halves = long[: room - room // 2], long[: room // 2]  # on a tie the last one is cut

@@ -70,10 +70,7 @@ def test_engine_sets_the_threads_of_its_profile(backbone):
 def test_reference_zero_prompt_equals_an_unhooked_forward(backbone, split):
     expected = evaluate_reference(backbone, split, np.zeros((1, L, M, D), np.float32))
     for row in range(len(split)):
-        inputs, read = (
-            {"input_ids": torch.tensor(split.example_ids(row)).unsqueeze(0)},
-            split.read_positions[row],
-        )
+        inputs, read = ({"input_ids": torch.tensor(split.example_ids(row)).unsqueeze(0)}, split.read_positions[row])
         if backbone.family.name == "t5":  # BART shifts its own input
             inputs["decoder_input_ids"], read = torch.tensor([[0, backbone.specials.mask]]), 1
         with torch.no_grad():
@@ -121,9 +118,7 @@ def test_evaluate_mode_cat_equals_reference(backbone, small, engine, layer):
         base[0], values = values[0], np.zeros_like(values)
     response = engine.evaluate(split, values, layer=layer, base=base, outputs=OUTPUTS)
     assert_close(response, evaluate_reference(backbone, split, values, layer=layer, base=base))
-    assert not np.allclose(
-        response.logits, engine.evaluate(split, np.zeros((1, M, D), np.float32), layer=0).logits
-    )
+    assert not np.allclose(response.logits, engine.evaluate(split, np.zeros((1, M, D), np.float32), layer=0).logits)
 
 
 @pytest.mark.parametrize("family", small_models.FAMILIES)
@@ -261,9 +256,7 @@ def test_check_and_evaluate_refuse_alike(engine, split, change, says):
 
 
 def test_check_word_logits_without_probe_words_is_refused(backbone, engine):
-    compiled = small_models.compile_wording(
-        backbone, "{p} {text} [M]", ("bad", "great"), n_fields=1, n_prompt_tokens=M
-    )
+    compiled = small_models.compile_wording(backbone, "{p} {text} [M]", ("bad", "great"), n_fields=1, n_prompt_tokens=M)
     split = encode(backbone, compiled, [("film",)])
     with pytest.raises(InvalidQuery, match="without probe_words"):
         engine.check(split, np.zeros((1, L, M, D), np.float32), outputs=("word_logits",))

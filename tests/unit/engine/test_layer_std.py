@@ -14,9 +14,7 @@ def test_winsorised_std_clips_in_five_rounds():
     values = np.array([0.0, 1.0] * 500 + [1e6])
     expected = values
     for _ in range(5):
-        expected = np.clip(
-            expected, expected.mean() - 3 * expected.std(), expected.mean() + 3 * expected.std()
-        )
+        expected = np.clip(expected, expected.mean() - 3 * expected.std(), expected.mean() + 3 * expected.std())
     assert winsorised_std(torch.tensor(values)) == pytest.approx(expected.std(), rel=1e-12)
     assert winsorised_std(torch.tensor(values)) < values.std() / 100
 

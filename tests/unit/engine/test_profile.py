@@ -21,9 +21,7 @@ def test_profile_any_change_moves_the_digest(change):
     assert dataclasses.replace(profile, **change).digest != profile.digest
 
 
-@pytest.mark.parametrize(
-    "values", [{"device": "auto"}, {"dtype": "auto"}, {"threads": 0}, {"chunk_tokens": 0}]
-)
+@pytest.mark.parametrize("values", [{"device": "auto"}, {"dtype": "auto"}, {"threads": 0}, {"chunk_tokens": 0}])
 def test_profile_unsupported_values_are_refused(values):
     with pytest.raises(UsageError, match=next(iter(values))):
         NumericProfile(**values)

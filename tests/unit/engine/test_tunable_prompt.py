@@ -35,10 +35,7 @@ def spoilt(value):
         ({"array": values(2, M, D), "layer": -1}, "layer: -1"),
         ({"array": values(2, M, D), "layer": True}, "layer: True"),
         ({"array": values(2, M, D), "layer": 1.0}, "layer: 1.0"),
-        (
-            {"array": values(2, M, D), "layer": 1, "base": values(M, D)},
-            r"base: shape \(5, 8\); expected \(3, 5, 8\)",
-        ),
+        ({"array": values(2, M, D), "layer": 1, "base": values(M, D)}, r"base: shape \(5, 8\); expected \(3, 5, 8\)"),
         ({"array": values(2, L, M, D), "base": values(L, M, D)}, "base: given without layer"),
         ({"array": spoilt(np.nan)}, "NaN"),
         ({"array": spoilt(np.inf)}, "infinite"),

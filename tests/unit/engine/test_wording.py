@@ -33,8 +33,7 @@ def row_ids(backbone, compiled, *fields):
 
 @pytest.mark.parametrize("text", MESSY)
 @pytest.mark.parametrize(
-    ("family", "task"),
-    [(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks],
+    ("family", "task"), [(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks]
 )
 def test_official_template_assembled_ids_equal_tokenized_string(backbones, small, family, task, text):
     backbone, template = backbones[family], small.OFFICIAL[family][task]
@@ -179,11 +178,7 @@ def test_class_with_several_words_keeps_them_all(backbone):
 
 @pytest.mark.parametrize(
     ("options", "error"),
-    [
-        ({"mode": "prefix"}, InvalidQuery),
-        ({"label_token": "first"}, UsageError),
-        ({"n_fields": 3}, UsageError),
-    ],
+    [({"mode": "prefix"}, InvalidQuery), ({"label_token": "first"}, UsageError), ({"n_fields": 3}, UsageError)],
 )
 def test_options_unknown_are_refused(backbone, options, error):
     with pytest.raises(error):

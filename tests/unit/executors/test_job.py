@@ -83,9 +83,7 @@ def test_executors_name_no_store(repository):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: a relative import"
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
-            assert not [
-                name for name in names if f"{name}.".startswith(("harness.store.", "harness.worker."))
-            ]
+            assert not [name for name in names if f"{name}.".startswith(("harness.store.", "harness.worker."))]
 
 
 def test_loaded_executor_has_loaded_no_store():

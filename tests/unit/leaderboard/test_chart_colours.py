@@ -24,9 +24,7 @@ def drawings(sample_store, sample_board):
         for name, page in zip(names, pages, strict=True)
     }
     differences = [
-        each
-        for name in names[1:]
-        for each in paired_differences(name, scores[name], scores[names[0]], ["sst2"])
+        each for name in names[1:] for each in paired_differences(name, scores[name], scores[names[0]], ["sst2"])
     ]
     incumbents = dataclasses.replace(pages[0].curves[0], scores={8: ((1, 50.0), (100, 70.0))})
     wide = [dataclasses.replace(entry, standard_error=entry.standard_error or 0.5) for entry in complete]

@@ -63,11 +63,7 @@ def test_scatter_shows_complete_entries_and_names_teams_on_the_front_and_baselin
 
 def test_scatter_leaves_out_a_label_that_would_cover_another(sample_board):
     first = sample_board.entries[0]
-    close = [
-        with_figures(first, 1, 70.0, 100),
-        with_figures(first, 2, 70.1, 101),
-        with_figures(first, 5, 20.0, 1),
-    ]
+    close = [with_figures(first, 1, 70.0, 100), with_figures(first, 2, 70.1, 101), with_figures(first, 5, 20.0, 1)]
     points = [row for row in rows_of(score_against_calls(close, LIGHT)) if "solver" in row]
     assert {row["label"] for row in points} == {"", "t2", "t5"}
 
@@ -86,9 +82,7 @@ def test_scatter_tells_kinds_apart_by_shape_and_by_colour_of_the_palette(sample_
 
 def test_scatter_marks_unofficial_results(entries):
     baseline = dataclasses.replace(entries[0], is_baseline=True)
-    spec = score_against_calls(
-        [baseline, *entries[1:4], dataclasses.replace(entries[4], is_official=False)], LIGHT
-    )
+    spec = score_against_calls([baseline, *entries[1:4], dataclasses.replace(entries[4], is_official=False)], LIGHT)
     points = [row for row in rows_of(spec) if "solver" in row]
     assert {row["solver"]: row["kind"] for row in points}["s5"] == "Unofficial"
     assert spec["layer"][1]["encoding"]["shape"]["scale"]["range"] == ["circle", "diamond", "cross"]
@@ -106,10 +100,7 @@ def test_scatter_of_nobody_is_empty():
 def test_loss_curve_has_mean_and_band_where_every_seed_has_begun():
     curve = Curve("sst2", (1, 10, 100), {8: (None, 1.0, 0.5), 13: (2.0, 2.0, 0.7)})
     rows = rows_of(loss_curve(curve, LIGHT))
-    assert [(row["calls"], row["lowest"], row["highest"]) for row in rows] == [
-        (10, 1.0, 2.0),
-        (100, 0.5, 0.7),
-    ]
+    assert [(row["calls"], row["lowest"], row["highest"]) for row in rows] == [(10, 1.0, 2.0), (100, 0.5, 0.7)]
     assert rows[0]["mean"] == 1.5
 
 
@@ -178,10 +169,7 @@ def test_strips_have_a_mark_per_seed_with_a_score(sample_board):
         return [dataclasses.replace(sample_board.entries[0], seed_scores={"sst2": scores})]
 
     rows = rows_of(seed_strips(with_scores({8: 50.0, 13: None, 42: 51.0}), "sst2", LIGHT))
-    assert [(row["seed"], row["score"]) for row in rows] == [
-        (8, 50.0),
-        (42, 51.0),
-    ]
+    assert [(row["seed"], row["score"]) for row in rows] == [(8, 50.0), (42, 51.0)]
     assert seed_strips(with_scores({8: None}), "sst2", LIGHT) == {}
 
 

@@ -40,9 +40,7 @@ def test_other_orders_are_the_boards_own(entries, columns, order):
 
 def test_ties_keep_the_order_of_the_board_and_unknown_values_come_last(entries, columns):
     changes = [None, 1, 3, 1, None, 3]
-    some = [
-        dataclasses.replace(entry, change=change) for entry, change in zip(entries, changes, strict=False)
-    ]
+    some = [dataclasses.replace(entry, change=change) for entry, change in zip(entries, changes, strict=False)]
     ordered = order_entries(some, columns, "by places won")
     assert [some.index(entry) for entry in ordered] == [2, 5, 1, 3, 0, 4]
 
@@ -73,6 +71,4 @@ def test_pages_of_an_order_are_parts_of_one_order(entries, columns):
     many = [dataclasses.replace(entry, submission_id=number) for number, entry in enumerate(shuffled)]
     ordered = order_entries(many, columns, "by calls")
     pages = [ordered[start : start + 100] for start in range(0, 250, 100)]
-    assert all(
-        max(e.calls for e in one) <= min(e.calls for e in two) for one, two in itertools.pairwise(pages)
-    )
+    assert all(max(e.calls for e in one) <= min(e.calls for e in two) for one, two in itertools.pairwise(pages))

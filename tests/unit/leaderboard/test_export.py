@@ -50,9 +50,7 @@ def test_document_calls_ranked_who_has_a_rank(sample_board):
 
 
 def test_page_escapes_what_people_wrote_and_needs_nothing_from_outside(sample_board):
-    hostile = dataclasses.replace(
-        sample_board.entries[0], team="<script>alert(1)</script>", solver='"><img src=x>'
-    )
+    hostile = dataclasses.replace(sample_board.entries[0], team="<script>alert(1)</script>", solver='"><img src=x>')
     board = dataclasses.replace(sample_board, entries=(hostile, *sample_board.entries[1:]))
     page = board_page(board, [board.round])
     assert "<script" not in page
@@ -80,13 +78,9 @@ def test_page_of_an_empty_board_says_so(sample_board):
 
 
 def test_command_writes_three_files(sample_db, tmp_path):
-    done = CliRunner().invoke(
-        app, ["board", "--home", str(sample_db.parent), "--static", str(tmp_path / "out")]
-    )
+    done = CliRunner().invoke(app, ["board", "--home", str(sample_db.parent), "--static", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    written = {
-        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
-    }
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written == {"board.html", "api/leaderboard.json", "api/leaderboard.csv"}
     page = (tmp_path / "out" / "board.html").read_text()
     assert 'href="api/leaderboard.csv"' in page

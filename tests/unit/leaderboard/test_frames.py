@@ -21,9 +21,7 @@ from leaderboard.texts import (
 
 def test_board_frame_keeps_the_order_and_the_ranks_of_the_board(sample_board):
     frame = board_frame(sample_board.round, sample_board.entries, "tasks")
-    assert frame["#"].tolist() == [
-        pd.NA if entry.rank is None else entry.rank for entry in sample_board.entries
-    ]
+    assert frame["#"].tolist() == [pd.NA if entry.rank is None else entry.rank for entry in sample_board.entries]
     assert [frame[f"{task} ↑"].notna().any() for task in SAMPLE_TASKS] == [True] * 5
     scores = frame["Score ↑"].dropna()
     assert scores.is_monotonic_decreasing
@@ -46,9 +44,7 @@ def test_board_frame_of_nobody_is_empty(sample_board, view):
 
 @pytest.mark.parametrize("text", ["ivory", " IVORY ", "nes v"])
 def test_filter_finds_team_and_solver_whatever_the_case(sample_board, text):
-    assert {entry.team for entry in filter_entries(sample_board.entries, text, with_baselines=True)} == {
-        "Ivory Moths"
-    }
+    assert {entry.team for entry in filter_entries(sample_board.entries, text, with_baselines=True)} == {"Ivory Moths"}
 
 
 def test_filter_without_baselines_leaves_competitors(sample_board):
@@ -100,9 +96,7 @@ def test_cards_of_an_empty_board_show_dashes(sample_board):
 )
 def test_cards_count_who_is_tied_at_the_top_once_tiers_are_known(sample_board, tiers, value, remark):
     competitors = [entry for entry in sample_board.entries if entry.rank is not None]
-    entries = tuple(
-        dataclasses.replace(entry, tier=tier) for entry, tier in zip(competitors, tiers, strict=False)
-    )
+    entries = tuple(dataclasses.replace(entry, tier=tier) for entry, tier in zip(competitors, tiers, strict=False))
     card = board_cards(dataclasses.replace(sample_board, entries=entries))[1]
     assert (card.label, card.value, card.remark) == ("Tied at the top", value, remark)
 
@@ -164,11 +158,7 @@ def test_hash_table_says_which_runs_share_a_hash(sample_store, sample_board):
 def test_task_table_tells_data_and_budget(sample_board):
     columns, rows = task_table(sample_board.round)
     cells = dict(zip((column.title for column in columns), rows[0], strict=True))
-    assert (cells["Calls per run"], cells["Classes"], cells["Data"]) == (
-        "3,000",
-        "2",
-        "hub:nyu-mll/glue:sst2",
-    )
+    assert (cells["Calls per run"], cells["Classes"], cells["Data"]) == ("3,000", "2", "hub:nyu-mll/glue:sst2")
 
 
 def unofficial(board):

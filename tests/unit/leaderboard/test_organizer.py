@@ -109,9 +109,7 @@ def test_an_older_version_of_a_round_is_reached_by_its_full_name(tmp_path):
             )
     with SealedStore.open_to_read(paths.sealed_db) as sealed:
         client = client_of(OrganizerStore(sealed))
-        newest, older = (
-            client.get(f"/{query}", auth=("organizer", TOKEN)).text for query in ("", "?round=toy@1.0")
-        )
+        newest, older = (client.get(f"/{query}", auth=("organizer", TOKEN)).text for query in ("", "?round=toy@1.0"))
     assert "Round toy 1.1" in newest
     assert 'href="/?round=toy%401.0"' in newest
     assert "Round toy 1.0" in older
@@ -192,9 +190,7 @@ def test_view_listens_on_this_machine_alone(tmp_path, capsys):
 
 
 OPENED = []
-sys.addaudithook(
-    lambda event, args: OPENED.append(str(args[0])) if event in {"open", "sqlite3.connect"} else None
-)
+sys.addaudithook(lambda event, args: OPENED.append(str(args[0])) if event in {"open", "sqlite3.connect"} else None)
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,7 @@ def test_board_shows_every_complete_entry_in_order_and_the_others_apart(open_app
     complete = [entry for entry in sample_board.entries if entry.is_complete]
     assert app.dataframe[0].value["Solver"].tolist() == [entry.solver for entry in complete]
     apart = tables(app)["Submissions that are not complete"]
-    assert [row[0] for row in apart] == [
-        entry.team for entry in sample_board.entries if not entry.is_complete
-    ]
+    assert [row[0] for row in apart] == [entry.team for entry in sample_board.entries if not entry.is_complete]
     assert "Ivory Moths" in text_of(app)
 
 
@@ -103,9 +101,7 @@ def test_board_without_a_submission_still_shows_uploads(open_app, tmp_path):
             add_round(tx, sample_round(kshot_seeds=(8,)))
             scores = dict.fromkeys(SAMPLE_TASKS, 50.0)
             name = "<b>x</b> **y**"
-            add_upload(
-                tx, find_round(tx, "sample"), name=name, digest="a" * 64, score=50.0, task_scores=scores
-            )
+            add_upload(tx, find_round(tx, "sample"), name=name, digest="a" * 64, score=50.0, task_scores=scores)
         publisher.publish()
     app = open_app(paths.public_db)
     assert tables(app)["Scores of uploaded predictions, not ranked"][0][0] == "<b>x</b> **y**"
@@ -390,9 +386,7 @@ def test_older_version_of_a_round_keeps_to_itself_wherever_its_pages_lead(open_a
     assert page.get("page_link")[0].proto.query_string == "round=sample%401.0"
     task = open_app(two_versions, "task", task="sst2", round="sample@1.0")
     assert [row[2] for row in tables(task)["Ranking on sst2"]] == ["of 1.0"]
-    assert "task?task=sst2&amp;round=sample@1.0" in text_of(
-        open_app(two_versions, "rules", round="sample@1.0")
-    )
+    assert "task?task=sst2&amp;round=sample@1.0" in text_of(open_app(two_versions, "rules", round="sample@1.0"))
 
 
 def test_newest_version_of_a_round_is_what_its_name_means(open_app, two_versions):
@@ -513,9 +507,7 @@ def test_stale_score_is_marked_on_the_board_and_on_its_page(open_app, sample_db,
     entry = next(entry for entry in sample_board.entries if entry.solver == "NES v2")
     copy = shutil.copy(sample_db, tmp_path / "public.db")
     with closing(sqlite3.connect(copy)) as connection, connection:
-        connection.execute(
-            "UPDATE entries SET made_with = 'other' WHERE submission_id = ?", (entry.submission_id,)
-        )
+        connection.execute("UPDATE entries SET made_with = 'other' WHERE submission_id = ?", (entry.submission_id,))
     app = open_app(copy)
     assert app.dataframe[0].value.set_index("Solver").loc["NES v2", "Note"] == "stale"
     assert "stale: other data, model, code or machine than the newest score" in text_of(app)
@@ -531,10 +523,7 @@ def test_running_submission_shows_calls_and_best_loss(open_app, sample_db, sampl
 
 
 def test_names_written_as_markup_are_shown_as_text(open_app, tmp_path):
-    paths, hostile = (
-        ArenaPaths(tmp_path),
-        "<img src=x onerror=alert(1)> **b** :material/home: [x](http://e.test)",
-    )
+    paths, hostile = (ArenaPaths(tmp_path), "<img src=x onerror=alert(1)> **b** :material/home: [x](http://e.test)")
     with SealedStore.open(paths) as sealed, Publisher.open(paths, sealed) as publisher:
         write(sealed, add_round, sample_round(kshot_seeds=(8,)))
         write(sealed, ensure_team, hostile)

@@ -31,9 +31,7 @@ def test_rising_incumbents_later_are_never_more_efficient(incumbents, delay):
     assert efficiency(later, 50.0, 400) <= efficiency(rising, 50.0, 400) + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("manual", "budget", "calls"), [(100.0, 10, 1), (-1.0, 10, 1), (50.0, 1, 0), (50.0, 10, 11)]
-)
+@pytest.mark.parametrize(("manual", "budget", "calls"), [(100.0, 10, 1), (-1.0, 10, 1), (50.0, 1, 0), (50.0, 10, 11)])
 def test_efficiency_of_impossible_numbers_is_refused(manual, budget, calls):
     with pytest.raises(ValueError, match=r"manual score|incumbents"):
         efficiency([(calls, 70.0)], manual, budget)

@@ -18,9 +18,7 @@ def test_macro_f1_averages_over_all_classes_even_absent_ones():
     assert score("f1_macro", np.array([0, 0]), np.array([0, 0]), 2) == 50.0
 
 
-@pytest.mark.parametrize(
-    "predictions", [np.array([0, 2]), np.array([-1, 0]), np.array([0]), np.array([], np.int64)]
-)
+@pytest.mark.parametrize("predictions", [np.array([0, 2]), np.array([-1, 0]), np.array([0]), np.array([], np.int64)])
 def test_score_of_impossible_predictions_is_refused(predictions):
     labels = np.array([0, 1]) if predictions.size else predictions
     with pytest.raises(ValueError, match="must"):

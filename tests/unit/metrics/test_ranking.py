@@ -21,9 +21,7 @@ from harness.metrics.tiers import tiers
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def contender(
-    number, total, calls=100, owner=None, minute=None, is_ranked=True, public=None, is_official=True
-):
+def contender(number, total, calls=100, owner=None, minute=None, is_ranked=True, public=None, is_official=True):
     return Contender(
         submission_id=number,
         owner=(owner or f"team {number}", ""),
@@ -41,11 +39,7 @@ def order(contenders):
 
 
 def test_rank_higher_total_first_then_fewer_calls():
-    assert order([contender(1, 70.0), contender(2, 80.0), contender(3, 70.0, calls=50)]) == [
-        (2, 1),
-        (3, 2),
-        (1, 3),
-    ]
+    assert order([contender(1, 70.0), contender(2, 80.0), contender(3, 70.0, calls=50)]) == [(2, 1), (3, 2), (1, 3)]
 
 
 def test_rank_equal_on_both_is_shared_and_the_next_is_skipped():
@@ -59,10 +53,7 @@ def test_rank_shared_is_displayed_by_time_of_submission():
 def test_rank_totals_that_differ_by_summation_alone_are_equal():
     thirds = [1 / 3, 0.1, 0.2, 99.3]
     assert sum(thirds) != sum(reversed(thirds))
-    assert [each for _, each in order([contender(1, sum(thirds)), contender(2, sum(reversed(thirds)))])] == [
-        1,
-        1,
-    ]
+    assert [each for _, each in order([contender(1, sum(thirds)), contender(2, sum(reversed(thirds)))])] == [1, 1]
 
 
 def test_rank_totals_that_differ_beyond_nine_decimals_are_not_equal():
@@ -178,9 +169,7 @@ def test_rank_is_one_plus_the_number_of_better_competitors_whatever_the_order_gi
 
 @given(fields, st.sampled_from(ScoringRule))
 def test_choose_gives_every_owner_at_most_one_place(field, rule):
-    owned = [
-        contender(i, each.total, each.calls, owner=f"t{i % 3}", minute=i) for i, each in enumerate(field)
-    ]
+    owned = [contender(i, each.total, each.calls, owner=f"t{i % 3}", minute=i) for i, each in enumerate(field)]
     counted, pending = choose(owned, rule)
     assert len({each.owner for each in counted}) == len(counted)
     assert len({each.owner for each in pending}) == len(pending)

@@ -216,10 +216,7 @@ def test_a_file_taken_out_or_put_in_is_named(arena, tmp_path):
     enter(sealed, "Lynx", 0.8)
     finish_round(sealed, publisher)
     export_round(sealed, paths, "toy", tmp_path / "toy.zip")
-    with (
-        zipfile.ZipFile(tmp_path / "toy.zip") as archive,
-        zipfile.ZipFile(tmp_path / "other.zip", "w") as changed,
-    ):
+    with zipfile.ZipFile(tmp_path / "toy.zip") as archive, zipfile.ZipFile(tmp_path / "other.zip", "w") as changed:
         for name in archive.namelist():
             if name != "predictions/2.json":
                 changed.writestr(name, archive.read(name))
@@ -346,12 +343,8 @@ def test_a_staged_copy_is_cancelled_by_nobody_and_one_that_was_is_never_applied(
     assert read(sealed, get_submission, copy.submission_id) == copy
     with sealed.engine.begin() as connection:
         # As an earlier version let a team do.
-        connection.exec_driver_sql(
-            f"UPDATE runs SET status = 'cancelled' WHERE submission_id = {copy.submission_id}"
-        )
-        connection.exec_driver_sql(
-            f"UPDATE submissions SET status = 'cancelled' WHERE id = {copy.submission_id}"
-        )
+        connection.exec_driver_sql(f"UPDATE runs SET status = 'cancelled' WHERE submission_id = {copy.submission_id}")
+        connection.exec_driver_sql(f"UPDATE submissions SET status = 'cancelled' WHERE id = {copy.submission_id}")
     with pytest.raises(UsageError, match=f"staged submissions {copy.submission_id} were cancelled"):
         end_rejudge(sealed, rejudges.apply_rejudge)
     assert read(sealed, get_submission, number) == before
@@ -541,9 +534,7 @@ def test_an_export_tells_nothing_of_other_rounds_nor_the_words_of_our_faults(are
     machine = [socket.gethostname(), "worker 7", "in private", "illness"]
     for secret in ("Otters", "secret weapon", "/srv/somewhere", "the text of a row", *machine):
         assert secret not in lines
-    assert any("row 7" in str(event.detail) for event in read(sealed, read_events, ours)), (
-        "the organizer can read it"
-    )
+    assert any("row 7" in str(event.detail) for event in read(sealed, read_events, ours)), "the organizer can read it"
 
 
 def test_the_rules_leave_with_publication_and_until_then_without_the_seed(arena, tmp_path):

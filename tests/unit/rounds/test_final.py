@@ -146,9 +146,7 @@ def test_a_frozen_or_blind_board_keeps_nothing_out_of_the_final_and_its_order_te
     config = load_round("toy")
     blind = config.visibility.model_copy(update={"scores": "published"})
     changed = config.round.model_copy(update={"version": "2.0"})
-    create_round(
-        sealed, publisher, config.model_copy(update={"round": changed, "visibility": blind}), Phase.OPEN
-    )
+    create_round(sealed, publisher, config.model_copy(update={"round": changed, "visibility": blind}), Phase.OPEN)
     enter(sealed, "Lynx", "before", 60.0)
     move(sealed, Phase.FROZEN)
     enter(sealed, "Moths", "worst in private", 70.0, private=10.0)
@@ -247,9 +245,7 @@ def test_a_final_sets_solvers_as_its_round_does(arena):
     drawn = draw_final(sealed, publisher, "toy")[0].config
     for name in ("bbt", "bbtv2", "ajo", "bbt_rgb"):
         submission = read_submission(baseline_folder(name), 1 << 20)
-        own, final = (
-            solver_params(config, submission, is_baseline=True) for config in (load_round("toy"), drawn)
-        )
+        own, final = (solver_params(config, submission, is_baseline=True) for config in (load_round("toy"), drawn))
         assert own == final
         assert own != submission.manifest.params
 
@@ -281,7 +277,5 @@ def test_a_round_for_a_gpu_is_checked_without_one(tmp_path):
 def test_no_round_is_made_under_the_name_of_a_final():
     config = load_round("toy")
     named = config.model_copy(update={"round": config.round.model_copy(update={"name": "toy-final"})})
-    with pytest.raises(
-        ConfigError, match="'toy-final' ends with '-final', reserved for `gradfree round final`"
-    ):
+    with pytest.raises(ConfigError, match="'toy-final' ends with '-final', reserved for `gradfree round final`"):
         check_round(named)

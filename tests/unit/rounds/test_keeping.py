@@ -71,10 +71,7 @@ def test_a_backup_of_a_running_arena_restores_what_had_ended_and_queues_what_ran
     assert stat.S_IMODE(again.sealed_db.stat().st_mode) == 0o600
     with SealedStore.open(again) as restored:
         runs = read(restored, get_submission, 1).runs
-        assert [(run.status, run.score_private) for run in runs] == [
-            (Status.FINISHED, 60.0),
-            (Status.QUEUED, None),
-        ]
+        assert [(run.status, run.score_private) for run in runs] == [(Status.FINISHED, 60.0), (Status.QUEUED, None)]
         with pytest.raises(LeaseLost):
             write(restored, finish_run, running, attempt, RESULT)
         claim = write(restored, claim_run, "w", 60)

@@ -55,9 +55,7 @@ def test_group_of_version_2_gets_limits_and_process_and_goes(kernel, tmp_path):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(
-    ("files", "events"), [(VERSION_1, "memory.oom_control"), (VERSION_2, "memory.events")]
-)
+@pytest.mark.parametrize(("files", "events"), [(VERSION_1, "memory.oom_control"), (VERSION_2, "memory.events")])
 def test_kill_for_memory_is_noticed(kernel, tmp_path, files, events):
     kernel(files)
     group = ControlGroup([tmp_path], memory_bytes=1, n_tasks=1)

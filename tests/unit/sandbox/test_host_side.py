@@ -105,16 +105,7 @@ def test_environment_binds_no_more_than_listed():
     environment = solver_environment()
     tops = {name.split("/")[0].split("-")[0] for name in environment.packages}
     assert {"numpy", "scipy", "cma", "sklearn", "torch"} <= tops
-    assert not tops & {
-        "transformers",
-        "sqlalchemy",
-        "matplotlib",
-        "pandas",
-        "harness",
-        "pydantic",
-        "pip",
-        "setuptools",
-    }
+    assert not tops & {"transformers", "sqlalchemy", "matplotlib", "pandas", "harness", "pydantic", "pip", "setuptools"}
     assert not any("site-packages" in str(tree) for tree in environment.trees)
     assert any(path.endswith("libc.so.6") for path in environment.libraries)
     for tree in environment.trees:
@@ -152,9 +143,7 @@ def test_command_line_asks_for_every_layer_by_name(mode, monkeypatch):
     fds = {"channel": 5, "seccomp": 6, "info": 7}
     command = bwrap.build(mode, SandboxPolicy(), solver_environment(), {"solver.py": b""}, fds=fds)
     assert not {"--unshare-all", "--proc", "--dev", "--bind", "--share-net"} & set(command)
-    assert {"--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"} <= set(
-        command
-    )
+    assert {"--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"} <= set(command)
     assert ("--unshare-user" in command) == ("--disable-userns" in command) == (mode is SandboxMode.USER)
     assert ("CAP_SETUID" in command) == (mode is SandboxMode.ROOT)
     remount = len(command) - 1 - command[::-1].index("--remount-ro")
@@ -252,10 +241,7 @@ def _build(**changes):
 
 def test_solution_good_one_is_returned():
     solution = _build(
-        prompts=np.ones((2, 2, 3, 4), np.float32),
-        wordings=(0, 1),
-        outputs=("features",),
-        state={"a": np.ones(3)},
+        prompts=np.ones((2, 2, 3, 4), np.float32), wordings=(0, 1), outputs=("features",), state={"a": np.ones(3)}
     )
     assert [wording.id for wording in solution.wordings] == [0, 1]
 
@@ -367,10 +353,7 @@ def test_the_log_stands_in_a_file_as_it_is_read_bounded_and_private(tmp_path):
     log.start()
     os.write(write_end, b"12345")
     deadline = time.monotonic() + 10
-    while (
-        not ((tmp_path / "log").is_file() and (tmp_path / "log").stat().st_size)
-        and time.monotonic() < deadline
-    ):
+    while not ((tmp_path / "log").is_file() and (tmp_path / "log").stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (tmp_path / "log").read_bytes() == b"12345", "before the writer has ended"
     os.write(write_end, b"67890 and more")

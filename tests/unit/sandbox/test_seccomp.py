@@ -131,9 +131,7 @@ def test_filter_unknown_call_does_not_exist(stage_2):
     assert decide(stage_2, 9999) == decide(stage_2, "clone3") == decide(stage_2, "openat2") == "ENOSYS"
 
 
-@pytest.mark.parametrize(
-    ("number", "arch"), [(0, 0x40000003), (0x40000000 | 39, X86_64), (0xFFFFFFFF, X86_64)]
-)
+@pytest.mark.parametrize(("number", "arch"), [(0, 0x40000003), (0x40000000 | 39, X86_64), (0xFFFFFFFF, X86_64)])
 def test_filter_foreign_entry_is_killed(stage_1, stage_2, number, arch):
     assert decide(stage_1, number, arch=arch) == decide(stage_2, number, arch=arch) == KILL
 
@@ -223,9 +221,7 @@ def test_filter_every_jump_stays_inside(stage_1, stage_2):
     for program in (stage_1, stage_2):
         code = list(struct.iter_unpack("<HBBI", program))
         assert len(code) < 4096
-        assert all(
-            at + 1 + max(jt, jf) < len(code) for at, (op, jt, jf, _) in enumerate(code) if op in (0x15, 0x35)
-        )
+        assert all(at + 1 + max(jt, jf) < len(code) for at, (op, jt, jf, _) in enumerate(code) if op in (0x15, 0x35))
 
 
 def test_filter_other_machine_is_refused(monkeypatch):

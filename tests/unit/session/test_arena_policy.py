@@ -10,8 +10,7 @@ GIB = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("shape", "budget"),
-    [((4, 10, 96), 400), ((24, 50, 1024), 8000), ((24, 100, 1024), 8000), ((48, 50, 1600), 20000)],
+    ("shape", "budget"), [((4, 10, 96), 400), ((24, 50, 1024), 8000), ((24, 100, 1024), 8000), ((48, 50, 1600), 20000)]
 )
 def test_a_solver_may_send_its_whole_budget_in_whole_prompts(shape, budget):
     config = load_round("toy")

@@ -21,9 +21,7 @@ def box(toy_arena, tmp_path):
         meter = Meter(20, len(train), journal)
         stop = threading.Event()
         told = []
-        blackbox = MeteredBlackBox(
-            toy_arena, task, {"train": train, "dev": dev}, meter, told.append, stop=stop
-        )
+        blackbox = MeteredBlackBox(toy_arena, task, {"train": train, "dev": dev}, meter, told.append, stop=stop)
         blackbox.meter, blackbox.stop, blackbox.told = meter, stop, told
         yield blackbox
 

@@ -34,10 +34,7 @@ def test_code_that_may_run_is_accepted(tmp_path, code):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (
-            "class Mine:\n    def solve(self, task, model)\n        pass\n",
-            r"solver\.py, line 2: expected ':'",
-        ),
+        ("class Mine:\n    def solve(self, task, model)\n        pass\n", r"solver\.py, line 2: expected ':'"),
         ("class Yours:\n    pass\n", r"no class 'Mine'.*it has Yours"),
         ("x = 1\n", "it has no class at all"),
         ("class Mine:\n    pass\n", r"line 1: class Mine has no method solve\(self, task, model\)"),
@@ -67,11 +64,7 @@ TAKES = [
     ("self, *, step", "[params]\nstep = 1\n", None),
     ("self, /, step", "[params]\nstep = 1\n", None),
     ("self, **params", "[params]\nanything = 1\n", None),
-    (
-        "self, step=1",
-        "[params]\nstpe = 1\n",
-        r"\[params\]: 'stpe' is no parameter of class Mine; it takes step",
-    ),
+    ("self, step=1", "[params]\nstpe = 1\n", r"\[params\]: 'stpe' is no parameter of class Mine; it takes step"),
     ("self, step=1", "[rounds.final]\nstpe = 1\n", r"\[rounds\.final\]: 'stpe' is no parameter"),
     ("self", "[params]\nstep = 1\n", "it takes none"),
     ("self, step, size=1", "[params]\nsize = 1\n", r"\[params\]: 'step' is missing"),

@@ -49,9 +49,7 @@ def test_states_together_are_bounded_and_the_newest_stay(state_bytes, calls):
     kept = named(400, sorted(calls), state_bytes).all
     assert sum(checkpoint.state_bytes for checkpoint in kept) <= KEPT_STATES * STATE_BYTES
     small = named(400, sorted(calls)).all
-    assert [checkpoint.calls for checkpoint in kept] == [checkpoint.calls for checkpoint in small][
-        -len(kept) :
-    ]
+    assert [checkpoint.calls for checkpoint in kept] == [checkpoint.calls for checkpoint in small][-len(kept) :]
 
 
 def test_full_states_leave_as_many_incumbents_as_fit():

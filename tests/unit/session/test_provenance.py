@@ -4,18 +4,7 @@ import pytest
 
 from harness.session import provenance
 
-PACKAGES = (
-    "api",
-    "config",
-    "engine/native",
-    "metering",
-    "metrics",
-    "sandbox",
-    "session",
-    "tasks",
-    "toy",
-    "cli",
-)
+PACKAGES = ("api", "config", "engine/native", "metering", "metrics", "sandbox", "session", "tasks", "toy", "cli")
 SOURCES = ("records.py", "engine/runner.py", "engine/native/linear.cpp", "engine/native/tiles.h")
 OTHERS = ("engine/README.md", "cli/main.py", "errors.py")
 

@@ -81,17 +81,7 @@ def test_bad_submission_says_what_to_change(tmp_path, files, message, maker):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "../solver.py",
-        "/etc/passwd",
-        "a\\b.py",
-        "a/../../b.py",
-        "weird name.py",
-        "ü.py",
-        "a/b/c/d/e.py",
-        "-rf",
-    ],
+    "name", ["../solver.py", "/etc/passwd", "a\\b.py", "a/../../b.py", "weird name.py", "ü.py", "a/b/c/d/e.py", "-rf"]
 )
 def test_odd_file_names_are_refused(tmp_path, name):
     with pytest.raises(InvalidSubmission):
@@ -159,9 +149,7 @@ def test_written_submission_reads_back_the_same(tmp_path):
     assert submission.write_to(tmp_path / "kept") == kept
 
 
-@pytest.mark.parametrize(
-    "value", ["2020-01-01", "inf", "nan", "9" * 5000, "[" * 20000, str(2**63), "{a = {b = nan}}"]
-)
+@pytest.mark.parametrize("value", ["2020-01-01", "inf", "nan", "9" * 5000, "[" * 20000, str(2**63), "{a = {b = nan}}"])
 def test_params_that_cannot_travel_are_refused(tmp_path, value):
     files = FILES | {"solver.toml": f"{MANIFEST}[params]\nx = {value}\n"}
     with pytest.raises(InvalidSubmission, match=MANIFEST_NAME):
@@ -208,11 +196,7 @@ def test_params_nested_too_deep_are_refused(tmp_path, depth):
 
 
 def test_a_zip_with_caches_and_hidden_files_is_the_same_submission_as_its_folder(tmp_path):
-    litter = {
-        "__pycache__/solver.cpython-311.pyc": "x",
-        ".DS_Store": "x",
-        "__MACOSX/._solver.py": "x",
-    }
+    litter = {"__pycache__/solver.cpython-311.pyc": "x", ".DS_Store": "x", "__MACOSX/._solver.py": "x"}
     archive = make_zip(tmp_path / "a.zip", {f"top/{name}": text for name, text in FILES.items()} | litter)
     submission = read_submission(archive, LIMIT)
     assert set(submission.files) == set(FILES)

@@ -26,9 +26,7 @@ def test_every_field_of_a_query_is_in_its_digest():
 
 def test_equal_queries_have_equal_digests_whatever_the_memory_layout():
     values = np.arange(6, dtype=np.float32).reshape(1, 3, 2).transpose(0, 2, 1)
-    assert request_digest(replace(REQUEST, values=values)) == request_digest(
-        replace(REQUEST, values=values.copy("C"))
-    )
+    assert request_digest(replace(REQUEST, values=values)) == request_digest(replace(REQUEST, values=values.copy("C")))
 
 
 def test_response_digest_tells_outputs_apart():

@@ -86,12 +86,7 @@ def test_board_ranks_competitors_and_places_baselines_and_incomplete_ones(sealed
     enter(sealed, "baselines", "random", 50.0, is_baseline=True)
     enter(sealed, "Moths", "broken", None, None, verdict=Verdict.RUNTIME_ERROR)
     publisher.publish()
-    assert lines(public) == [
-        ("good", 1, 80.0),
-        ("bbt", None, 70.0),
-        ("random", None, 50.0),
-        ("broken", None, None),
-    ]
+    assert lines(public) == [("good", 1, 80.0), ("bbt", None, 70.0), ("random", None, 50.0), ("broken", None, None)]
     broken = public.board("toy").entries[-1]
     assert (broken.status, broken.verdict, broken.counts) == (Status.FAILED, Verdict.RUNTIME_ERROR, False)
     assert broken.task_scores == {"sst2": None, "snli": None}
@@ -266,9 +261,7 @@ def public_bytes(paths):
     return b"".join(path.read_bytes() for path in sorted(paths.home.glob("public.db*")))
 
 
-def test_private_scores_enter_the_public_store_with_publication_and_not_before(
-    paths, sealed, publisher, public
-):
+def test_private_scores_enter_the_public_store_with_publication_and_not_before(paths, sealed, publisher, public):
     add_round(sealed)
     enter(sealed, "Lynx", "good", 80.0)
     enter(sealed, "Moths", "lucky", 90.0, private=11.0)
@@ -298,9 +291,7 @@ def numbers_of(paths):
 
 
 @pytest.mark.parametrize("shown_from", ["open", "closed"])
-def test_no_number_of_the_public_store_is_a_private_score_before_publication(
-    paths, sealed, publisher, shown_from
-):
+def test_no_number_of_the_public_store_is_a_private_score_before_publication(paths, sealed, publisher, shown_from):
     """Neither of a run or an incumbent, nor a mean of them: whatever the round shows, in every phase."""
     add_round(sealed, visibility={"scores": shown_from, "curves": shown_from, "logs": shown_from})
     rng = np.random.default_rng(3)
@@ -359,12 +350,7 @@ def test_submission_page_has_runs_in_the_order_of_the_round(sealed, publisher, p
     number = enter(sealed, "Lynx", "good", 80.0, calls=70)
     publisher.publish()
     page = public.submission(number)
-    assert [(run.task, run.kshot_seed) for run in page.runs] == [
-        ("sst2", 8),
-        ("sst2", 13),
-        ("snli", 8),
-        ("snli", 13),
-    ]
+    assert [(run.task, run.kshot_seed) for run in page.runs] == [("sst2", 8), ("sst2", 13), ("snli", 8), ("snli", 13)]
     assert (page.entry.calls, page.entry.budget_calls, page.entry.rank) == (280, 12_000, 1)
 
 

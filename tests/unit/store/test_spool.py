@@ -43,8 +43,7 @@ def test_tokens_lie_in_private_folders_and_never_in_an_answer(spool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("archive", "reason"),
-    [(b"", "not a zip"), (b"#!/bin/sh", "not a zip"), (ZIP + bytes(MAX_UPLOAD_BYTES), "at most")],
+    ("archive", "reason"), [(b"", "not a zip"), (b"#!/bin/sh", "not a zip"), (ZIP + bytes(MAX_UPLOAD_BYTES), "at most")]
 )
 def test_what_is_no_zip_or_too_large_is_refused_at_once(spool, archive, reason):
     with pytest.raises(UsageError, match=reason):

@@ -109,9 +109,7 @@ def test_what_ran_without_a_sandbox_takes_nobody_off_the_frontier(arena):
     assert {entry.solver: entry.is_pareto for entry in board(paths).entries} == {"a": True, "b": False}
 
 
-def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_tier_after_it(
-    arena, monkeypatch
-):
+def test_a_result_that_another_publisher_showed_before_its_bootstrap_gets_its_tier_after_it(arena, monkeypatch):
     sealed, publisher, paths = arena
     add_round(sealed)
     enter(sealed, "a", 0.9)

@@ -113,9 +113,7 @@ def test_ready_kshot_rows_that_are_test_rows_are_refused(files_task, tmp_path):
 
 def test_tsv_keeps_quotation_marks_as_text(files_task, tmp_path):
     task = files_task(POOL, [("fine day", 1), ("sad day", 0)])
-    (tmp_path / "train.tsv").write_text(
-        'he said ""hi""\tpositive\n"quoted\tpositive\nNA\tnegative\nnull\tnegative\n'
-    )
+    (tmp_path / "train.tsv").write_text('he said ""hi""\tpositive\n"quoted\tpositive\nNA\tnegative\nnull\tnegative\n')
     (tmp_path / "dev.tsv").write_text("e\tpositive\nf\tpositive\ng\tnegative\nh\tnegative\n")
     ready = task.model_copy(update={"kshot_data": f"files:{tmp_path}/{{split}}.tsv"})
     train, _ = load_task_data(ready).kshot[1]
@@ -156,9 +154,7 @@ def test_malformed_file_is_named_with_what_is_wrong(files_task, tmp_path, name, 
 
 def test_missing_file_says_where_to_look(files_task):
     task = files_task(POOL, [("x", 1)], data="files:@shared/nowhere")
-    with pytest.raises(
-        DataError, match="no such file; name the shared folder with --shared or GRADFREE_SHARED"
-    ):
+    with pytest.raises(DataError, match="no such file; name the shared folder with --shared or GRADFREE_SHARED"):
         load_task_data(task)
     with pytest.raises(DataError, match=r"tst\.jsonl: no such file; correct the round file"):
         load_task_data(files_task(POOL, [("x", 1)]).model_copy(update={"test": "tst.jsonl"}))
@@ -229,8 +225,7 @@ def test_texts_of_signs_alone_are_told_apart(files_task):
 
 def test_the_public_digest_holds_no_test_label(files_task):
     first, second = (
-        load_task_data(files_task(POOL, [("a fine day", label), ("a sad day", 1 - label)]))
-        for label in (0, 1)
+        load_task_data(files_task(POOL, [("a fine day", label), ("a sad day", 1 - label)])) for label in (0, 1)
     )
     assert first.digest == second.digest
     assert first.test_digest != second.test_digest
@@ -246,9 +241,7 @@ def test_a_class_without_a_private_row_is_refused(files_task):
     assert LoadedRound(whole).task(task.name).is_public.all()
 
 
-@pytest.mark.parametrize(
-    "texts", [["1", "0"], ["True", "False"], ["true", "false"], ["01", "02"], ["yes", "no"]]
-)
+@pytest.mark.parametrize("texts", [["1", "0"], ["True", "False"], ["true", "false"], ["01", "02"], ["yes", "no"]])
 def test_kshot_labels_may_look_like_numbers_or_truth_values(tmp_path, files_task, texts):
     task = files_task([("a pool row", 0)], [("good fun", 1), ("no fun", 0)])
     for split in ("train", "dev"):

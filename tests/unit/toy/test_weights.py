@@ -21,10 +21,7 @@ def test_weights_load_with_the_auto_classes() -> None:
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert tokenizer.model_max_length == MODEL_MAX_LENGTH
     assert tokenizer.get_vocab() == build_tokenizer().get_vocab()
-    assert (
-        tokenizer("It was great. News: Yes?").input_ids
-        == build_tokenizer()("It was great. News: Yes?").input_ids
-    )
+    assert tokenizer("It was great. News: Yes?").input_ids == build_tokenizer()("It was great. News: Yes?").input_ids
     output, tied = model.get_output_embeddings(), model.get_input_embeddings()
     assert output.weight.data_ptr() == tied.weight.data_ptr()
 
@@ -38,9 +35,7 @@ def test_manual_prompt_beats_chance_on_every_task(toy_arena):
         logits = toy_arena.engine.evaluate(task.encoded_test, zeros).logits
         n_classes = len(config.words)
         predictions = Classification.default_prediction(logits)
-        assert score(config.metric, task.data.test.labels, predictions, n_classes) > 100 / n_classes + 5, (
-            config.name
-        )
+        assert score(config.metric, task.data.test.labels, predictions, n_classes) > 100 / n_classes + 5, config.name
 
 
 def test_encoding_puts_the_placeholders_after_the_start_and_one_mask(toy_arena):

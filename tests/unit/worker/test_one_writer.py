@@ -82,9 +82,7 @@ def test_executor_writes_nothing_into_the_arena(arena):
     class Looks(FarExecutor):
         def run(self, job, on_event, stop):
             artifact = super().run(job, lambda _: None, stop)
-            seen.extend(
-                path for path in {*paths.home.rglob("*")} - before if not path.name.endswith("-journal")
-            )
+            seen.extend(path for path in {*paths.home.rglob("*")} - before if not path.name.endswith("-journal"))
             return artifact
 
     assert work(arena, Looks())[0] == 1

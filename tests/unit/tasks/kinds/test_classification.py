@@ -30,11 +30,7 @@ def test_large_logits_do_not_overflow():
     assert default_prediction(np.array([[[1e30, 0.0], [0.0, 1e30]]], np.float32)).tolist() == [0, 1]
 
 
-@given(
-    arrays(
-        np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(-50, 50, width=32)
-    )
-)
+@given(arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(-50, 50, width=32)))
 def test_prediction_of_a_row_does_not_depend_on_the_others(logits):
     together = default_prediction(logits)
     alone = [int(default_prediction(logits[:, row : row + 1])[0]) for row in range(logits.shape[1])]
