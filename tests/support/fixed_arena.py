@@ -378,7 +378,11 @@ def _export(path: Path) -> dict:
 def _exported(submission: dict) -> dict:
     left_out = {"submitted_at", "runs"} | ({"digest"} if submission["is_baseline"] else set())
     runs = [
-        {key: value for key, value in run.items() if key not in {"artifact_sha256", "hashes"}}
+        {
+            {"is_flagged": "is_checkpoint"}.get(key, key): value
+            for key, value in run.items()
+            if key not in {"artifact_sha256", "hashes"}
+        }
         for run in submission["runs"]
     ]
     return {key: value for key, value in submission.items() if key not in left_out} | {"runs": runs}
