@@ -24,7 +24,7 @@ __all__ = ["Executor", "Job", "JobEvent", "Progressed", "ScoringStarted", "TestR
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt at one run. Data alone: no open files, no callbacks, no path on this machine.
+    """One attempt at one run. Data alone: no open files, no callbacks, no folder of the arena.
 
     Attributes:
         name: unique among all attempts; names the attempt's scratch folder where the job runs.
