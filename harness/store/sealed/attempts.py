@@ -13,7 +13,7 @@ from harness.store.sealed.queue import LEASE_EXPIRED, WITH_CONTEXT, back_to_queu
 from harness.store.sealed.schema import AttemptRow, PredictionRow, RunRow
 from harness.store.sealed.settling import settle_submission
 from harness.store.sealed.store import Transaction
-from harness.store.sealed.submissions import charge
+from harness.store.sealed.submissions import count_in_quota
 from harness.store.values import TERMINAL, ClaimedRun, LeaseLost
 
 __all__ = ["MAX_INTERNAL_ERRORS", "finish_run", "note_metered", "start_attempt", "start_scoring", "void_attempt"]
@@ -157,7 +157,7 @@ def finish_run(
     # A `predict` that fails on purpose has seen test rows too, and its reason code depends on them.
     has_read_test_rows = summary.usage.test_examples > 0 or summary.score_public is not None
     if attempt.metered_at is not None or summary.usage.calls > 0 or has_read_test_rows:
-        charge(tx, run.submission)
+        count_in_quota(tx, run.submission)
     if summary.usage.test_examples > 0:
         detail = {
             "task": run.task,

@@ -19,8 +19,8 @@ __all__ = [
     "PARTICIPANT_PRIORITY",
     "add_submission",
     "cancel_submission",
-    "charge",
     "check_admission",
+    "count_in_quota",
     "find_submission",
     "get_submission",
     "list_submissions",
@@ -179,7 +179,7 @@ def cancel_submission(tx: Transaction, row: SubmissionRow, reason: str = "") -> 
         for attempt in run.attempts:
             if attempt.ended_at is None:
                 if attempt.metered_at is not None:
-                    charge(tx, row)
+                    count_in_quota(tx, row)
                 attempt.ended_at = tx.now
                 attempt.void_reason = CANCELLED
         run.status = Status.CANCELLED
@@ -196,7 +196,7 @@ def cancel_submission(tx: Transaction, row: SubmissionRow, reason: str = "") -> 
     append_event(tx, "submission cancelled", round_id=row.round_id, submission_id=row.id, detail={"reason": reason})
 
 
-def charge(tx: Transaction, row: SubmissionRow) -> None:
+def count_in_quota(tx: Transaction, row: SubmissionRow) -> None:
     """Count a submission against its team's quota from now on, if it does not count yet."""
     if row.charged_at is None:
         row.charged_at = tx.now
