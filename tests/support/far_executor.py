@@ -8,7 +8,7 @@ import numpy as np
 from harness.executors.base import Progressed, ScoringStarted, TestRowsLoaded
 from harness.records import Usage, Verdict
 from harness.session.artifact import Artifact, Scores
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 
 __all__ = ["FarExecutor", "artifact_of", "events_of"]
 
@@ -21,7 +21,7 @@ def events_of(job):
     labels = np.arange(N_ROWS) % len(job.config.task[0].label_names)
     return [
         TestRowsLoaded("e" * 64, len(job.config.task[0].label_names), labels, np.arange(N_ROWS) % 2 == 0),
-        Progressed(Progress(calls=1, max_calls=job.config.task[0].budget_calls, best_train_loss=0.5)),
+        Progressed(AttemptProgress(calls=1, max_calls=job.config.task[0].budget_calls, best_train_loss=0.5)),
         ScoringStarted(),
     ]
 

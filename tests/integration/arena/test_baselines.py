@@ -105,7 +105,7 @@ def test_run_of_a_part_needs_an_arena_of_its_own(cli, mini_round):
     cli.run("baselines", "run", "--round", mini_round, "--only", "manual")
     done = cli.run("baselines", "run", "--round", mini_round, "--only", "manual", "--calls", 7, expect=2)
     assert "--calls make other rules than those that mini@1.0 has" in done.stderr
-    assert "give them an arena of their own: --home" in done.stderr
+    assert "use a separate arena: --home" in done.stderr
     other = cli.folder / "other"
     (row,) = cli.json("baselines", "run", "--round", mini_round, "--only", "calibrated", "--calls", 7, "--home", other)
     assert row["calls"] == 1

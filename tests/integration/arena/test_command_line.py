@@ -124,7 +124,7 @@ def test_logs_of_a_submission_that_never_ran_say_so(cli, mini_round):
     cli.run("submit", cli.solver("mine", "return Solution(zeros(model))"), "--team", "us", "--round", "mini")
     assert "nothing yet" in cli.run("logs", "1").stdout
     cli.run("cancel", "1")
-    assert "no run of it was started" in cli.run("logs", "1").stdout
+    assert "none of its runs was started" in cli.run("logs", "1").stdout
 
 
 def test_an_export_that_cannot_be_written_says_so(cli, mini_round):

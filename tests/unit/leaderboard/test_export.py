@@ -92,7 +92,7 @@ def test_command_writes_three_files(sample_db, tmp_path):
     [
         (["--round", "sample"], "it chooses what --static writes"),
         (["--organizer", "--round", "sample"], "it chooses what --static writes"),
-        (["--organizer", "--static", "out"], "private scores are only served"),
+        (["--organizer", "--static", "out"], "private scores are never written to files"),
     ],
 )
 def test_command_refuses_options_that_it_would_ignore(sample_db, tmp_path, monkeypatch, options, expected):

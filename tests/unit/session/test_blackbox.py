@@ -9,7 +9,7 @@ from harness.api import Response, Solution, Wording
 from harness.errors import BudgetExhausted, InfrastructureError, InvalidQuery
 from harness.metering import Journal, Meter
 from harness.records import QueryRequest, WordingRequest
-from harness.session.blackbox import MeteredBlackBox, Progress
+from harness.session.blackbox import AttemptProgress, MeteredBlackBox
 from harness.session.loaded_round import LoadedRound
 
 
@@ -54,7 +54,7 @@ def test_outputs_that_are_not_finite_are_refused_charged_and_traced_but_no_loss(
         ask(box, QueryRequest(zeros))
     assert (box.calls_left, len(box.trace), box.train_losses) == (19, 1, [])
     # Who notes what is charged hears of it.
-    assert box.told == [Progress(1, box.info.max_calls, None)]
+    assert box.told == [AttemptProgress(1, box.info.max_calls, None)]
 
 
 def test_a_stopped_attempt_computes_and_charges_nothing_more(box, zeros):

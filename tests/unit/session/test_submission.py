@@ -67,7 +67,7 @@ def test_a_manifest_may_begin_with_the_mark_of_its_encoding(tmp_path):
             'entry: expected "MODULE:CLASS"',
         ),
         ({"solver.toml": MANIFEST}, "needs the file solver.py"),
-        ({"solver.toml": MANIFEST + 'api = "2"\n', "solver.py": ""}, "this arena speaks api = '1'"),
+        ({"solver.toml": MANIFEST + 'api = "2"\n', "solver.py": ""}, "expected '1'"),
         ({"solver.toml": MANIFEST, "solver.py": "x" * LIMIT}, "more than 65536 bytes"),
     ],
 )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.session.blackbox import Progress
+from harness.session.blackbox import AttemptProgress
 from harness.store.database import StoreUnavailable
 from harness.store.values import ClaimedRun, LeaseLost
 from harness.worker import watch
@@ -81,9 +81,9 @@ def test_a_metered_query_is_noted_before_anybody_is_told_of_it(watching):
     stores = Stores()
     attempt, _ = watching(stores)
     with attempt.writing():
-        attempt.on_query(Progress(1, 100, None))
+        attempt.on_query(AttemptProgress(1, 100, None))
         assert stores.written[0] == ("metered", 7)
-        attempt.on_query(Progress(5, 100, 0.5))
+        attempt.on_query(AttemptProgress(5, 100, 0.5))
         wait_until(lambda: (1, 5, 0.5) in stores.written)
     assert stores.written.count(("metered", 7)) == 1
 
@@ -94,7 +94,7 @@ def test_a_slow_store_holds_up_the_first_query_alone_and_not_for_long(watching):
     with attempt.writing():
         started = time.monotonic()
         for calls in range(1, 101):
-            attempt.on_query(Progress(calls, 100, None))
+            attempt.on_query(AttemptProgress(calls, 100, None))
         assert time.monotonic() - started < 1.0
         wait_until(lambda: (1, 100, None) in stores.written)
     assert stores.written[0] == ("metered", 7)
@@ -104,7 +104,7 @@ def test_what_a_store_out_of_order_refuses_is_written_when_it_is_back(watching):
     stores = Stores(faults=[StoreUnavailable("locked"), OSError(28, "full")])
     attempt, lost = watching(stores)
     with attempt.writing():
-        attempt.on_query(Progress(1, 100, None))
+        attempt.on_query(AttemptProgress(1, 100, None))
         wait_until(lambda: len(stores.written) == 2)
     assert stores.written == [("metered", 7), (1, 1, None)]
     assert not lost.is_set()
@@ -114,6 +114,6 @@ def test_a_run_that_is_not_this_workers_any_more_is_stopped(watching):
     stores = Stores(faults=[LeaseLost("cancelled")])
     attempt, lost = watching(stores)
     with attempt.writing():
-        attempt.on_query(Progress(1, 100, None))
+        attempt.on_query(AttemptProgress(1, 100, None))
         assert lost.wait(5)
     assert stores.written == []
