@@ -1,5 +1,7 @@
 """The published conformance suite over every packaged solver: baselines, the template, the examples."""
 
+import functools
+
 import pytest
 
 from harness.references import packaged_references
@@ -9,17 +11,39 @@ from harness.testing import CHECKS, SolverUnderTest
 OTHERS = ["submissions/template", "submissions/examples/random_search"]
 
 
-@pytest.fixture(scope="module", params=[*packaged_baselines(), *OTHERS])
-def solver(request, repository):
-    name = request.param
-    if name in OTHERS:
-        return SolverUnderTest(repository / name)
-    return SolverUnderTest(baseline_folder(name), is_baseline=True)
+# Checks that make whole attempts. BBTv2 stands for the long searches here; the others run them in `make test-slow`.
+LONG_CHECKS = {
+    "ends_well_with_many_classes",
+    "ends_well_with_another_prompt_length",
+    "asks_the_same_under_the_same_seed",
+}
+LONG_SEARCHES = {"ajo", "bbt", "bbt_rgb", "random_search"}
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_packaged_solver_conforms(check, solver):
-    check(solver)
+def _cases():
+    for name in (*packaged_baselines(), *OTHERS):
+        for check in CHECKS:
+            is_slow = name in LONG_SEARCHES and check.__name__ in LONG_CHECKS
+            marks = [pytest.mark.slow] if is_slow else []
+            yield pytest.param(name, check, marks=marks, id=f"{name}-{check.__name__}")
+
+
+@pytest.fixture(scope="module")
+def solver_named(repository):
+    """Solvers by name, each with the attempts that its checks share."""
+
+    @functools.cache
+    def named(name):
+        if name in OTHERS:
+            return SolverUnderTest(repository / name)
+        return SolverUnderTest(baseline_folder(name), is_baseline=True)
+
+    return named
+
+
+@pytest.mark.parametrize(("name", "check"), _cases())
+def test_packaged_solver_conforms(name, check, solver_named):
+    check(solver_named(name))
 
 
 def test_every_example_is_under_test(repository):

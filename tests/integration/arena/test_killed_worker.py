@@ -29,7 +29,6 @@ if not hasattr(time, "slept"):
     time.sleep(3)
 return response.logits[0].argmax(axis=-1)
 """
-MOMENTS = ("solve", "predict")
 
 
 def rows(home, query):
@@ -73,7 +72,7 @@ def check_result(cli, n_attempts):
     assert run["calls"] == N_QUERIES
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", ["solve", pytest.param("predict", marks=pytest.mark.slow)])
 def test_a_killed_worker_leaves_a_void_attempt_and_the_run_starts_from_zero(cli, mini_round, moment):
     hand_in(cli, mini_round)
     first = ForkedWorker(cli.home)
@@ -123,7 +122,7 @@ def test_a_worker_told_twice_to_stop_gives_its_run_back_and_nothing_counts_again
     assert alive(family) == []
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [pytest.param("solve", marks=pytest.mark.slow), "predict"])
 def test_a_killed_bubblewrap_voids_the_attempt_and_the_same_worker_starts_again(cli, mini_round, moment):
     hand_in(cli, mini_round)
     worker = ForkedWorker(cli.home)

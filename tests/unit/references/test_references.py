@@ -143,7 +143,14 @@ def test_late_prompts_keep_gradients_out_of_the_lower_half(toy_arena):
     assert all(values.grad is not None for layer in layers[2:] for values in layer.parameters())
 
 
-@pytest.mark.parametrize(("name", "params"), [("lora", {}), ("lpt", {"generator": "appg"}), ("prompt_tuning", {})])
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        pytest.param("lora", {}, marks=pytest.mark.slow),
+        ("lpt", {"generator": "appg"}),
+        pytest.param("prompt_tuning", {}, marks=pytest.mark.slow),
+    ],
+)
 def test_reference_learns_and_repeats_itself(toy_arena, name, params):
     untuned = run_reference(toy_arena, short(name, steps=1, learning_rate=1e-12), "sst2", 8, **params)
     first, second = (run_reference(toy_arena, short(name, steps=60), "sst2", 8, **params) for _ in range(2))
