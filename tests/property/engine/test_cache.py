@@ -1,5 +1,6 @@
 import numpy as np
 import small_models
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(steps=steps, family=st.sampled_from(small_models.FAMILIES), cache_bytes=st.sampled_from([0, 50_000, 1 << 30]))
 def test_cache_any_sequence_of_queries_has_the_bits_of_none(steps, family, cache_bytes, backbones, small):
     backbone = backbones[family]

@@ -1,5 +1,6 @@
 import numpy as np
 import small_models
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +46,7 @@ def prompts_of(query):
     return values, base, rows
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(query=queries())
 def test_engine_any_query_equals_reference(query, backbones, small):
     backbone = backbones[query["family"]]

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
@@ -43,7 +44,7 @@ def weights(columns, depth, dtype, seed):
     return weight.to(dtype), torch.randn(columns, generator=generator)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.integers(1, 700), st.integers(8, 72), st.integers(1, 40), st.sampled_from(list(TYPES)),
     st.booleans(), st.booleans(), st.sampled_from([1, 2, 3]), st.integers(0, 99),
@@ -70,7 +71,7 @@ def test_linear_is_the_map_the_residual_and_the_gelu(
     assert ((mapped.double() - expected).abs() <= LINEAR_ERROR[name] * (1 + expected.abs())).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(2, 600), st.sampled_from([256, 1024, 1056]), st.sampled_from(list(TYPES)), st.integers(0, 99))
 def test_linear_a_row_has_its_bits_whatever_stands_beside_it_and_however_many_threads(rows, depth, name, seed):
     weight, bias = weights(160, depth, TYPES[name], seed)
@@ -104,7 +105,7 @@ def attended(qkv, first, lengths, n_heads, is_causal):
     return outputs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.integers(1, 150), min_size=1, max_size=6), st.integers(1, 5), st.sampled_from([32, 64, 96, 128]),
     st.booleans(), st.sampled_from([1, 2]), st.integers(0, 99),

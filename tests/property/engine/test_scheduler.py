@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import small_models
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +59,7 @@ def queries_of(run, count):
         yield split, values, {"layer": layer, "base": base, "rows": rows}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     family=st.sampled_from(small_models.FAMILIES),
     seed=st.integers(0, 2**16),

@@ -1,5 +1,6 @@
 import pytest
 import small_models
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -18,7 +19,7 @@ def tokenizers(backbones):
     return loaded
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     where=st.sampled_from([(family, task) for family, tasks in small_models.OFFICIAL.items() for task in tasks]),
     texts=st.tuples(TEXTS, TEXTS),

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
@@ -22,7 +23,7 @@ def predicted(draw, n_seeds):
     return n_classes, labels, dict(enumerate(predictions))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(predicted(n_seeds=1))
 def test_official_scores_are_those_of_scikit_learn_bit_for_bit(case):
     n_classes, labels, predictions = case
@@ -45,7 +46,7 @@ THIRD = Metric("brevity", "brevity", "classification", _lengths, _length_ratio)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1_macro", "brevity"])
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(case=st.integers(1, 3).flatmap(predicted), seed=st.integers(0, 2**31))
 def test_bootstrap_of_any_metric_equals_naive_resampling(name, case, seed):
     n_classes, labels, predictions = case

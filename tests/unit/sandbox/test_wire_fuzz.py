@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def test_meta_any_object_round_trips_or_is_refused(meta):
         pass
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.binary(max_size=100), st.booleans())
 def test_channel_any_bytes_give_frame_or_frame_error(data, has_header):
     near, far = socket.socketpair()
