@@ -64,7 +64,7 @@ MUTANTS = (
         "harness/metrics/bootstrap.py",
         "generator.multinomial(n_rows, ",
         "generator.multinomial(n_rows - 1, ",
-        ("tests/unit/metrics/test_bootstrap.py",),
+        ("tests/unit/metrics/test_bootstrap.py", "tests/unit/metrics/test_registry.py"),
     ),
     Mutant(
         "cache key: other rows share a state",
