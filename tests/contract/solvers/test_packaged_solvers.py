@@ -41,7 +41,7 @@ def solver_named(repository):
     return named
 
 
-@pytest.mark.parametrize(("name", "check"), _cases())
+@pytest.mark.parametrize(("name", "check"), list(_cases()))
 def test_packaged_solver_conforms(name, check, solver_named):
     check(solver_named(name))
 
