@@ -44,7 +44,7 @@ def no_round(wanted: str, version: str | None, known: Iterable[tuple[str, str]])
     """Return the error for a round that does not exist, listing (name, version) of those that do."""
     wanted = wanted if version is None else f"{wanted} {version}"
     listing = ", ".join(f"{name} {its_version}" for name, its_version in known) or "none yet"
-    return UsageError(f"no round {wanted}; there are: {listing}")
+    return UsageError(f"no round {wanted}; rounds: {listing}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def test_predictions_are_published_only_in_an_arena_with_the_same_round(home, mi
     publish += ("--team", "Lynx")
     run(*publish, fails="no arena at")
     run("round", "create", "toy", "--home", home)
-    run(*publish, fails="no round mini 1.0; there are: toy")
+    run(*publish, fails="no round mini 1.0; rounds: toy")
     other = mini.with_name("other.toml")
     other.write_text(ROUND.replace("budget_calls = 40", "budget_calls = 41"))
     run("round", "create", other, "--home", home)

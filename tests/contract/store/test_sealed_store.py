@@ -105,7 +105,7 @@ def test_round_without_version_is_the_newest(store):
 
 
 def test_unknown_round_names_those_that_exist(store):
-    with pytest.raises(UsageError, match=r"no round nope; there are: toy 1\.0"):
+    with pytest.raises(UsageError, match=r"no round nope; rounds: toy 1\.0"):
         read(store, find_round, "nope")
 
 

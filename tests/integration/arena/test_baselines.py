@@ -10,7 +10,7 @@ import pytest
 from harness.rounds.intake import packaged_baselines
 
 
-def test_list_names_every_reference_solver_with_its_parameters(cli):
+def test_list_names_every_baseline_with_its_parameters(cli):
     found = {item["name"]: item for item in cli.json("baselines", "list")}
     assert {"manual", "bbt", "bbtv2", "ajo", "bbt_rgb", "dect", "linear_probe", "feature_mlp"} <= set(found)
     # The toy's settings, not RoBERTa-large's.
@@ -90,7 +90,7 @@ def test_run_serves_the_version_that_was_asked_for(cli, mini_round):
     assert cli.json("round", "show", "mini")["entries"] == []
 
 
-def test_run_that_only_our_faults_kept_from_a_result_says_so_and_exits_with_three(cli, mini_round):
+def test_run_that_only_platform_errors_kept_from_a_result_says_so_and_exits_with_three(cli, mini_round):
     model = cli.folder / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")

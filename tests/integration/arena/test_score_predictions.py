@@ -117,4 +117,4 @@ def test_a_round_of_the_arena_is_known_by_its_name(cli, mini_round):
     cli.run("round", "create", mini_round)
     assert cli.run("score-predictions", archive, "--round", "mini", "--json").stdout == by_file
     done = cli.run("score-predictions", archive, "--round", "maxi", expect=2)
-    assert "there are: mini 1.0" in done.stderr
+    assert "rounds: mini 1.0" in done.stderr

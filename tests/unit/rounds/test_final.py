@@ -203,7 +203,7 @@ def test_an_older_version_of_a_round_lives_on_under_its_full_name(arena, tmp_pat
     with PublicStore.open(paths.public_db) as public:
         assert public.board("toy@1.0").n_submissions == 1
         assert public.board("toy").n_submissions == 0
-        with pytest.raises(UsageError, match=r"no round toy 3\.0; there are"):
+        with pytest.raises(UsageError, match=r"no round toy 3\.0; rounds"):
             public.board("toy@3.0")
 
 

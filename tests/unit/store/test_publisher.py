@@ -357,7 +357,7 @@ def test_submission_page_has_runs_in_the_order_of_the_round(sealed, publisher, p
 def test_unknown_round_and_submission_are_usage_errors(sealed, publisher, public):
     add_round(sealed)
     publisher.publish()
-    with pytest.raises(UsageError, match=r"no round nope; there are: toy 1\.0"):
+    with pytest.raises(UsageError, match=r"no round nope; rounds: toy 1\.0"):
         public.board("nope")
     with pytest.raises(UsageError, match="no submission 9"):
         public.submission(9)
